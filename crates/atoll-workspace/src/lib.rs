@@ -1,1 +1,16 @@
-//! atoll-workspace
+//! Workspaces: a private copy of a checkout, what an agent does in it, and how
+//! its work comes back.
+//!
+//! Everything here treats the checkout, the copy and every `.git` as data that
+//! somebody hostile may have written. No git process is ever started; objects,
+//! refs and the index are read and written by this crate's own bounded code.
+
+mod beneath;
+mod error;
+mod names;
+mod store;
+
+pub use beneath::{Dir, Owner};
+pub use error::{Error, Result};
+pub use names::{Mask, RelPath, is_git_alias, mask};
+pub use store::ObjectId;

@@ -1,0 +1,208 @@
+//! Atoll's own bare repository of a workspace: what every snapshot and patch is
+//! made of. Any git reads it; only this code writes it.
+//!
+//! A batch of objects becomes one pack, synced before its first id is given out,
+//! so that a tree which was named is a tree that survives a power cut.
+
+mod cache;
+mod id;
+pub(crate) mod loose;
+pub(crate) mod object;
+mod odb;
+mod pack;
+pub(crate) mod tree;
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Mutex;
+
+pub(crate) use cache::StatCache;
+pub use id::{BadId, ObjectId};
+pub use object::Mode;
+pub(crate) use odb::Odb;
+pub(crate) use tree::{Flat, Leaf};
+
+use crate::beneath::{Dir, TEMP_PREFIX};
+use crate::error::{Error, Result};
+use object::{Commit, Kind, name_of};
+
+/// Packs smaller than this are merged once there are many.
+const SMALL_PACK_BYTES: u64 = 8 << 20;
+const SMALL_PACKS_MAX: usize = 48;
+
+/// Nothing in it is ever executed by git for Atoll, yet a person may look with git.
+const CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n\thooksPath = /dev/null\n[gc]\n\tauto = 0\n";
+
+/// The object store of one workspace. Shared by reference; all methods may be
+/// called from several threads.
+pub(crate) struct Store {
+    odb: Odb,
+    known: Mutex<HashSet<ObjectId>>,
+}
+
+impl Store {
+    /// Opens the repository in `path`, making it where there is none. Objects
+    /// over `file_limit_bytes` are refused on reading.
+    pub(crate) fn open(path: &Path, file_limit_bytes: u64) -> Result<Self> {
+        let root = Dir::create(path)?;
+        for folder in ["objects/pack", "objects/info", "refs/heads", "refs/tags"] {
+            Dir::create(&path.join(folder))?;
+        }
+        for (name, content) in [("HEAD", "ref: refs/heads/main\n"), ("config", CONFIG)] {
+            if root.stat(name.as_bytes()).is_err() {
+                root.replace(name, content.as_bytes(), 0o600, None, crate::beneath::Sync::No)
+                    .map_err(|e| Error::io("write", name, e))?;
+            }
+        }
+        let objects = Dir::open(&path.join("objects"))?;
+        let odb = Odb::open(objects, file_limit_bytes)?;
+        let store = Self { odb, known: Mutex::new(HashSet::new()) };
+        store.sweep()?;
+        if store.odb.packs().iter().filter(|p| p.pack_bytes < SMALL_PACK_BYTES).count() > SMALL_PACKS_MAX {
+            store.merge_small()?;
+        }
+        let mut known = HashSet::new();
+        for pack in store.odb.packs() {
+            known.extend(pack.ids().map_err(|e| Error::io("read", &pack.name, e))?);
+        }
+        *store.known() = known;
+        Ok(store)
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashSet<ObjectId>> {
+        self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    // Temporary packs of a process that died.
+    fn sweep(&self) -> Result<()> {
+        let dir = self.odb.pack_dir()?;
+        for entry in dir.entries(100_000)? {
+            if entry.name.starts_with(TEMP_PREFIX.as_bytes()) {
+                let _ = dir.unlink(&entry.name);
+            }
+        }
+        Ok(())
+    }
+
+    fn merge_small(&self) -> Result<()> {
+        let dir = self.odb.pack_dir()?;
+        let small: Vec<_> = self.odb.packs().into_iter().filter(|p| p.pack_bytes < SMALL_PACK_BYTES).collect();
+        let mut writer = pack::Writer::begin(&dir)?;
+        let mut seen = HashSet::new();
+        for pack in &small {
+            let read = |e| Error::io("read", &pack.name, e);
+            let ids = pack.ids().map_err(read)?;
+            let mut at: Vec<(u64, ObjectId)> = Vec::with_capacity(ids.len());
+            for (n, id) in (0..).zip(ids) {
+                at.push((pack.offset_at(n).map_err(read)?, id));
+            }
+            at.sort_unstable();
+            let ends = at.iter().skip(1).map(|(o, _)| *o).chain([pack.pack_bytes.saturating_sub(20)]);
+            for ((from, id), to) in at.iter().zip(ends.collect::<Vec<_>>()) {
+                if seen.insert(*id) {
+                    writer.add_raw(*id, &pack.raw(*from, to).map_err(read)?)?;
+                }
+            }
+        }
+        let name = writer.finish(&dir)?;
+        for pack in small.iter().filter(|p| p.name != name) {
+            // The index first: without it git and Atoll ignore the pack.
+            let _ = dir.unlink(format!("{}.idx", pack.name).as_bytes());
+            let _ = dir.unlink(format!("{}.pack", pack.name).as_bytes());
+        }
+        self.odb.reload()
+    }
+
+    pub(crate) fn contains(&self, id: ObjectId) -> bool {
+        self.known().contains(&id)
+    }
+
+    /// Reads a blob, checked against its name.
+    pub(crate) fn blob(&self, id: ObjectId) -> Result<Vec<u8>> {
+        self.odb.read_kind(id, Kind::Blob)
+    }
+
+    pub(crate) fn odb(&self) -> &Odb {
+        &self.odb
+    }
+
+    pub(crate) fn batch(&self) -> Batch<'_> {
+        Batch { store: self, writer: None, fresh: HashSet::new() }
+    }
+}
+
+/// Objects on their way into a store. Nothing is visible until
+/// [`Batch::finish`]; dropping it leaves nothing.
+pub(crate) struct Batch<'a> {
+    store: &'a Store,
+    writer: Option<pack::Writer>,
+    fresh: HashSet<ObjectId>,
+}
+
+impl Batch<'_> {
+    pub(crate) fn has(&self, id: ObjectId) -> bool {
+        self.fresh.contains(&id) || self.store.contains(id)
+    }
+
+    pub(crate) fn put(&mut self, kind: Kind, content: &[u8]) -> Result<ObjectId> {
+        let id = name_of(kind, content);
+        if self.has(id) {
+            return Ok(id);
+        }
+        let writer = match &mut self.writer {
+            Some(w) => w,
+            None => self.writer.insert(pack::Writer::begin(&self.store.odb.pack_dir()?)?),
+        };
+        writer.add(id, kind, content)?;
+        self.fresh.insert(id);
+        Ok(id)
+    }
+
+    pub(crate) fn blob(&mut self, content: &[u8]) -> Result<ObjectId> {
+        self.put(Kind::Blob, content)
+    }
+
+    /// Makes every object put so far durable. Returns how many were new.
+    pub(crate) fn finish(mut self) -> Result<usize> {
+        let Some(writer) = self.writer.take() else { return Ok(0) };
+        let count = writer.count();
+        let name = writer.finish(&self.store.odb.pack_dir()?)?;
+        self.store.odb.add_pack(&name)?;
+        self.store.known().extend(self.fresh.drain());
+        Ok(count)
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        if let (Some(writer), Ok(dir)) = (self.writer.take(), self.store.odb.pack_dir()) {
+            writer.abandon(&dir);
+        }
+    }
+}
+
+/// A fresh pack in `pack_dir` with these objects, for a private `.git`.
+pub(crate) fn write_pack(
+    pack_dir: &Dir,
+    objects: impl IntoIterator<Item = Result<(Kind, Vec<u8>)>>,
+) -> Result<()> {
+    let mut writer = pack::Writer::begin(pack_dir)?;
+    let mut seen = HashSet::new();
+    for object in objects {
+        let (kind, content) = object?;
+        let id = name_of(kind, &content);
+        if seen.insert(id) {
+            writer.add(id, kind, &content)?;
+        }
+    }
+    writer.finish(pack_dir).map(drop)
+}
+
+/// A commit's content and name.
+pub(crate) fn commit_of(commit: &Commit) -> (ObjectId, Vec<u8>) {
+    let content = commit.encode();
+    (name_of(Kind::Commit, &content), content)
+}
+
+#[cfg(test)]
+mod tests;
