@@ -1,0 +1,348 @@
+//! Exports: NDJSON that verifies on its own.
+//!
+//! A whole log is its events' lines. A part of one (a session) starts with a
+//! signed checkpoint, and each event's line is followed by its proof of
+//! inclusion; the events that name the keys come with it, so that the signature
+//! can be checked. In both, content may follow the event that commits to it, or
+//! be left out.
+//!
+//! ```text
+//! {"checkpoint":{"note":"…"}}
+//! {"actor":…,"hash":"sha256:…",…}
+//! {"proof":{"path":["sha256:…"],"seq":7}}
+//! {"content":{"base64":"…","bytes":5,"h":"sha256:…","salt":"…64 hex digits"}}
+//! ```
+
+use atoll_domain::{Commitment, Hash};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Serialize};
+
+use crate::line::Exported;
+use crate::{Bad, Checkpoint, Epochs, Error, Flaw, Intact, Verifier, merkle, scan};
+
+/// The longest line of any kind that is read, in bytes.
+pub const LINE_BYTES_MAX: usize = 96 << 20;
+
+/// Content as it travels in an export.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Content {
+    pub base64: String,
+    pub bytes: u64,
+    pub h: Hash,
+    pub salt: String,
+}
+
+/// The place of the event on the line before, in the tree of the checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    pub path: Vec<Hash>,
+    pub seq: u64,
+}
+
+/// The checkpoint that a part's proofs lead to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signed {
+    pub note: String,
+}
+
+/// A line that is no event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Extra {
+    Checkpoint(Signed),
+    Content(Content),
+    Proof(Proof),
+}
+
+impl Extra {
+    /// Content with what opens its commitment.
+    pub fn content(commitment: &Commitment, salt: &[u8; 32], bytes: &[u8]) -> Extra {
+        Extra::Content(Content {
+            base64: BASE64.encode(bytes),
+            bytes: commitment.bytes,
+            h: commitment.h,
+            salt: hex::encode(salt),
+        })
+    }
+
+    /// The proof that the event with number `seq` is in the tree over `hashes`.
+    pub fn proof(hashes: &[merkle::Raw], seq: u64) -> Result<Extra, Error> {
+        let index = seq.checked_sub(1).ok_or(Error::Range)?;
+        let path = merkle::inclusion(hashes, index)?
+            .into_iter()
+            .map(Hash)
+            .collect();
+        Ok(Extra::Proof(Proof { path, seq }))
+    }
+
+    /// The line, without a newline.
+    pub fn line(&self) -> Result<Vec<u8>, Error> {
+        crate::canonical::bytes(self)
+    }
+
+    /// `None` where the line is (or claims to be) an event.
+    fn parse(line: &[u8]) -> Result<Option<Extra>, Error> {
+        let starts = [
+            b"{\"checkpoint\":".as_slice(),
+            b"{\"content\":",
+            b"{\"proof\":",
+        ];
+        if !starts.iter().any(|s| line.starts_with(s)) {
+            return Ok(None);
+        }
+        serde_json::from_slice(line)
+            .map(Some)
+            .map_err(|e| Error::Json(e.to_string()))
+    }
+}
+
+impl Content {
+    /// The bytes, if they open the commitment that the line names.
+    pub fn open(&self) -> Result<Vec<u8>, Error> {
+        let bytes = BASE64.decode(&self.base64).map_err(|_| Error::Commitment)?;
+        let mut salt = [0u8; 32];
+        hex::decode_to_slice(&self.salt, &mut salt).map_err(|_| Error::Commitment)?;
+        let commitment = Commitment {
+            h: self.h,
+            bytes: self.bytes,
+        };
+        if commitment.opens_to(&salt, &bytes) {
+            Ok(bytes)
+        } else {
+            Err(Error::Commitment)
+        }
+    }
+}
+
+/// What an export that verified holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proven {
+    /// A log from its first event on.
+    Log { log: Intact, contents: u64 },
+    /// Events of a log, each proven to be in it.
+    Part {
+        checkpoint: Checkpoint,
+        events: u64,
+        contents: u64,
+    },
+}
+
+/// Verifies an export as its lines stream by.
+#[derive(Clone, Debug, Default)]
+pub struct Reader {
+    line: u64,
+    contents: u64,
+    /// Content hashes that the last event named. Content must follow its event.
+    last_body: Vec<u8>,
+    mode: Mode,
+    kept: Vec<Checkpoint>,
+}
+
+#[derive(Clone, Debug, Default)]
+enum Mode {
+    #[default]
+    Unknown,
+    Log(Box<Verifier>),
+    Part(Box<Part>),
+}
+
+#[derive(Clone, Debug)]
+struct Part {
+    note: String,
+    checkpoint: Checkpoint,
+    epochs: Epochs,
+    waiting: Option<(u64, Hash)>,
+    last_seq: u64,
+    events: u64,
+}
+
+impl Reader {
+    /// From the first line on.
+    pub fn new() -> Reader {
+        Reader::default()
+    }
+
+    /// Compares with a checkpoint that was kept elsewhere; before the first line.
+    pub fn keep(&mut self, checkpoint: Checkpoint) {
+        self.kept.push(checkpoint);
+    }
+
+    /// One line, without its newline.
+    pub fn line(&mut self, line: &[u8]) -> Result<(), Bad> {
+        self.line += 1;
+        if line.len() > LINE_BYTES_MAX {
+            return Err(self.bad(
+                Error::Size {
+                    limit_bytes: LINE_BYTES_MAX,
+                }
+                .into(),
+            ));
+        }
+        match Extra::parse(line) {
+            Ok(None) => self.event(line),
+            Ok(Some(extra)) => self.extra(extra).map_err(|flaw| self.bad(flaw)),
+            Err(e) => Err(self.bad(e.into())),
+        }
+    }
+
+    fn bad(&self, flaw: Flaw) -> Bad {
+        let seq = match &self.mode {
+            Mode::Unknown => 1,
+            Mode::Log(verifier) => verifier.seq_next(),
+            Mode::Part(part) => part.waiting.map_or(part.last_seq, |w| w.0),
+        };
+        Bad {
+            line: self.line,
+            seq,
+            flaw,
+        }
+    }
+
+    fn event(&mut self, line: &[u8]) -> Result<(), Bad> {
+        if matches!(self.mode, Mode::Unknown) {
+            let mut verifier = Verifier::new();
+            self.kept.drain(..).for_each(|c| verifier.keep(c));
+            self.mode = Mode::Log(Box::new(verifier));
+        }
+        let done = match &mut self.mode {
+            Mode::Log(verifier) => verifier.exported(line).map_err(|bad| bad.flaw),
+            Mode::Part(part) => part.event(line),
+            Mode::Unknown => Ok(()),
+        };
+        done.map_err(|flaw| self.bad(flaw))?;
+        self.last_body.clear();
+        if let Ok(fields) = scan::fields(line) {
+            self.last_body.extend_from_slice(fields.body);
+        }
+        Ok(())
+    }
+
+    fn extra(&mut self, extra: Extra) -> Result<(), Flaw> {
+        match (extra, &mut self.mode) {
+            (Extra::Checkpoint(signed), Mode::Unknown) => {
+                self.mode = Mode::Part(Box::new(Part::new(signed.note)?));
+                Ok(())
+            }
+            (Extra::Checkpoint(_), _) => Err(Flaw::Incomplete("a second checkpoint")),
+            (Extra::Proof(proof), Mode::Part(part)) => part.proof(&proof),
+            (Extra::Proof(_), _) => Err(Flaw::Incomplete("a proof without a checkpoint")),
+            (Extra::Content(content), _) => {
+                let named = self
+                    .last_body
+                    .windows(71)
+                    .any(|w| w == content.h.to_string().as_bytes());
+                if !named || content.open().is_err() {
+                    return Err(Flaw::Content);
+                }
+                self.contents += 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// Nothing more comes.
+    pub fn finish(self) -> Result<Proven, Bad> {
+        let contents = self.contents;
+        let end = |flaw| Bad {
+            line: self.line + 1,
+            seq: 0,
+            flaw,
+        };
+        match self.mode {
+            Mode::Unknown => Err(end(Flaw::Incomplete("it is empty"))),
+            Mode::Log(verifier) => Ok(Proven::Log {
+                log: verifier.finish()?,
+                contents,
+            }),
+            Mode::Part(part) => {
+                let events = part.events;
+                let checkpoint = part.finish(&self.kept).map_err(end)?;
+                Ok(Proven::Part {
+                    checkpoint,
+                    events,
+                    contents,
+                })
+            }
+        }
+    }
+}
+
+impl Part {
+    fn new(note: String) -> Result<Part, Flaw> {
+        let checkpoint = Checkpoint::open_unsigned(&note)?;
+        Ok(Part {
+            note,
+            checkpoint,
+            epochs: Epochs::default(),
+            waiting: None,
+            last_seq: 0,
+            events: 0,
+        })
+    }
+
+    fn event(&mut self, line: &[u8]) -> Result<(), Flaw> {
+        if self.waiting.is_some() {
+            return Err(Flaw::Incomplete("an event without its proof"));
+        }
+        let event = Exported::parse(line)?;
+        if event.stated != event.actual {
+            return Err(Flaw::Edited {
+                stated: event.stated,
+                actual: event.actual,
+            });
+        }
+        let fields = scan::fields(&event.bytes)?;
+        if fields.seq <= self.last_seq {
+            return Err(Flaw::Reordered {
+                expected: self.last_seq + 1,
+                found: fields.seq,
+            });
+        }
+        if fields.node != self.checkpoint.node {
+            return Err(Flaw::OtherNode);
+        }
+        self.epochs.take(&fields).map_err(Flaw::WrongSignature)?;
+        self.last_seq = fields.seq;
+        self.waiting = Some((fields.seq, event.actual));
+        Ok(())
+    }
+
+    fn proof(&mut self, proof: &Proof) -> Result<(), Flaw> {
+        let (seq, hash) = self
+            .waiting
+            .take()
+            .ok_or(Flaw::Incomplete("a proof without its event"))?;
+        if proof.seq != seq {
+            return Err(Flaw::Incomplete("a proof of another event"));
+        }
+        let path: Vec<merkle::Raw> = proof.path.iter().map(|h| h.0).collect();
+        let Checkpoint { size, root, .. } = &self.checkpoint;
+        merkle::verify_inclusion(&hash.0, seq - 1, *size, &path, &root.0)
+            .map_err(Flaw::Unproven)?;
+        self.events += 1;
+        Ok(())
+    }
+
+    fn finish(self, kept: &[Checkpoint]) -> Result<Checkpoint, Flaw> {
+        if self.waiting.is_some() {
+            return Err(Flaw::Incomplete("an event without its proof"));
+        }
+        let key = self.epochs.current().ok_or(Flaw::Incomplete(
+            "the log's first event, which names its keys",
+        ))?;
+        let signed = Checkpoint::open(&self.note, &key).map_err(Flaw::WrongSignature)?;
+        for other in kept {
+            if other.node != signed.node {
+                return Err(Flaw::OtherCheckpoint);
+            }
+            if other.size == signed.size && other.root != signed.root {
+                return Err(Flaw::Rewritten { size: other.size });
+            }
+        }
+        Ok(signed)
+    }
+}
