@@ -1,1 +1,48 @@
-//! atoll-domain
+//! The nouns of Atoll: ids, events, actions, jobs and outcomes, costs, labels and shown text.
+//!
+//! Floor 1. Pure: no I/O, no clock, no randomness. Time comes in as [`Ms`] and [`Tick`], randomness
+//! through [`Entropy`]. Every other crate may use this one; it uses none of them.
+
+mod act;
+pub mod action;
+mod actor;
+mod body;
+mod canonical;
+mod content;
+mod cost;
+mod event;
+mod facts;
+mod hash;
+mod id;
+mod job;
+mod label;
+mod message;
+mod model;
+mod outcome;
+mod patch;
+mod session;
+mod shown;
+mod time;
+
+pub use act::{Act, Again, Canonical, Covers, Kind};
+pub use actor::{Actor, ActorKind, Role};
+pub use body::*;
+pub use canonical::{INTEGER_MAX, NotCanonical, canonical_json};
+pub use content::{Commitment, Entropy, Sealer, Side};
+pub use cost::{Budget, Cost, Exceeded, Unit};
+pub use event::{Draft, Event, Meta, Topic, VERSION};
+pub use facts::{Facts, PriceUsed};
+pub use hash::{Hash, HashError};
+pub use id::*;
+pub use job::{
+    CopyRef, Exe, HostPort, JobSpec, Language, Limits, Mount, MountKind, Network, Purpose,
+    RunnerKind, Snapshot, Tty,
+};
+pub use label::{Label, Labels};
+pub use message::{Conversation, Message, Part, Speaker, ToolCall, ToolSpec};
+pub use model::{ModelRef, Price, Usage};
+pub use outcome::{Artifact, Detail, Enforced, Enforcement, Outcome, Reason, Resources};
+pub use patch::{Change, FileChange, PatchClass, PatchSummary, TestEvidence};
+pub use session::{SessionEnd, SessionState};
+pub use shown::{Shown, ShownExcerpt};
+pub use time::{Ms, Tick};

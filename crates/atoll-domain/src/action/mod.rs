@@ -1,0 +1,11 @@
+//! The actions, one struct per kind.
+
+mod call;
+mod files;
+mod job;
+mod patch;
+
+pub use call::ModelCall;
+pub use files::{FileRead, FileWrite, ReadOp, Snap, WriteOp};
+pub use job::{Job, Stdin};
+pub use patch::{Accept, AcceptTo, Undo};

@@ -1,0 +1,510 @@
+//! The kinds of events and their bodies. Bodies hold enums, numbers, ids and rule names; whatever came
+//! from people, models, tools or files is a [`Commitment`]. Kinds are added, never changed.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::*;
+
+/// How a permit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClosedHow {
+    /// The effect was done.
+    Done,
+    /// It was tried and did not succeed, and that is known.
+    Failed,
+    /// It began and nobody saw its end: the whole reserve is taken.
+    Lost,
+    /// It never began.
+    Unused,
+}
+
+/// What a gate's answer was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GateAnswerKind {
+    /// Yes, this once.
+    Once,
+    /// Yes, for this exact widening in this session.
+    Session,
+    /// No.
+    No,
+    /// Nobody answered in time.
+    Expired,
+    /// The run was headless and asks are denied there.
+    Headless,
+}
+
+/// Which effect an agent proposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepKind {
+    /// Call the model.
+    Model,
+    /// Use a tool.
+    Tool,
+    /// End the turn.
+    Finish,
+}
+
+macro_rules! bodies {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident : $ty:ty),* $(,)? })*) => {
+        /// A typed body.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Body {
+            $($(#[$doc])* $name($name),)*
+            /// A kind of a later version, or of another node: kept, passed on, not understood.
+            Unknown {
+                /// Its kind.
+                kind: String,
+                /// Its body.
+                body: Value,
+            },
+        }
+        $($(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        pub struct $name { $($(#[$fdoc])* pub $field: $ty,)* }
+        impl From<$name> for Body { fn from(b: $name) -> Body { Body::$name(b) } }
+        )*
+        impl Body {
+            /// The names of all kinds that this version writes.
+            pub const KINDS: &'static [&'static str] = &[$(stringify!($name)),*];
+            /// Its kind's name.
+            pub fn kind(&self) -> &str {
+                match self { $(Body::$name(_) => stringify!($name),)* Body::Unknown { kind, .. } => kind }
+            }
+            /// Its JSON.
+            pub fn to_value(&self) -> Result<Value, serde_json::Error> {
+                match self {
+                    $(Body::$name(b) => serde_json::to_value(b),)*
+                    Body::Unknown { body, .. } => Ok(body.clone()),
+                }
+            }
+            /// From an envelope's `type` and `body`. What can't be read as its kind is [`Body::Unknown`].
+            pub fn from_parts(kind: &str, body: &Value) -> Body {
+                let known = match kind {
+                    $(stringify!($name) => $name::deserialize(body).ok().map(Body::$name),)*
+                    _ => None,
+                };
+                known.unwrap_or_else(|| Body::Unknown { kind: kind.to_owned(), body: body.clone() })
+            }
+        }
+    };
+}
+
+bodies! {
+    /// Event 1: the log's root key, which signed the first epoch's key and was destroyed.
+    LogOpened {
+        /// The root public key, `did:key:…`; also the node's identity.
+        root: String,
+        /// The first epoch's public key, `did:key:…`.
+        epoch: String,
+        /// The root's signature over the epoch key's text, base64.
+        signature: String,
+    }
+    /// The node came up.
+    NodeUp {
+        /// The binary's version.
+        version: String,
+        /// Hash of the policy in force.
+        policy: Hash,
+        /// The profile's name.
+        profile: String,
+        /// Grants of an earlier run that were closed as lost.
+        lost: u64,
+    }
+    /// The node goes down in order.
+    NodeDown {
+        /// `command`, `signal`, `idle` or `failure`.
+        reason: String,
+    }
+    /// A signed checkpoint over the seqs below its own.
+    Checkpoint {
+        /// How many events it covers.
+        size: u64,
+        /// The Merkle root, base64.
+        root: String,
+        /// The signed note (C2SP tlog-checkpoint).
+        note: String,
+        /// The next epoch's public key, if the epoch ends here.
+        next: Option<String>,
+    }
+    /// A session began.
+    SessionOpened {
+        /// The session.
+        id: SessionId,
+        /// `code` or `exec`.
+        mode: String,
+        /// The workspace.
+        workspace: WorkspaceId,
+        /// Its path.
+        root: Commitment,
+        /// The agent's revision.
+        revision: String,
+        /// Hash of the system prompt.
+        prompt: Hash,
+        /// Hash of the tool schemas.
+        tools: Hash,
+        /// The provider.
+        provider: String,
+        /// The model.
+        model: Commitment,
+        /// The profile.
+        profile: String,
+        /// The session's budget.
+        budget: Budget,
+        /// Steps per turn at most.
+        steps_max: u64,
+        /// Everything else of its configuration, as JSON (`SessionConfig` of the agent).
+        config: Commitment,
+    }
+    /// A session goes on from another's point.
+    SessionForked {
+        /// The new session.
+        id: SessionId,
+        /// The session it comes from.
+        parent: SessionId,
+        /// The last event that counts.
+        seq: u64,
+        /// The tree there.
+        tree: Commitment,
+    }
+    /// A turn ended.
+    TurnEnded {
+        /// The turn, from 1.
+        turn: u64,
+        /// How.
+        end: SessionEnd,
+        /// What is said of it to people.
+        words: Commitment,
+    }
+    /// A session was parked and can be resumed.
+    SessionParked {
+        /// `gate`, `restart`, `later`.
+        reason: String,
+    }
+    /// A session was resumed.
+    SessionResumed {
+        /// Steps whose outcome was unknown.
+        unknown: u64,
+        /// The tree it goes on from.
+        tree: Commitment,
+    }
+    /// A session ended for good.
+    SessionClosed {
+        /// How.
+        end: SessionEnd,
+    }
+    /// A session and its private copy were removed; the log stays.
+    SessionDeleted {
+        /// The session.
+        id: SessionId,
+    }
+    /// The workspace's snapshot was taken.
+    WorkspaceSnapped {
+        /// The workspace.
+        workspace: WorkspaceId,
+        /// The tree.
+        tree: Commitment,
+        /// How many files.
+        files: u64,
+        /// Their length together.
+        bytes: u64,
+        /// Credential files that were left out.
+        masked: u64,
+        /// Other files that were left out: too large, special, links that lead out.
+        skipped: u64,
+        /// Names and reasons, as JSON.
+        notes: Commitment,
+    }
+    /// A person's words.
+    PromptSent {
+        /// The turn that they begin, from 1; the running turn if they steer.
+        turn: u64,
+        /// Whether they came in while a turn ran.
+        steer: bool,
+        /// The words.
+        text: Commitment,
+    }
+    /// A context gained a label.
+    Labelled {
+        /// Which.
+        label: Label,
+        /// `workspace`, `network`, `redaction`, ….
+        source: String,
+    }
+    /// The agent asks the model.
+    ModelAsked {
+        /// The step.
+        step: Step,
+        /// The provider.
+        provider: String,
+        /// Digest of the proposed effect: what a replay compares.
+        effect: Commitment,
+    }
+    /// The model answered.
+    ReplyReceived {
+        /// The step.
+        step: Step,
+        /// The provider.
+        provider: String,
+        /// The model, as the provider named it.
+        model: Commitment,
+        /// Tokens.
+        usage: Usage,
+        /// Money, in millionths of a US dollar.
+        micros: u64,
+        /// `stop`, `tool_calls`, `length` or another word of the provider's.
+        finish: Commitment,
+        /// The message, as JSON.
+        message: Commitment,
+    }
+    /// The model did not answer.
+    ReplyFailed {
+        /// The step.
+        step: Step,
+        /// `auth`, `rate_limited`, `server`, `garbage`, `cut`, `timeout`, `refused`, `unreachable`, `cancelled`, `context`.
+        reason: String,
+        /// What the provider said.
+        words: Commitment,
+    }
+    /// The agent wants to use a tool.
+    ToolCall {
+        /// The step.
+        step: Step,
+        /// The tool's name if it is one of ours, else `unknown`.
+        tool: String,
+        /// The call as the model wrote it, as JSON.
+        call: Commitment,
+        /// Digest of the proposed effect: what a replay compares.
+        effect: Commitment,
+    }
+    /// A tool's result.
+    ToolResult {
+        /// The step.
+        step: Step,
+        /// Whether it did what it was for.
+        ok: bool,
+        /// What the agent gets, as JSON (`ToolOutput` of the agent).
+        result: Commitment,
+        /// The workspace after it, if it changed.
+        tree: Option<Commitment>,
+    }
+    /// An action was admitted: the permit exists from here.
+    Granted {
+        /// The permit.
+        permit: PermitId,
+        /// The permit that covers it, for a sub-permit.
+        parent: Option<PermitId>,
+        /// The kind of action.
+        kind: Kind,
+        /// The idempotency key, if it has one.
+        key: Option<ActionKey>,
+        /// What a resume may do.
+        again: Again,
+        /// The canonical action.
+        action: Commitment,
+        /// The facts, as JSON.
+        facts: Commitment,
+        /// The rules that decided.
+        rules: Vec<String>,
+        /// Hash of the policy.
+        policy: Hash,
+        /// What is reserved.
+        reserve: Cost,
+        /// The gate that was answered, if one was.
+        gate: Option<GateId>,
+    }
+    /// A permit ended.
+    Closed {
+        /// The permit.
+        permit: PermitId,
+        /// The kind of action.
+        kind: Kind,
+        /// How.
+        how: ClosedHow,
+        /// Why, if it failed.
+        reason: Option<Reason>,
+        /// What it cost.
+        cost: Cost,
+        /// The outcome, as JSON, if there is one.
+        outcome: Option<Commitment>,
+    }
+    /// The guard said no.
+    PolicyDenied {
+        /// The kind of action.
+        kind: Kind,
+        /// The canonical action.
+        action: Commitment,
+        /// The facts, as JSON.
+        facts: Commitment,
+        /// The rules that decided.
+        rules: Vec<String>,
+        /// Hash of the policy.
+        policy: Hash,
+        /// `deny`, `ask`, `error`, `budget`, `full` or `expired`.
+        verdict: String,
+    }
+    /// A question to a person.
+    GateOpened {
+        /// The gate.
+        gate: GateId,
+        /// The kind of action.
+        kind: Kind,
+        /// The action's hash: what an answer is bound to.
+        hash: Commitment,
+        /// The canonical action.
+        action: Commitment,
+        /// The facts, as JSON.
+        facts: Commitment,
+        /// The rules that ask.
+        rules: Vec<String>,
+        /// Hash of the policy.
+        policy: Hash,
+        /// The question as people read it, as JSON (`Question` of the API).
+        question: Commitment,
+        /// When it expires.
+        expires: Ms,
+    }
+    /// A gate was answered or ran out.
+    GateAnswered {
+        /// The gate.
+        gate: GateId,
+        /// How.
+        answer: GateAnswerKind,
+        /// A person's reason.
+        why: Commitment,
+    }
+    /// A job started.
+    ExecStarted {
+        /// The job.
+        job: JobId,
+        /// Its permit.
+        permit: PermitId,
+        /// Why it is run.
+        purpose: Purpose,
+    }
+    /// A chunk of a job's output: at most 64 KiB or 250 ms.
+    ExecOutput {
+        /// The job.
+        job: JobId,
+        /// 1 or 2.
+        stream: u8,
+        /// The bytes.
+        chunk: Commitment,
+    }
+    /// A person asked for a job.
+    ExecRequest {
+        /// The job.
+        job: JobId,
+        /// The job spec, as JSON.
+        spec: Commitment,
+    }
+    /// A file was kept.
+    ArtifactSaved {
+        /// The job.
+        job: JobId,
+        /// Its path.
+        path: Commitment,
+        /// Its content.
+        content: Commitment,
+    }
+    /// The agent proposes a patch.
+    PatchProposed {
+        /// The patch.
+        id: PatchId,
+        /// The turn it comes from.
+        turn: u64,
+        /// How many files.
+        files: u64,
+        /// The worst class among them.
+        class: PatchClass,
+        /// Whether the tests passed on it; `None` if none were run.
+        tests_ok: Option<bool>,
+        /// Summary, evidence and title, as JSON (`PatchRecord` of the API).
+        record: Commitment,
+        /// The diff.
+        diff: Commitment,
+    }
+    /// A patch was let out.
+    PatchAccepted {
+        /// The patch.
+        id: PatchId,
+        /// Whether onto a branch.
+        branch: bool,
+    }
+    /// A patch was turned down.
+    PatchRejected {
+        /// The patch.
+        id: PatchId,
+        /// A person's reason.
+        why: Commitment,
+    }
+    /// An accepted patch was taken back.
+    PatchUndone {
+        /// The patch.
+        id: PatchId,
+    }
+    /// A session's copy went back to an earlier turn's tree.
+    TurnUndone {
+        /// The turn that was undone.
+        turn: u64,
+        /// The tree it went back to.
+        tree: Commitment,
+    }
+    /// The transcript was summarised: the model sees the summary in place of what came before.
+    Compacted {
+        /// Up to which step.
+        upto: Step,
+        /// The tokens it saves, estimated.
+        saved_tokens: u64,
+        /// The summary.
+        summary: Commitment,
+    }
+    /// A content was erased: salt and bytes are gone, the chain is not.
+    Erased {
+        /// The commitment.
+        target: Hash,
+        /// A person's reason.
+        why: Commitment,
+    }
+    /// The owner let spending happen in a workspace with a provider.
+    SpendGranted {
+        /// The workspace.
+        workspace: WorkspaceId,
+        /// The provider.
+        provider: String,
+        /// Up to how much per session, in millionths of a US dollar.
+        micros_max: u64,
+    }
+    /// A note of a person.
+    FeedbackNote {
+        /// The words.
+        text: Commitment,
+    }
+    /// The node is alive: logged on change only.
+    Heartbeat {
+        /// Sessions under way.
+        sessions: u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn bodies_round_trip_and_unknown_kinds_are_kept() {
+        let body: Body = NodeDown {
+            reason: "signal".into(),
+        }
+        .into();
+        let value = body.to_value().unwrap();
+        assert_eq!(Body::from_parts("NodeDown", &value), body);
+        let later = Body::from_parts("Teleported", &json!({"to": 1}));
+        assert_eq!(later.kind(), "Teleported");
+        assert_eq!(later.to_value().unwrap(), json!({"to": 1}));
+    }
+}

@@ -1,0 +1,154 @@
+//! Budgets: reserved before dispatch, settled after, so that parallel actions can't overspend.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use atoll_domain::{Budget, Cost, Exceeded, SessionId};
+
+/// Whose budget.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Account {
+    /// A session's.
+    Session(SessionId),
+    /// The node's for the day, in days since the Unix epoch.
+    Day(u64),
+}
+
+/// An account's state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Balance {
+    /// Its limits.
+    pub budget: Budget,
+    /// What was settled.
+    pub spent: Cost,
+    /// What open permits hold.
+    pub reserved: Cost,
+}
+
+/// All accounts. Mirrors the log: the node opens accounts with what the log says was spent.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    accounts: Mutex<HashMap<Account, Balance>>,
+}
+
+impl Ledger {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Account, Balance>> {
+        // A panic elsewhere can't leave a balance half written: each is replaced whole.
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens or changes an account. What is reserved stays; `spent` only grows.
+    pub fn open(&self, account: Account, budget: Budget, spent: Cost) {
+        let mut accounts = self.lock();
+        let balance = accounts.entry(account).or_default();
+        balance.budget = budget;
+        balance.spent = balance.spent.max(spent);
+    }
+
+    /// Forgets accounts of other days than `day`, and those in `sessions`, unless something is reserved.
+    pub fn forget(&self, day: u64, sessions: &[SessionId]) {
+        self.lock().retain(|account, balance| {
+            balance.reserved != Cost::ZERO
+                || match account {
+                    Account::Day(d) => *d >= day,
+                    Account::Session(s) => !sessions.contains(s),
+                }
+        });
+    }
+
+    /// An account's state; empty if it was never opened.
+    pub fn balance(&self, account: Account) -> Balance {
+        self.lock().get(&account).copied().unwrap_or_default()
+    }
+
+    /// Reserves `cost` in all `accounts`, or in none.
+    pub(crate) fn reserve(&self, accounts: &[Account], cost: Cost) -> Result<(), Exceeded> {
+        let mut all = self.lock();
+        for account in accounts {
+            let b = all.get(account).copied().unwrap_or_default();
+            b.budget.check(b.spent.plus(b.reserved).plus(cost))?;
+        }
+        for account in accounts {
+            let b = all.entry(*account).or_default();
+            b.reserved = b.reserved.plus(cost);
+        }
+        Ok(())
+    }
+
+    /// Takes a reserve back and adds what was spent.
+    pub(crate) fn settle(&self, accounts: &[Account], reserved: Cost, spent: Cost) {
+        let mut all = self.lock();
+        for account in accounts {
+            let b = all.entry(*account).or_default();
+            b.reserved = b.reserved.minus(reserved);
+            b.spent = b.spent.plus(spent);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use atoll_domain::{Ms, Unit};
+
+    fn cents(n: u64) -> Cost {
+        Cost {
+            micros: n * 10_000,
+            ..Cost::ZERO
+        }
+    }
+
+    #[test]
+    fn ten_parallel_calls_cannot_overspend() {
+        let ledger = Ledger::default();
+        let account = Account::Session(SessionId::new(Ms(1), [0; 10]));
+        ledger.open(
+            account,
+            Budget {
+                micros_max: Some(100_000),
+                ..Budget::default()
+            },
+            Cost::ZERO,
+        );
+        let admitted = (0..10)
+            .filter(|_| ledger.reserve(&[account], cents(3)).is_ok())
+            .count();
+        assert_eq!(admitted, 3);
+        ledger.settle(&[account], cents(3), cents(1));
+        assert_eq!(ledger.balance(account).reserved, cents(6));
+        assert_eq!(
+            ledger.reserve(&[account], cents(4)).unwrap_err().unit,
+            Unit::Money
+        );
+        assert!(ledger.reserve(&[account], cents(3)).is_ok());
+    }
+
+    #[test]
+    fn a_reserve_is_in_all_accounts_or_in_none() {
+        let ledger = Ledger::default();
+        let (a, day) = (
+            Account::Session(SessionId::new(Ms(1), [0; 10])),
+            Account::Day(1),
+        );
+        ledger.open(
+            day,
+            Budget {
+                runs_max: Some(0),
+                ..Budget::default()
+            },
+            Cost::ZERO,
+        );
+        assert!(
+            ledger
+                .reserve(
+                    &[a, day],
+                    Cost {
+                        runs: 1,
+                        ..Cost::ZERO
+                    }
+                )
+                .is_err()
+        );
+        assert_eq!(ledger.balance(a), Balance::default());
+    }
+}

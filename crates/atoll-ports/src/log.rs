@@ -1,0 +1,290 @@
+//! The log and what is read from it.
+
+use atoll_domain::{
+    ActionKey, Again, Budget, Commitment, Cost, Event, EventId, GateAnswerKind, GateId, Hash,
+    JobId, Kind, Labels, Ms, PatchClass, PatchId, PermitId, Purpose, SessionEnd, SessionId,
+    SessionState, WorkspaceId,
+};
+use atoll_guard::{Appended, BoxFuture, Entry, Full, Journal};
+use serde::{Deserialize, Serialize};
+
+/// What went wrong with the log.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// It can't be read or written.
+    #[error("the log can't be read: {0}")]
+    Io(String),
+    /// Its content is not what it should be.
+    #[error("the log is damaged at event {seq}: {why}")]
+    Damaged {
+        /// Where.
+        seq: u64,
+        /// Why.
+        why: String,
+    },
+    /// Another node has it.
+    #[error("another node (pid {pid}) has the data directory {path}")]
+    Locked {
+        /// Its pid.
+        pid: u32,
+        /// The directory.
+        path: String,
+    },
+    /// It was written by a newer version.
+    #[error(
+        "the store's version is {found}, and this binary knows {known}: it is older than its store"
+    )]
+    Newer {
+        /// The store's.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// The data directory can't be used.
+    #[error("{0}")]
+    Unusable(String),
+    /// There is no such thing.
+    #[error("no {0}")]
+    Missing(String),
+}
+
+/// Which events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Of this session alone.
+    pub session: Option<SessionId>,
+    /// Of topics with this prefix.
+    pub topic: Option<String>,
+    /// Of these kinds.
+    pub kinds: Vec<String>,
+}
+
+/// A session as the log's projection has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionRow {
+    /// Its ordinal: `s4` is 4.
+    pub ordinal: u64,
+    /// Its id.
+    pub id: SessionId,
+    /// `code` or `exec`.
+    pub mode: String,
+    /// Its workspace.
+    pub workspace: WorkspaceId,
+    /// The workspace's path (content; empty if erased).
+    pub root: Commitment,
+    /// Its configuration (content).
+    pub config: Commitment,
+    /// The first words (content).
+    pub prompt: Option<Commitment>,
+    /// Provider.
+    pub provider: String,
+    /// Model (content).
+    pub model: Commitment,
+    /// Where it stands.
+    pub state: SessionState,
+    /// How its last turn ended.
+    pub end: Option<SessionEnd>,
+    /// When it began.
+    pub opened: Ms,
+    /// When its last event was.
+    pub updated: Ms,
+    /// Turns begun.
+    pub turns: u64,
+    /// The last step that was proposed.
+    pub steps: u64,
+    /// What it spent.
+    pub spent: Cost,
+    /// Its budget.
+    pub budget: Budget,
+    /// What its context touched.
+    pub labels: Labels,
+    /// The tree after the last outcome that changed it (content).
+    pub tree: Option<Commitment>,
+    /// The tree that it began with (content).
+    pub base: Option<Commitment>,
+    /// Its first and last events.
+    pub seqs: (u64, u64),
+}
+
+/// A gate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateRow {
+    /// Its ordinal: `g3` is 3.
+    pub ordinal: u64,
+    /// Its id.
+    pub id: GateId,
+    /// In which session.
+    pub session: Option<SessionId>,
+    /// The kind of action.
+    pub kind: Kind,
+    /// The question (content, JSON).
+    pub question: Commitment,
+    /// The action's hash (content).
+    pub hash: Commitment,
+    /// The rules that ask.
+    pub rules: Vec<String>,
+    /// When it was opened.
+    pub opened: Ms,
+    /// When it expires.
+    pub expires: Ms,
+    /// The answer, if there is one.
+    pub answer: Option<GateAnswerKind>,
+}
+
+/// Where a patch stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PatchState {
+    /// Waits for a person.
+    Proposed,
+    /// Let out.
+    Accepted,
+    /// Turned down.
+    Rejected,
+    /// Taken back.
+    Undone,
+}
+
+/// A patch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatchRow {
+    /// Its ordinal: `p7` is 7.
+    pub ordinal: u64,
+    /// Its id.
+    pub id: PatchId,
+    /// From which session.
+    pub session: SessionId,
+    /// Where it stands.
+    pub state: PatchState,
+    /// How many files.
+    pub files: u64,
+    /// The worst class.
+    pub class: PatchClass,
+    /// Whether the tests passed.
+    pub tests_ok: Option<bool>,
+    /// The record (content, JSON).
+    pub record: Commitment,
+    /// The diff (content).
+    pub diff: Commitment,
+    /// When it was proposed.
+    pub proposed: Ms,
+}
+
+/// A job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobRow {
+    /// Its ordinal: `j9` is 9.
+    pub ordinal: u64,
+    /// Its id.
+    pub id: JobId,
+    /// In which session.
+    pub session: Option<SessionId>,
+    /// Why it was run.
+    pub purpose: Purpose,
+    /// Its permit.
+    pub permit: PermitId,
+    /// When it started.
+    pub started: Ms,
+    /// The outcome (content, JSON), once it ended.
+    pub outcome: Option<Commitment>,
+    /// How its permit was closed.
+    pub how: Option<atoll_domain::ClosedHow>,
+}
+
+/// A permit that was granted and not closed: after a crash, an effect with an unknown outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenPermit {
+    /// The permit.
+    pub permit: PermitId,
+    /// The event that granted it.
+    pub granted: EventId,
+    /// Its number.
+    pub seq: u64,
+    /// In which session.
+    pub session: Option<SessionId>,
+    /// The kind of action.
+    pub kind: Kind,
+    /// The idempotency key.
+    pub key: Option<ActionKey>,
+    /// What a resume may do.
+    pub again: Again,
+    /// What was reserved.
+    pub reserve: Cost,
+    /// The canonical action (content).
+    pub action: Commitment,
+}
+
+/// What verification found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// Events read.
+    pub events: u64,
+    /// The last one's hash.
+    pub head: Hash,
+    /// Checkpoints whose signature and root hold.
+    pub checkpoints: u64,
+    /// The newest checkpoint's note, to keep elsewhere.
+    pub note: Option<String>,
+    /// The first bad line and why, if it isn't intact.
+    pub bad: Option<(u64, String)>,
+    /// Contents that were checked against their commitments, and that are gone (erased).
+    pub contents: (u64, u64),
+}
+
+/// The log. Reads are short and blocking, on connections of their own; appends are awaited.
+pub trait Log: Journal {
+    /// Appends events in one transaction, in order: all or none.
+    fn append_all(
+        &self,
+        entries: Vec<Entry>,
+        sync: bool,
+    ) -> BoxFuture<'_, Result<Vec<Appended>, Full>>;
+    /// The last event's number; 0 in an empty log.
+    fn head(&self) -> u64;
+    /// Resolves when the head passes `seq`.
+    fn past(&self, seq: u64) -> BoxFuture<'_, u64>;
+    /// At most `limit` events after `after`, in order.
+    fn events(&self, after: u64, limit: usize, filter: &Filter) -> Result<Vec<Event>, Error>;
+    /// The event with this id.
+    fn event(&self, id: &EventId) -> Result<Option<Event>, Error>;
+    /// A content, unless it was erased.
+    fn content(&self, commitment: &Commitment) -> Result<Option<Vec<u8>>, Error>;
+    /// Sessions, the newest first.
+    fn sessions(&self, limit: usize) -> Result<Vec<SessionRow>, Error>;
+    /// By id.
+    fn session(&self, id: &SessionId) -> Result<Option<SessionRow>, Error>;
+    /// By ordinal; 0 is the latest.
+    fn session_by_ordinal(&self, ordinal: u64) -> Result<Option<SessionRow>, Error>;
+    /// Gates, the newest first; `open`: only those without an answer.
+    fn gates(&self, open: bool, limit: usize) -> Result<Vec<GateRow>, Error>;
+    /// By ordinal; 0 is the latest.
+    fn gate_by_ordinal(&self, ordinal: u64) -> Result<Option<GateRow>, Error>;
+    /// By id.
+    fn gate(&self, id: &GateId) -> Result<Option<GateRow>, Error>;
+    /// Patches, the newest first.
+    fn patches(&self, limit: usize) -> Result<Vec<PatchRow>, Error>;
+    /// By ordinal; 0 is the latest.
+    fn patch_by_ordinal(&self, ordinal: u64) -> Result<Option<PatchRow>, Error>;
+    /// Jobs, the newest first.
+    fn jobs(&self, limit: usize) -> Result<Vec<JobRow>, Error>;
+    /// By ordinal; 0 is the latest.
+    fn job_by_ordinal(&self, ordinal: u64) -> Result<Option<JobRow>, Error>;
+    /// Permits that were granted and not closed.
+    fn open_permits(&self) -> Result<Vec<OpenPermit>, Error>;
+    /// What was spent on a day (days since the Unix epoch, UTC).
+    fn spent_on(&self, day: u64) -> Result<Cost, Error>;
+    /// Up to how much the owner granted spending per session, in this workspace with this provider.
+    fn spend_granted(&self, workspace: &WorkspaceId, provider: &str) -> Result<Option<u64>, Error>;
+    /// Writes a checkpoint if anything is new. `now` by the wall clock.
+    fn checkpoint(&self) -> BoxFuture<'_, Result<Option<Appended>, Full>>;
+    /// Checks chain, Merkle roots, signatures and contents.
+    fn verify(&self) -> Result<Verified, Error>;
+    /// Drops all projections and makes them again.
+    fn rebuild(&self) -> BoxFuture<'_, Result<u64, Error>>;
+    /// The exact canonical bytes of at most `limit` events after `after`, a line each: for export.
+    fn lines(&self, after: u64, limit: usize, filter: &Filter) -> Result<Vec<Vec<u8>>, Error>;
+    /// The salt of a content, for an export that carries it.
+    fn salt(&self, commitment: &Commitment) -> Result<Option<[u8; 32]>, Error>;
+    /// Bytes free for the log, and whether new actions are refused.
+    fn room(&self) -> (u64, bool);
+}

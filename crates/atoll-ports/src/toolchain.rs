@@ -1,0 +1,61 @@
+//! What makes tests run: the toolchains, caches and dependency folders that a project already has.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use atoll_domain::{Exe, HostPort, Language, Mount};
+
+/// Whose toolchains, for which project.
+#[derive(Clone, Debug, Default)]
+pub struct Want {
+    /// The checkout's absolute path: dependency folders are found in it.
+    pub root: PathBuf,
+    /// The user's real home.
+    pub home: PathBuf,
+    /// The caller's PATH.
+    pub path: String,
+    /// The languages that were detected.
+    pub languages: Vec<Language>,
+    /// The command that will be run, whose `[0]` is resolved.
+    pub cmd: Vec<String>,
+    /// Mounts the owner trusts (`.atoll/workspace.toml`).
+    pub extra: Vec<Mount>,
+}
+
+/// What to mount and set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The mounts, parents first.
+    pub mounts: Vec<Mount>,
+    /// The job's whole environment.
+    pub env: BTreeMap<String, String>,
+    /// The executable of `cmd[0]`, if it lies outside the workspace.
+    pub exe: Option<Exe>,
+    /// What a person should know: "toolchain 1.80 of rust-toolchain.toml is not installed".
+    pub notes: Vec<String>,
+    /// What is missing for the command to work at all.
+    pub missing: Vec<String>,
+}
+
+/// A job that fetches dependencies by the lock file: registry hosts only, no secrets, no scripts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchPlan {
+    /// The command.
+    pub cmd: Vec<String>,
+    /// The hosts it needs.
+    pub hosts: Vec<HostPort>,
+    /// Mounts, the cache that Atoll owns among them (writable).
+    pub mounts: Vec<Mount>,
+    /// Its environment.
+    pub env: BTreeMap<String, String>,
+    /// What it does, for the gate.
+    pub what: String,
+}
+
+/// Finds toolchains. Blocking: it looks at many files, and reads none that holds credentials.
+pub trait Toolchains: Send + Sync {
+    /// What to mount and set for `want`.
+    fn find(&self, want: &Want) -> Found;
+    /// How to fetch the dependencies of `want`'s project, if it has a lock file that says which.
+    fn fetch(&self, want: &Want) -> Option<FetchPlan>;
+}

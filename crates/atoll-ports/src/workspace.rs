@@ -1,0 +1,245 @@
+//! Workspaces: snapshots, private copies, files, patches.
+
+use std::path::Path;
+
+use atoll_domain::action::{Accept, FileRead, FileWrite, Snap, Undo};
+use atoll_domain::{
+    CopyRef, Hash, Language, Mount, PatchSummary, SessionId, Tick, TreeId, WorkspaceId,
+};
+use atoll_guard::{BoxFuture, Permit};
+use serde::{Deserialize, Serialize};
+
+use crate::Did;
+
+/// What went wrong with files.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// There is no such thing.
+    #[error("{0}: no such file or folder in the workspace")]
+    Missing(String),
+    /// The path leads out, is an alias of `.git`, or is otherwise not allowed.
+    #[error("{path}: {why}")]
+    Forbidden {
+        /// The path.
+        path: String,
+        /// Why.
+        why: String,
+    },
+    /// Credential files are kept from agents.
+    #[error("{0}: looks like a credential file, which is kept out of the copy")]
+    Masked(String),
+    /// What is there is not what was expected.
+    #[error("changed meanwhile: {}", .0.join(", "))]
+    Conflict(Vec<String>),
+    /// An edit can't be applied.
+    #[error("{0}")]
+    Edit(String),
+    /// Too large.
+    #[error("{what} is larger than {limit_bytes} bytes")]
+    TooLarge {
+        /// What.
+        what: String,
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// A pattern, path or option is malformed.
+    #[error("{0}")]
+    Invalid(String),
+    /// A patch holds what is never let out.
+    #[error("never let out of the box: {}", .0.join(", "))]
+    Refused(Vec<String>),
+    /// The disk or the system failed.
+    #[error("{0}")]
+    Io(String),
+}
+
+/// A taken snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapped {
+    /// The tree.
+    pub tree: TreeId,
+    /// Files in it.
+    pub files: u64,
+    /// Their length together.
+    pub bytes: u64,
+    /// Credential files that were left out.
+    pub masked: Vec<String>,
+    /// Other files that were left out, and why.
+    pub skipped: Vec<(String, String)>,
+    /// The checkout's branch or commit, for people.
+    pub head: Option<String>,
+}
+
+/// A git job that makes the private `.git` of a copy: run it as part of the snapshot, without network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GitPlan {
+    /// The command.
+    pub cmd: Vec<String>,
+    /// The environment.
+    pub env: std::collections::BTreeMap<String, String>,
+    /// Where it runs, inside.
+    pub workdir: String,
+    /// What it needs.
+    pub mounts: Vec<Mount>,
+}
+
+/// What a read gives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadOut {
+    /// The text, numbered for `read`, plain for `list` and `search`.
+    pub text: String,
+    /// SHA-256 of the whole file, for `read`.
+    pub hash: Option<Hash>,
+    /// Whether more was there than is in `text`, and how to get it.
+    pub more: Option<String>,
+}
+
+/// An edit, as an agent may write it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "how", rename_all = "snake_case")]
+pub enum Edit {
+    /// Replace one place that holds `search`.
+    Replace {
+        /// The text to find; small mismatches of white space are tolerated, two places are not.
+        search: String,
+        /// What stands there after.
+        replace: String,
+        /// Replace every exact occurrence.
+        all: bool,
+    },
+    /// The whole new content; creates the file if it isn't there.
+    Whole {
+        /// The content.
+        content: String,
+    },
+    /// A unified diff of this one file.
+    Diff {
+        /// The diff.
+        diff: String,
+    },
+    /// The file goes.
+    Delete,
+}
+
+/// An edit worked out against the file as it is: what a `FileWrite` needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// SHA-256 of the content it replaces; `None` for a new file.
+    pub before: Option<Hash>,
+    /// The new content; `None`: the file goes.
+    pub content: Option<Vec<u8>>,
+    /// Lines added and removed.
+    pub added: u64,
+    /// Lines removed.
+    pub removed: u64,
+    /// A short diff for the transcript.
+    pub diff: String,
+    /// What was tolerated ("indentation differed by 4 spaces").
+    pub tolerated: Vec<String>,
+}
+
+/// A test command that was found by parsing alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestCommand {
+    /// The command.
+    pub cmd: Vec<String>,
+    /// The language whose toolchain it wants.
+    pub language: Language,
+    /// What says so: `Cargo.toml`, `package.json: scripts.test`.
+    pub because: String,
+}
+
+/// What was found in a checkout by parsing alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detected {
+    /// Test commands, the best first.
+    pub tests: Vec<TestCommand>,
+    /// The languages.
+    pub languages: Vec<Language>,
+    /// AGENTS.md, else CLAUDE.md: text for the agent, never policy.
+    pub guide: Option<String>,
+    /// `.atoll/workspace.toml`'s test command: only with the owner's trust.
+    pub suggested_test: Option<Vec<String>>,
+    /// `.atoll/workspace.toml`'s mounts: only with the owner's trust.
+    pub suggested_mounts: Vec<Mount>,
+    /// SHA-256 over `.atoll/`'s content, which trust is bound to; `None` without `.atoll/`.
+    pub atoll_hash: Option<Hash>,
+    /// What is wrong with `.atoll/`, for people.
+    pub problems: Vec<String>,
+}
+
+/// A patch worked out from two trees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diffed {
+    /// Files and classes.
+    pub summary: PatchSummary,
+    /// The unified diff.
+    pub diff: String,
+}
+
+/// A patch that was let out, or taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// The files written or removed; none for a branch.
+    pub paths: Vec<String>,
+    /// The branch's commit, for a branch.
+    pub commit: Option<String>,
+}
+
+/// Workspaces and the private copies of sessions.
+pub trait Workspaces: Send + Sync {
+    /// The id of the workspace at `root` (canonical absolute path). Refuses what can't be a workspace.
+    fn identify(&self, root: &Path) -> Result<(WorkspaceId, String), Error>;
+    /// Takes a snapshot of a checkout as it is.
+    fn snapshot(&self, permit: Permit<Snap>, now: Tick)
+    -> BoxFuture<'_, Did<Snap, Snapped, Error>>;
+    /// Makes a session's private copy, or brings it to `tree`, touching only what differs.
+    /// `owner`: the uid and gid it must belong to.
+    fn checkout(
+        &self,
+        session: SessionId,
+        workspace: WorkspaceId,
+        root: &str,
+        tree: &TreeId,
+        owner: Option<(u32, u32)>,
+    ) -> BoxFuture<'_, Result<CopyRef, Error>>;
+    /// The git job that gives the copy its private `.git`; `None` if a synthetic one was made instead.
+    fn private_git(&self, session: SessionId) -> Result<Option<GitPlan>, Error>;
+    /// Takes a snapshot of a session's copy. Only while no job runs in it.
+    fn capture(&self, session: SessionId) -> BoxFuture<'_, Result<Snapped, Error>>;
+    /// Reads, lists or searches in a session's copy.
+    fn read(
+        &self,
+        permit: Permit<FileRead>,
+        now: Tick,
+    ) -> BoxFuture<'_, Did<FileRead, ReadOut, Error>>;
+    /// Works an edit out, writing nothing.
+    fn plan_edit(&self, session: SessionId, path: &str, edit: &Edit) -> Result<Planned, Error>;
+    /// Writes one file of a session's copy, if it is what the action says it replaces.
+    fn write(
+        &self,
+        permit: Permit<FileWrite>,
+        now: Tick,
+    ) -> BoxFuture<'_, Did<FileWrite, Hash, Error>>;
+    /// What is in a session's copy, by parsing alone.
+    fn detect(&self, session: SessionId) -> Result<Detected, Error>;
+    /// The patch between two trees.
+    fn diff(
+        &self,
+        workspace: WorkspaceId,
+        base: &TreeId,
+        tree: &TreeId,
+    ) -> BoxFuture<'_, Result<Diffed, Error>>;
+    /// Lets a patch out: all of it or nothing, also over a crash.
+    fn accept(
+        &self,
+        permit: Permit<Accept>,
+        now: Tick,
+    ) -> BoxFuture<'_, Did<Accept, Applied, Error>>;
+    /// Takes an accepted patch back, if its files are as it left them.
+    fn undo(&self, permit: Permit<Undo>, now: Tick) -> BoxFuture<'_, Did<Undo, Applied, Error>>;
+    /// Finishes or rolls back what a crash interrupted; what was done, for people. Once, at start-up.
+    fn recover(&self) -> Result<Vec<String>, Error>;
+    /// Removes a session's private copy.
+    fn remove(&self, session: SessionId) -> Result<(), Error>;
+}
