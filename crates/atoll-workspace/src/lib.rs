@@ -8,9 +8,12 @@
 mod beneath;
 mod error;
 mod names;
+mod origin;
 mod store;
+mod walk;
 
 pub use beneath::{Dir, Owner};
 pub use error::{Error, Result};
 pub use names::{Mask, RelPath, is_git_alias, mask};
-pub use store::ObjectId;
+pub use store::{Leaf, Mode, ObjectId};
+pub use walk::{Limits, Omitted, Skip};

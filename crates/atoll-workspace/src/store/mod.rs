@@ -16,11 +16,12 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Mutex;
 
-pub(crate) use cache::StatCache;
+pub(crate) use cache::{StatCache, now_ns as cache_now_ns};
 pub use id::{BadId, ObjectId};
 pub use object::Mode;
 pub(crate) use odb::Odb;
-pub(crate) use tree::{Flat, Leaf};
+pub use tree::Leaf;
+pub(crate) use tree::Flat;
 
 use crate::beneath::{Dir, TEMP_PREFIX};
 use crate::error::{Error, Result};

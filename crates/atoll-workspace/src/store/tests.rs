@@ -1,3 +1,5 @@
+#![allow(clippy::disallowed_methods, reason = "a test")]
+
 use std::os::unix::fs::FileExt as _;
 
 use super::*;

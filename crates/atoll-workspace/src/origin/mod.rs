@@ -1,0 +1,142 @@
+//! The user's `.git`, read by hand as untrusted data: which branch, which
+//! commit, which tags, what the index lists. Its configuration is never read,
+//! so nothing that it names can run.
+
+mod index;
+mod refs;
+
+pub(crate) use index::{IndexEntry, parse_index};
+pub(crate) use refs::{Head, valid_branch};
+
+use std::path::{Path, PathBuf};
+
+use crate::beneath::{Dir, kind_of, small_file};
+use crate::names::RelPath;
+use crate::store::Odb;
+use crate::walk::Tracked;
+
+/// A checkout's repository.
+pub(crate) struct Repo {
+    /// What is this checkout's own: HEAD, index.
+    git: Dir,
+    /// What all its worktrees share: objects, refs.
+    common: Dir,
+}
+
+/// What lies at a checkout's `.git`.
+pub(crate) enum Found {
+    /// Nothing.
+    None,
+    /// A repository.
+    Repo(Repo),
+    /// Something that is not used, and why.
+    Odd(&'static str),
+}
+
+const SMALL_BYTES: u64 = 16 << 10;
+const INDEX_LIMIT_BYTES: u64 = 256 << 20;
+
+/// Looks at `.git` in `root`, which lies at `root_path`.
+pub(crate) fn find(root: &Dir, root_path: &Path) -> Found {
+    let Ok(stat) = root.stat(b".git") else { return Found::None };
+    match kind_of(&stat) {
+        "a directory" => match (root.sub_name(b".git"), root.sub_name(b".git")) {
+            (Ok(git), Ok(common)) => whole(Repo { git, common }),
+            _ => Found::Odd("its .git cannot be opened"),
+        },
+        "a file" => linked(root, root_path),
+        _ => Found::Odd("its .git is neither a folder nor a file"),
+    }
+}
+
+fn whole(repo: Repo) -> Found {
+    if repo.git.stat(b"HEAD").is_err() || repo.common.stat(b"objects").is_err() {
+        return Found::Odd("its .git is no repository");
+    }
+    Found::Repo(repo)
+}
+
+// A `.git` file of a linked worktree. It could name any repository of this
+// user, so the repository must name this checkout in return.
+fn linked(root: &Dir, root_path: &Path) -> Found {
+    let Some(git_path) = small_file(root, ".git", SMALL_BYTES).and_then(|c| path_after(&c, "gitdir:")) else {
+        return Found::Odd("its .git file names no folder");
+    };
+    let Ok(git_path) = root_path.join(git_path).canonicalize() else {
+        return Found::Odd("its .git file names a folder that does not exist");
+    };
+    let Ok(git) = Dir::open(&git_path) else { return Found::Odd("its .git file names a folder that cannot be opened") };
+    let back = small_file(&git, "gitdir", SMALL_BYTES).and_then(|c| path_after(&c, ""));
+    let here = root_path.canonicalize().map(|p| p.join(".git")).ok();
+    let back = back.map(|b| git_path.join(b)).and_then(|b| Some(b.parent()?.canonicalize().ok()?.join(".git")));
+    if back.is_none() || back != here {
+        return Found::Odd("its .git file names a repository that does not name it in return");
+    }
+    let common = small_file(&git, "commondir", SMALL_BYTES).and_then(|c| path_after(&c, ""));
+    let Some(common) = common.and_then(|c| git_path.join(c).canonicalize().ok()) else {
+        return Found::Odd("its worktree has no common folder");
+    };
+    if git_path.parent() != Some(&common.join("worktrees")) {
+        return Found::Odd("its worktree lies outside its repository");
+    }
+    match Dir::open(&common) {
+        Ok(common) => whole(Repo { git, common }),
+        Err(_) => Found::Odd("its repository cannot be opened"),
+    }
+}
+
+fn path_after(content: &[u8], prefix: &str) -> Option<PathBuf> {
+    let text = std::str::from_utf8(content).ok()?.strip_prefix(prefix)?;
+    let line = text.lines().next()?.trim();
+    (!line.is_empty()).then(|| PathBuf::from(line))
+}
+
+impl Repo {
+    /// What HEAD names.
+    pub(crate) fn head(&self) -> Head {
+        refs::head(&self.git, &self.common)
+    }
+
+    /// The commit that a full ref name stands for.
+    pub(crate) fn resolve(&self, name: &str) -> Option<crate::store::ObjectId> {
+        refs::resolve(&self.common, name)
+    }
+
+    /// The names of tags that point at `commit`, with what each ref holds.
+    pub(crate) fn tags_at(&self, commit: crate::store::ObjectId, odb: &Odb) -> Vec<refs::Tag> {
+        refs::tags_at(&self.common, commit, odb)
+    }
+
+    /// Every index entry; `None` when there is no index, or one that isn't understood.
+    pub(crate) fn index(&self, entries_max: usize) -> Option<Vec<IndexEntry>> {
+        let mut file = self.git.file(b"index").ok()?;
+        if !file.metadata().ok()?.is_file() {
+            return None;
+        }
+        let content = crate::beneath::read_bounded(&mut file, INDEX_LIMIT_BYTES).ok()??;
+        parse_index(&content, entries_max)
+    }
+
+    /// The paths that git tracks.
+    pub(crate) fn tracked(&self, entries_max: usize) -> Tracked {
+        let entries = self.index(entries_max).unwrap_or_default();
+        Tracked::new(entries.into_iter().map(|e| String::from(e.path)))
+    }
+
+    /// The objects, for reading.
+    pub(crate) fn odb(&self, object_limit_bytes: u64) -> Option<Odb> {
+        Odb::open(self.objects()?, object_limit_bytes).ok()
+    }
+
+    pub(crate) fn objects(&self) -> Option<Dir> {
+        self.common.sub(RelPath::parse("objects").ok().as_ref()).ok()
+    }
+
+    /// Where refs are written.
+    pub(crate) fn common(&self) -> &Dir {
+        &self.common
+    }
+}
+
+#[cfg(test)]
+mod tests;
