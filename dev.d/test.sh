@@ -1,0 +1,75 @@
+# shellcheck shell=bash
+# Every test, one count at the end.
+
+# The packages that have Rust examples in their documentation: rustdoc is slow
+# to find out, and most have none.
+doc_test_packages() {
+  local file
+  find "$ROOT/crates" -path '*/src/*' -name '*.rs' | while IFS= read -r file; do
+    if awk '/^ *\/\/[\/!] *```/ {
+              if (inside) { inside = 0; next }
+              inside = 1
+              info = $0; sub(/^ *\/\/[\/!] *```/, "", info)
+              if (info ~ /^ *(rust|no_run|should_panic|compile_fail|edition[0-9]*)?(,.*)? *$/) found = 1
+            }
+            END { exit !found }' "$file"; then
+      file=${file#"$ROOT"/crates/}
+      printf '%s\n' "${file%%/*}"
+    fi
+  done | sort -u
+}
+
+# count_tests LOG: passed, failed, ignored, binaries. A binary that began and
+# gave no result (it crashed, or never ended) is one failure.
+count_tests() {
+  awk '/^ *(Running|Doc-tests) / { failed += open; open = 1; binaries++ }
+       /^test result: / {
+         open = 0
+         for (i = 2; i <= NF; i++) {
+           if ($i ~ /^passed/) passed += $(i - 1)
+           if ($i ~ /^failed/) failed += $(i - 1)
+           if ($i ~ /^ignored/) ignored += $(i - 1)
+         } }
+       END { print passed + 0, failed + open + 0, ignored + 0, binaries + 0 }' "$1"
+}
+
+# The lines a test run ends with: what failed, the sum, the bare count.
+closing_lines() {
+  local log=$1 status=$2 passed failed ignored binaries verdict=ok
+  read -r passed failed ignored binaries < <(count_tests "$log")
+  # No result at all is no success: the build failed, or cargo did.
+  if ((status != 0 && failed == 0)); then
+    printf 'broken  %s\n' "cargo test ended with $status before every test had run; its words are above"
+    failed=1
+  fi
+  sed -n 's/^test \(.*\) \.\.\. FAILED$/failed  \1/p' "$log" | head -n 50
+  ((failed == 0)) || verdict=FAILED
+  printf '%-7s %-66s %s\n' tests \
+    "$passed passed, $failed failed, $ignored ignored; $binaries binaries; $(span "$SECONDS")" "$verdict"
+  printf '%d passed, %d failed\n' "$passed" "$failed"
+}
+
+cmd_test() {
+  setup_tools
+  preflight
+  cd "$ROOT" || exit
+  SECONDS=0
+  local status=0 log name
+  local -a scope=(--workspace) docs=()
+  for name in "$@"; do
+    case $name in -p | -p* | --package | --package=*) scope=() ;; esac
+  done
+  scratch
+  log=$SCRATCH/test.log
+  # No stdin: a test that waits for a person would hang where there is none.
+  cargo test "${scope[@]}" --all-targets --no-fail-fast "$@" </dev/null 2>&1 | tee "$log" || status=$?
+  if (($# == 0)); then
+    mapfile -t docs < <(doc_test_packages)
+    if ((${#docs[@]} > 0)); then
+      cargo test --doc --no-fail-fast "${docs[@]/#/--package=}" </dev/null 2>&1 | tee -a "$log" || status=$?
+    fi
+  fi
+  # A caller that wants these last names a file for them.
+  closing_lines "$log" "$status" >"${ATOLL_CLOSING:-/dev/stdout}"
+  ((status == 0)) || exit 1
+}
