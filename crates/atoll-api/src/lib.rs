@@ -1,1 +1,32 @@
-//! atoll-api
+//! What faces and node say to each other: wire types, error codes, and the [`Commands`] trait.
+//!
+//! Floor 3. Faces know this crate and never the node's inside. Wire types are hand-made twins of the
+//! domain's where the two may grow apart.
+
+mod code;
+pub mod codes;
+mod commands;
+mod error;
+mod exec;
+mod gate;
+mod log;
+mod model;
+mod patch;
+mod session;
+mod status;
+mod update;
+
+pub use code::{CodeRequest, OnAsk, Started, WorkspaceTrust};
+pub use commands::{Caller, Commands, Reply, Updates};
+pub use error::{Code, Error};
+pub use exec::{ExecRequest, ExecStarted, ExecView};
+pub use gate::{AnswerRequest, GateView, Question};
+pub use log::{EventView, ExportRequest, Replayed, Tail, Verification};
+pub use model::{ModelTest, ModelView};
+pub use patch::{AcceptRequest, PatchDetail, PatchRecord, PatchView};
+pub use session::{ResumeRequest, SessionDetail, SessionView, StepView};
+pub use status::{Health, NeedsYou, PolicyView, RuleView, Status};
+pub use update::{Progress, Update};
+
+/// The version of the API under `/v1`.
+pub const VERSION: u32 = 1;

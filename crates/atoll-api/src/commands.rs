@@ -1,0 +1,133 @@
+//! The one door into the node.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use futures::stream::BoxStream;
+
+use crate::*;
+
+/// Who calls: the user behind the socket. Faces take it from the peer's credentials, never from a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The user's id.
+    pub uid: u32,
+    /// Its name.
+    pub name: String,
+}
+
+/// Updates as they come.
+pub type Updates = BoxStream<'static, Update>;
+
+/// A command under way.
+pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+/// What a node can be told. One implementation in the node, one that speaks HTTP in the client.
+/// Names of things (`s4`, `g3`, `p7`, `@`, or long ids) are resolved by the node.
+pub trait Commands: Send + Sync {
+    /// Whether it is there, and which.
+    fn health(&self) -> Reply<'_, Health>;
+    /// Its state.
+    fn status(&self, caller: &Caller) -> Reply<'_, Status>;
+    /// Goes down in order.
+    fn down(&self, caller: &Caller) -> Reply<'_, ()>;
+
+    /// Starts a session. `key` makes it once only: the same key gives the same session.
+    fn code(&self, caller: &Caller, key: String, request: CodeRequest) -> Reply<'_, Started>;
+    /// Words for a running session, or the next turn of an idle one.
+    fn say(&self, caller: &Caller, session: String, text: String) -> Reply<'_, Started>;
+    /// Goes on with a parked or idle session.
+    fn resume(
+        &self,
+        caller: &Caller,
+        session: String,
+        request: ResumeRequest,
+    ) -> Reply<'_, Started>;
+    /// Stops the running turn.
+    fn cancel(&self, caller: &Caller, session: String) -> Reply<'_, ()>;
+    /// Sessions, the newest first.
+    fn sessions(&self, caller: &Caller, limit: usize) -> Reply<'_, Vec<SessionView>>;
+    /// One in full.
+    fn session(&self, caller: &Caller, session: String) -> Reply<'_, SessionDetail>;
+    /// Takes the last turn's changes of the copy back.
+    fn session_undo(&self, caller: &Caller, session: String) -> Reply<'_, SessionView>;
+    /// Removes its private copy and hides it; the log stays.
+    fn session_delete(&self, caller: &Caller, session: String) -> Reply<'_, ()>;
+    /// Updates of a session after `cursor`, going on as it works; ends after `Ended` or `Parked`.
+    fn watch(&self, caller: &Caller, session: String, cursor: u64) -> Reply<'_, Updates>;
+
+    /// Starts a job.
+    fn exec(&self, caller: &Caller, key: String, request: ExecRequest) -> Reply<'_, ExecStarted>;
+    /// Feeds its standard input; empty bytes close it.
+    fn exec_stdin(&self, caller: &Caller, job: String, bytes: Vec<u8>) -> Reply<'_, ()>;
+    /// Changes its terminal's size.
+    fn exec_resize(&self, caller: &Caller, job: String, cols: u16, rows: u16) -> Reply<'_, ()>;
+    /// Ends it.
+    fn exec_stop(&self, caller: &Caller, job: String) -> Reply<'_, ()>;
+    /// A kept file of a job.
+    fn artifact(&self, caller: &Caller, job: String, path: String) -> Reply<'_, Vec<u8>>;
+
+    /// Gates, the newest first.
+    fn gates(&self, caller: &Caller, open: bool) -> Reply<'_, Vec<GateView>>;
+    /// One.
+    fn gate(&self, caller: &Caller, gate: String) -> Reply<'_, GateView>;
+    /// Answers one.
+    fn gate_answer(
+        &self,
+        caller: &Caller,
+        gate: String,
+        request: AnswerRequest,
+    ) -> Reply<'_, GateView>;
+
+    /// Patches, the newest first.
+    fn patches(&self, caller: &Caller) -> Reply<'_, Vec<PatchView>>;
+    /// One in full.
+    fn patch(&self, caller: &Caller, patch: String) -> Reply<'_, PatchDetail>;
+    /// Lets it out.
+    fn patch_accept(
+        &self,
+        caller: &Caller,
+        patch: String,
+        request: AcceptRequest,
+    ) -> Reply<'_, PatchDetail>;
+    /// Turns it down.
+    fn patch_reject(&self, caller: &Caller, patch: String, why: String) -> Reply<'_, PatchView>;
+    /// Takes an accepted one back.
+    fn patch_undo(&self, caller: &Caller, patch: String) -> Reply<'_, PatchView>;
+
+    /// Events.
+    fn events(&self, caller: &Caller, tail: Tail) -> Reply<'_, Vec<EventView>>;
+    /// Events after `after`, going on as they come; `session` as in [`Tail`].
+    fn follow(
+        &self,
+        caller: &Caller,
+        after: u64,
+        session: Option<String>,
+    ) -> Reply<'_, BoxStream<'static, EventView>>;
+    /// Checks the log.
+    fn verify(&self, caller: &Caller) -> Reply<'_, Verification>;
+    /// Replays a session's recorded inputs and compares what it proposed.
+    fn replay(&self, caller: &Caller, session: String) -> Reply<'_, Replayed>;
+    /// NDJSON lines.
+    fn export(
+        &self,
+        caller: &Caller,
+        request: ExportRequest,
+    ) -> Reply<'_, BoxStream<'static, Vec<u8>>>;
+    /// Makes all projections again; how many events they were made from.
+    fn rebuild(&self, caller: &Caller) -> Reply<'_, u64>;
+
+    /// Models.
+    fn models(&self, caller: &Caller) -> Reply<'_, Vec<ModelView>>;
+    /// Tries one with a short question.
+    fn model_test(
+        &self,
+        caller: &Caller,
+        name: Option<String>,
+        keys: std::collections::BTreeMap<String, String>,
+    ) -> Reply<'_, ModelTest>;
+    /// Reads the configuration again.
+    fn reload(&self, caller: &Caller) -> Reply<'_, ()>;
+    /// The policy in force.
+    fn policy(&self, caller: &Caller) -> Reply<'_, PolicyView>;
+}

@@ -1,0 +1,76 @@
+//! The log, for people.
+
+use std::collections::BTreeMap;
+
+use atoll_domain::{Event, Hash};
+use serde::{Deserialize, Serialize};
+
+/// An event with what is known of its contents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventView {
+    /// The event.
+    #[serde(flatten)]
+    pub event: Event,
+    /// Contents of its body's fields, as text and cut to a bound; a field that was erased is absent.
+    pub words: BTreeMap<String, String>,
+}
+
+/// Which events.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tail {
+    /// After this number.
+    #[serde(default)]
+    pub after: u64,
+    /// The last so many, in place of `after`.
+    #[serde(default)]
+    pub last: Option<u64>,
+    /// Of this session: `s4`, `@` or its id.
+    #[serde(default)]
+    pub session: Option<String>,
+    /// At most.
+    #[serde(default)]
+    pub limit: Option<u64>,
+}
+
+/// What verification found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    /// Events read.
+    pub events: u64,
+    /// The last one's hash.
+    pub head: Hash,
+    /// Checkpoints that hold.
+    pub checkpoints: u64,
+    /// The newest checkpoint's note, to keep elsewhere.
+    pub note: Option<String>,
+    /// The first bad line and why.
+    pub bad: Option<(u64, String)>,
+    /// Contents that hold.
+    pub contents: u64,
+    /// Contents that are gone.
+    pub erased: u64,
+    /// What this does and doesn't show.
+    pub promise: String,
+}
+
+/// What a replay found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replayed {
+    /// `s4`.
+    pub session: String,
+    /// Effects that were compared.
+    pub effects: u64,
+    /// The first step that differs, and how.
+    pub divergence: Option<(u64, String)>,
+}
+
+/// An export.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExportRequest {
+    /// Of this session alone.
+    #[serde(default)]
+    pub session: Option<String>,
+    /// With contents.
+    #[serde(default)]
+    pub contents: bool,
+}

@@ -1,0 +1,43 @@
+//! Models.
+
+use serde::{Deserialize, Serialize};
+
+/// A model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelView {
+    /// `provider/model`.
+    pub name: String,
+    /// Where it runs: host and port.
+    pub endpoint: String,
+    /// Whether that is another machine.
+    pub remote: bool,
+    /// Per million tokens, in and out: `$3.00 / $15.00`; `$0` for a local one; `unknown`.
+    pub price: String,
+    /// The window, in tokens.
+    pub context_tokens: u64,
+    /// `none`, `environment`, `stored`, `missing`.
+    pub key: String,
+    /// Whether it is the default.
+    pub default: bool,
+}
+
+/// A try of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelTest {
+    /// `provider/model`.
+    pub name: String,
+    /// Whether it answered.
+    pub answered: bool,
+    /// Whether it called the tool that it was asked to call.
+    pub tool_call: bool,
+    /// What it said.
+    pub words: String,
+    /// Until the first piece came, in milliseconds.
+    pub first_ms: u64,
+    /// Until the end, in milliseconds.
+    pub total_ms: u64,
+    /// Tokens in and out.
+    pub tokens: (u64, u64),
+    /// Money, in millionths of a US dollar.
+    pub micros: u64,
+}

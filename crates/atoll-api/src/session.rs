@@ -1,0 +1,96 @@
+//! Sessions.
+
+use std::collections::BTreeMap;
+
+use atoll_domain::{Budget, Cost, Labels, Ms, SessionEnd, SessionId, SessionState};
+use serde::{Deserialize, Serialize};
+
+use crate::{ExecView, GateView, OnAsk, PatchView};
+
+/// A session in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionView {
+    /// `s4`.
+    pub ordinal: String,
+    /// Its id.
+    pub session: SessionId,
+    /// `code` or `exec`.
+    pub mode: String,
+    /// The workspace's path.
+    pub root: String,
+    /// The first words.
+    pub prompt: String,
+    /// `provider/model`.
+    pub model: String,
+    /// Where it stands.
+    pub state: SessionState,
+    /// How its last turn ended.
+    pub end: Option<SessionEnd>,
+    /// When it began.
+    pub opened: Ms,
+    /// When its last event was.
+    pub updated: Ms,
+    /// Turns begun.
+    pub turns: u64,
+    /// Steps taken.
+    pub steps: u64,
+    /// What it spent.
+    pub spent: Cost,
+    /// Its budget.
+    pub budget: Budget,
+    /// What its context touched.
+    pub labels: Labels,
+}
+
+/// One step, for people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepView {
+    /// Its event's number.
+    pub seq: u64,
+    /// When.
+    pub ts: Ms,
+    /// `prompt`, `model`, `read`, `edit`, `test`, `run`, `gate`, `patch`, `end`, ….
+    pub what: String,
+    /// One line.
+    pub line: String,
+    /// Whether it did what it was for; `None` where that has no meaning.
+    pub ok: Option<bool>,
+}
+
+/// A session in full.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionDetail {
+    /// As in the list.
+    #[serde(flatten)]
+    pub view: SessionView,
+    /// Its steps.
+    pub steps_taken: Vec<StepView>,
+    /// Its patches.
+    pub patches: Vec<PatchView>,
+    /// Its open gates.
+    pub gates: Vec<GateView>,
+    /// Its jobs.
+    pub jobs: Vec<ExecView>,
+}
+
+/// Go on with a session.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct ResumeRequest {
+    /// More words; without them a parked turn goes on where it stood.
+    #[serde(default)]
+    pub prompt: Option<String>,
+    /// What an ask becomes.
+    #[serde(default)]
+    pub on_ask: OnAsk,
+    /// Provider keys of the caller's environment, by variable. Never logged.
+    #[serde(default)]
+    pub keys: BTreeMap<String, String>,
+}
+
+impl std::fmt::Debug for ResumeRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResumeRequest")
+            .field("prompt", &self.prompt)
+            .finish_non_exhaustive()
+    }
+}
