@@ -1,22 +1,17 @@
 # shellcheck shell=bash
 # Every test, one count at the end.
 
-# The packages that have Rust examples in their documentation: rustdoc is slow
-# to find out, and most have none.
-doc_test_packages() {
-  local file
-  find "$ROOT/crates" -path '*/src/*' -name '*.rs' | while IFS= read -r file; do
-    if awk '/^ *\/\/[\/!] *```/ {
-              if (inside) { inside = 0; next }
-              inside = 1
-              info = $0; sub(/^ *\/\/[\/!] *```/, "", info)
-              if (info ~ /^ *(rust|no_run|should_panic|compile_fail|edition[0-9]*)?(,.*)? *$/) found = 1
-            }
-            END { exit !found }' "$file"; then
-      file=${file#"$ROOT"/crates/}
-      printf '%s\n' "${file%%/*}"
-    fi
-  done | sort -u
+# Is there a Rust example in any documentation? rustdoc is slow to find out.
+has_doc_tests() {
+  find "$ROOT/crates" -path '*/src/*' -name '*.rs' -exec awk '
+    FNR == 1 { inside = 0 }
+    /^ *\/\/[\/!] *```/ {
+      if (inside) { inside = 0; next }
+      inside = 1
+      info = $0
+      sub(/^ *\/\/[\/!] *```/, "", info)
+      if (info ~ /^ *(rust|no_run|should_panic|compile_fail|edition[0-9]*)?(,.*)? *$/) print FILENAME
+    }' {} + | grep -q .
 }
 
 # count_tests LOG: passed, failed, ignored, binaries. A binary that began and
@@ -55,7 +50,7 @@ cmd_test() {
   cd "$ROOT" || exit
   SECONDS=0
   local status=0 log name
-  local -a scope=(--workspace) docs=()
+  local -a scope=(--workspace)
   for name in "$@"; do
     case $name in -p | -p* | --package | --package=*) scope=() ;; esac
   done
@@ -63,11 +58,10 @@ cmd_test() {
   log=$SCRATCH/test.log
   # No stdin: a test that waits for a person would hang where there is none.
   cargo test "${scope[@]}" --all-targets --no-fail-fast "$@" </dev/null 2>&1 | tee "$log" || status=$?
-  if (($# == 0)); then
-    mapfile -t docs < <(doc_test_packages)
-    if ((${#docs[@]} > 0)); then
-      cargo test --doc --no-fail-fast "${docs[@]/#/--package=}" </dev/null 2>&1 | tee -a "$log" || status=$?
-    fi
+  if (($# == 0)) && has_doc_tests; then
+    # The whole workspace again: another selection has other features, and with
+    # them other builds of the same dependencies.
+    cargo test --workspace --doc --no-fail-fast </dev/null 2>&1 | tee -a "$log" || status=$?
   fi
   # A caller that wants these last names a file for them.
   closing_lines "$log" "$status" >"${ATOLL_CLOSING:-/dev/stdout}"

@@ -130,13 +130,18 @@ fn versions_are_compared_as_numbers() {
 
 #[test]
 fn only_rust_examples_count_as_documentation_tests() {
-    let script = "ROOT=$(mktemp -d); trap 'rm -rf \"$ROOT\"' EXIT
-        for name in plain text none; do mkdir -p \"$ROOT/crates/$name/src\"; done
-        printf '/// ```\\n/// a()\\n/// ```\\n' >\"$ROOT/crates/plain/src/lib.rs\"
-        printf '/// ```text\\n/// a()\\n/// ```\\n' >\"$ROOT/crates/text/src/lib.rs\"
-        printf 'fn a() {}\\n' >\"$ROOT/crates/none/src/lib.rs\"
-        doc_test_packages";
-    assert_eq!(bash(script, ""), "plain\n");
+    for (fence, expected) in [
+        ("", "yes"),
+        ("no_run", "yes"),
+        ("text", "no"),
+        ("json", "no"),
+    ] {
+        let script = "ROOT=$(mktemp -d); trap 'rm -rf \"$ROOT\"' EXIT
+            mkdir -p \"$ROOT/crates/a/src\"; cat >\"$ROOT/crates/a/src/lib.rs\"
+            has_doc_tests && echo yes || echo no";
+        let source = format!("/// ```{fence}\n/// a()\n/// ```\nfn a() {{}}\n");
+        assert_eq!(bash(script, &source).trim(), expected, "{fence}");
+    }
 }
 
 #[test]
