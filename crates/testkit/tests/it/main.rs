@@ -1,0 +1,10 @@
+//! That the scripted provider is true to the wire.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
+
+mod client;
+mod raw;
