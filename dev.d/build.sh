@@ -48,6 +48,8 @@ build_binary() {
     fail "the build failed" "the compiler's words are above; ./dev clean gives a fresh start"
   fi
   if [[ $mode == loud ]]; then
+    # The last bar was drawn before the last crate was done.
+    ((TOTAL == 0)) || PROGRESS="$TOTAL crates"
     row build "$PROGRESS, $(span "$SECONDS")" ok
   fi
 }

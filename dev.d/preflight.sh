@@ -38,6 +38,8 @@ landlock_version() {
   perl -e 'my $v = syscall(444, 0, 0, 1); print $v > 0 ? $v : 0'
 }
 
+seccomp_there() { grep -q '^Seccomp:' /proc/self/status; }
+
 # Namespaces as the box makes them: with root's rights, or by a user namespace.
 namespaces_work() {
   if ((EUID == 0)); then
@@ -87,7 +89,7 @@ sandbox_check() {
     LACKS+=("the kernel has no Landlock (5.13 or newer, and switched on, has it)"
       "add landlock to the lsm= list on the kernel's command line, or use a newer kernel")
   fi
-  if ! grep -q '^Seccomp:' /proc/self/status; then
+  if ! seccomp_there; then
     LACKS+=("the kernel has no seccomp" "use a kernel built with CONFIG_SECCOMP_FILTER")
   fi
   if ((${#LACKS[@]})); then

@@ -156,6 +156,54 @@ fn the_preflight_describes_this_machine() {
     assert_eq!(count > 0, words == "sandbox not possible yet", "{said}");
 }
 
+/// What the preflight says on a machine that `machine` describes.
+fn preflight(machine: &str) -> String {
+    let script = format!(
+        "disk_free_mib() {{ echo 99999; }}; memory_mib() {{ echo 8000; }}; target_dir() {{ mktemp -du; }}
+        namespaces_work() {{ :; }}; landlock_version() {{ echo 7; }}; seccomp_there() {{ :; }}
+        {machine}; (preflight) 2>&1 || echo \"ended with $?\""
+    );
+    bash(&script, "")
+}
+
+#[test]
+fn what_is_missing_is_said_with_what_to_do() {
+    let good = preflight(":");
+    assert!(
+        good.contains("sandbox full") && good.contains("ok"),
+        "{good}"
+    );
+    assert!(!good.contains("lacks"), "{good}");
+    for machine in [
+        "namespaces_work() { return 1; }",
+        "landlock_version() { echo 0; }",
+    ] {
+        let bad = preflight(machine);
+        for part in [
+            "incomplete",
+            "  lacks",
+            "  do",
+            "never runs them outside the sandbox",
+        ] {
+            assert!(bad.contains(part), "{machine}: {part}: {bad}");
+        }
+        assert!(
+            !bad.contains("ended with"),
+            "the build can still go on: {bad}"
+        );
+    }
+}
+
+#[test]
+fn a_full_disk_stops_before_the_build() {
+    let said = preflight("disk_free_mib() { echo 100; }");
+    assert!(
+        said.contains("100 MiB are free") && said.contains("CARGO_TARGET_DIR"),
+        "{said}"
+    );
+    assert!(said.ends_with("ended with 1\n"), "{said}");
+}
+
 #[test]
 fn an_unknown_command_is_a_usage_error() {
     let output = dev("nonsense");
