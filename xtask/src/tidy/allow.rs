@@ -20,12 +20,7 @@ pub struct Allowed {
     pub why: &'static str,
 }
 
-pub const ALLOWED: [Allowed; 11] = [
-    Allowed {
-        path: "crates/atoll-guard/src/",
-        classes: &[Guard],
-        why: "defines it",
-    },
+pub const ALLOWED: [Allowed; 10] = [
     Allowed {
         path: "crates/atoll-node/src/",
         classes: &[Guard],
