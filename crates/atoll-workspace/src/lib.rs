@@ -6,9 +6,12 @@
 //! refs and the index are read and written by this crate's own bounded code.
 
 mod beneath;
+pub mod edit;
 mod error;
+mod files;
 mod names;
 mod origin;
+mod patch;
 mod store;
 mod walk;
 

@@ -102,6 +102,11 @@ impl Repo {
         refs::resolve(&self.common, name)
     }
 
+    /// The full names of all branches.
+    pub(crate) fn branches(&self) -> Vec<String> {
+        refs::branches(&self.common)
+    }
+
     /// The names of tags that point at `commit`, with what each ref holds.
     pub(crate) fn tags_at(&self, commit: crate::store::ObjectId, odb: &Odb) -> Vec<refs::Tag> {
         refs::tags_at(&self.common, commit, odb)

@@ -25,7 +25,7 @@ pub(crate) struct Tag {
 
 const REF_BYTES: u64 = 4096;
 const PACKED_LIMIT_BYTES: u64 = 64 << 20;
-const TAGS_MAX: usize = 20_000;
+const REFS_MAX: usize = 20_000;
 /// How many annotated tags are opened to see what they point at.
 const PEELS_MAX: usize = 2_000;
 const SYMREFS_MAX: usize = 5;
@@ -88,7 +88,7 @@ fn packed(common: &Dir) -> BTreeMap<String, (ObjectId, Option<ObjectId>)> {
 pub(super) fn tags_at(common: &Dir, commit: ObjectId, odb: &Odb) -> Vec<Tag> {
     let mut all: BTreeMap<String, (ObjectId, Option<ObjectId>)> =
         packed(common).into_iter().filter(|(n, _)| n.starts_with("refs/tags/")).collect();
-    for name in loose_tags(common) {
+    for name in loose(common, "refs/tags") {
         if let Some(id) = resolve(common, &name) {
             all.insert(name, (id, None));
         }
@@ -117,16 +117,22 @@ fn peel(odb: &Odb, id: ObjectId) -> Option<ObjectId> {
     std::str::from_utf8(content.strip_prefix(b"object ")?.get(..40)?).ok()?.parse().ok()
 }
 
-fn loose_tags(common: &Dir) -> Vec<String> {
+pub(super) fn branches(common: &Dir) -> Vec<String> {
+    let mut names = loose(common, "refs/heads");
+    names.extend(packed(common).into_keys().filter(|n| n.starts_with("refs/heads/")));
+    names
+}
+
+fn loose(common: &Dir, below: &str) -> Vec<String> {
     let mut names = Vec::new();
-    let mut open = vec!["refs/tags".to_owned()];
+    let mut open = vec![below.to_owned()];
     let mut seen = 0;
     while let Some(at) = open.pop() {
-        let entries = RelPath::parse(&at).ok().and_then(|p| common.sub(Some(&p)).ok()?.entries(TAGS_MAX).ok());
+        let entries = RelPath::parse(&at).ok().and_then(|p| common.sub(Some(&p)).ok()?.entries(REFS_MAX).ok());
         for entry in entries.unwrap_or_default() {
             seen += 1;
             let Ok(name) = String::from_utf8(entry.name) else { continue };
-            if seen > TAGS_MAX {
+            if seen > REFS_MAX {
                 return names;
             }
             match entry.kind {

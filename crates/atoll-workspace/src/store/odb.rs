@@ -76,6 +76,13 @@ impl Odb {
         self.lock().clone()
     }
 
+    /// Is there an object of this name? Its content isn't looked at.
+    pub(crate) fn holds(&self, id: ObjectId) -> bool {
+        let hex = id.to_string();
+        let path = format!("{}/{}", &hex[..2], &hex[2..]);
+        self.packs().iter().any(|p| matches!(p.find(&id), Ok(Some(_)))) || self.objects.file(path.as_bytes()).is_ok()
+    }
+
     /// The object `id`; its content was checked against its name.
     pub(crate) fn read(&self, id: ObjectId) -> Result<(Kind, Vec<u8>)> {
         let (kind, content) = self.read_unchecked(id, 0)?;

@@ -103,3 +103,58 @@ pub(crate) fn read(odb: &Odb, root: ObjectId, entries_max: usize, refused: &mut 
     }
     Ok(flat)
 }
+
+/// One difference between two trees, raw: the path is as the trees say it,
+/// whether or not a workspace could hold it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Difference {
+    pub(crate) path: String,
+    pub(crate) before: Option<Leaf>,
+    pub(crate) after: Option<Leaf>,
+}
+
+/// What differs between two trees, sorted by path. Equal folders are not read.
+pub(crate) fn differences(odb: &Odb, before: ObjectId, after: ObjectId, changes_max: usize) -> Result<Vec<Difference>> {
+    let mut found = Vec::new();
+    let mut open = vec![(String::new(), Some(before), Some(after), 0)];
+    while let Some((at, old, new, depth)) = open.pop() {
+        if old == new {
+            continue;
+        }
+        if depth > DEPTH_MAX {
+            return Err(Error::corrupt("a tree", "it is too deep"));
+        }
+        let level = |id: Option<ObjectId>| -> Result<BTreeMap<Vec<u8>, TreeEntry>> {
+            let Some(id) = id else { return Ok(BTreeMap::new()) };
+            let entries = decode_tree(id, &odb.read_kind(id, Kind::Tree)?)?;
+            Ok(entries.into_iter().map(|e| (e.name.clone(), e)).collect())
+        };
+        let (old, new) = (level(old)?, level(new)?);
+        let names: std::collections::BTreeSet<&Vec<u8>> = old.keys().chain(new.keys()).collect();
+        for name in names {
+            let (a, b) = (old.get(name), new.get(name));
+            if a.map(|e| (e.mode, e.id)) == b.map(|e| (e.mode, e.id)) {
+                continue;
+            }
+            let shown = crate::beneath::lossy(name);
+            let path = if at.is_empty() { shown } else { format!("{at}/{shown}") };
+            let folder = |e: Option<&TreeEntry>| e.filter(|e| e.mode == Mode::Dir).map(|e| e.id);
+            if folder(a).is_some() || folder(b).is_some() {
+                open.push((path.clone(), folder(a), folder(b), depth + 1));
+            }
+            let leaf = |e: Option<&TreeEntry>| e.filter(|e| e.mode != Mode::Dir).map(|e| Leaf { mode: e.mode, id: e.id });
+            if leaf(a) != leaf(b) {
+                found.push(Difference { path, before: leaf(a), after: leaf(b) });
+            }
+            if found.len() > changes_max {
+                return Err(Error::Limit {
+                    what: "the number of changed files".into(),
+                    limit: changes_max as u64,
+                    hint: "ignore generated folders in .gitignore",
+                });
+            }
+        }
+    }
+    found.sort_by(|x, y| x.path.cmp(&y.path));
+    Ok(found)
+}

@@ -1,0 +1,19 @@
+//! Patches: what differs between two trees, what of it may leave the box, and
+//! how it comes into the user's checkout and out again.
+
+mod accept;
+mod branch;
+mod class;
+mod diff;
+mod journal;
+
+pub(crate) use accept::{Into, accept, undo};
+pub(crate) use branch::{Branch, branch, unbranch};
+pub(crate) use diff::patch;
+pub(crate) use journal::{Journal, recover};
+
+/// More changed files than this make no patch.
+pub(crate) const CHANGES_MAX: usize = 20_000;
+
+#[cfg(test)]
+mod tests;
