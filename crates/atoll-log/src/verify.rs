@@ -181,6 +181,11 @@ impl Verifier {
         self.frontier.size() + 1
     }
 
+    /// Signed checkpoints that fit so far.
+    pub fn checkpoints(&self) -> u64 {
+        self.checkpoints
+    }
+
     /// The state behind what has streamed by, to start from another time.
     pub fn pause(&self) -> Option<Start> {
         Some(Start {

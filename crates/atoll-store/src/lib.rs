@@ -1,1 +1,37 @@
-//! atoll-store
+//! The event log in SQLite: one writer with group commit, readers beside it,
+//! content and blobs, projections, checkpoints, and room for closing.
+//!
+//! Ground state is the table of events with their exact bytes, and the content
+//! beside it; the rest is derived (`schema/`).
+
+mod batch;
+mod check;
+mod export;
+mod fold;
+mod folder;
+mod keys;
+mod migrate;
+mod port;
+mod reader;
+mod rebuild;
+mod row;
+mod rows;
+mod side;
+mod space;
+mod state;
+mod store;
+mod sync;
+mod writer;
+
+pub use batch::Clock;
+pub use export::Sink;
+pub use folder::network_name;
+pub use migrate::VERSION;
+pub use reader::{PAGE_MAX, Reader};
+pub use side::{CONTENT_BYTES_MAX, Opened, ROW_BYTES_MAX};
+pub use space::Room;
+pub use store::{Options, Store, SystemEntropy, system_clock};
+pub use writer::Pace;
+
+/// The database's name in the data directory.
+pub const DB_FILE: &str = "log.db";

@@ -1,0 +1,81 @@
+//! Open permits, and what was settled: the ledger's ground.
+
+use atoll_domain::{Closed, Cost, Granted};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::Fact;
+use crate::row::{day, pack, word};
+
+pub fn granted(db: &Connection, fact: &Fact<'_>, b: &Granted) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT OR IGNORE INTO permits
+         (id, granted, seq, session, kind, key, again, action, sub, day, micros, tokens, ms, runs)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    )?
+    .execute(params![
+        b.permit.as_bytes(),
+        fact.id.as_bytes(),
+        fact.seq,
+        fact.session.as_ref().map(|s| s.as_bytes()),
+        word(&b.kind),
+        b.key.as_ref().map(|k| k.as_bytes()),
+        word(&b.again),
+        pack(&b.action),
+        b.parent.is_some(),
+        day(fact.ts),
+        b.reserve.micros,
+        b.reserve.tokens,
+        b.reserve.ms,
+        b.reserve.runs,
+    ])?;
+    Ok(())
+}
+
+pub fn closed(db: &Connection, b: &Closed) -> rusqlite::Result<()> {
+    let open: Option<(Option<[u8; 16]>, bool, u64)> = db
+        .prepare_cached("DELETE FROM permits WHERE id = ?1 RETURNING session, sub, day")?
+        .query_row([b.permit.as_bytes()], |r| {
+            Ok((r.get(0)?, r.get(1)?, r.get(2)?))
+        })
+        .optional()?;
+    db.prepare_cached("UPDATE jobs SET how = ?2, outcome = ?3 WHERE permit = ?1")?
+        .execute(params![
+            b.permit.as_bytes(),
+            word(&b.how),
+            b.outcome.as_ref().map(pack),
+        ])?;
+    // A permit that was closed before, or was never granted, is not paid for; a
+    // sub-permit's cost is in the one that covers it.
+    match open {
+        Some((session, false, day)) if b.cost != Cost::ZERO => settle(db, session, day, b.cost),
+        _ => Ok(()),
+    }
+}
+
+fn settle(
+    db: &Connection,
+    session: Option<[u8; 16]>,
+    day: u64,
+    cost: Cost,
+) -> rusqlite::Result<()> {
+    // min() keeps a hostile sum inside what an event, and a column, may hold.
+    const ADD: &str =
+        "micros = min(micros + ?2, 9007199254740991), tokens = min(tokens + ?3, 9007199254740991),
+         ms = min(ms + ?4, 9007199254740991), runs = min(runs + ?5, 9007199254740991)";
+    let Cost {
+        micros,
+        tokens,
+        ms,
+        runs,
+    } = cost;
+    db.prepare_cached(&format!(
+        "INSERT INTO days (day, micros, tokens, ms, runs) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (day) DO UPDATE SET {ADD}"
+    ))?
+    .execute(params![day, micros, tokens, ms, runs])?;
+    if let Some(session) = session {
+        db.prepare_cached(&format!("UPDATE sessions SET {ADD} WHERE id = ?1"))?
+            .execute(params![session, micros, tokens, ms, runs])?;
+    }
+    Ok(())
+}

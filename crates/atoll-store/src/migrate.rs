@@ -1,0 +1,82 @@
+//! Numbered migrations. The store's version is SQLite's `user_version`.
+
+use atoll_ports::log::Error;
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::row::sql;
+
+/// In order; the index plus one is the version that a step leads to. Events are
+/// never migrated: they are versioned in themselves and read by upcasting.
+const STEPS: &[&str] = &[include_str!("schema/0001_log.sql")];
+
+/// The version that this binary writes.
+pub const VERSION: u32 = STEPS.len() as u32;
+
+/// What kind of file it is, in SQLite's `application_id`: "ATOL".
+const APPLICATION: u32 = 0x4154_4f4c;
+
+/// The version of an open store. Refuses one that is newer than this binary, and
+/// databases of other programs.
+pub fn check(db: &Connection) -> Result<u32, Error> {
+    let found: u32 = db
+        .pragma_query_value(None, "user_version", |r| r.get(0))
+        .map_err(sql)?;
+    let application: u32 = db
+        .pragma_query_value(None, "application_id", |r| r.get(0))
+        .map_err(sql)?;
+    if found > VERSION && application == APPLICATION {
+        return Err(Error::Newer {
+            found,
+            known: VERSION,
+        });
+    }
+    let fresh = found == 0 && application == 0;
+    if application != APPLICATION && !fresh {
+        return Err(Error::Unusable(
+            "log.db is another program's database: move it away".into(),
+        ));
+    }
+    Ok(found)
+}
+
+/// Brings a store up to [`VERSION`], each step in a transaction of its own.
+pub fn run(db: &mut Connection) -> Result<(), Error> {
+    let from = check(db)?;
+    for (i, step) in STEPS.iter().enumerate().skip(from as usize) {
+        let tx = db
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(sql)?;
+        tx.execute_batch(step).map_err(sql)?;
+        tx.pragma_update(None, "application_id", APPLICATION)
+            .map_err(sql)?;
+        tx.pragma_update(None, "user_version", i as u32 + 1)
+            .map_err(sql)?;
+        tx.commit().map_err(sql)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_once_and_refuses_what_is_newer_or_foreign() {
+        let mut db = Connection::open_in_memory().unwrap();
+        run(&mut db).unwrap();
+        run(&mut db).unwrap();
+        assert_eq!(check(&db).unwrap(), VERSION);
+        db.pragma_update(None, "user_version", VERSION + 1).unwrap();
+        assert_eq!(
+            run(&mut db),
+            Err(Error::Newer {
+                found: VERSION + 1,
+                known: VERSION
+            })
+        );
+
+        let mut other = Connection::open_in_memory().unwrap();
+        other.pragma_update(None, "user_version", 7).unwrap();
+        assert!(matches!(run(&mut other), Err(Error::Unusable(_))));
+    }
+}

@@ -1,0 +1,107 @@
+//! The store as the guard's journal and the node's log.
+
+use atoll_domain::{Commitment, Cost, Event, EventId, GateId, SessionId, WorkspaceId};
+use atoll_guard::{Appended, BoxFuture, Entry, Full, Journal};
+use atoll_ports::Log;
+use atoll_ports::log::{
+    Error, Filter, GateRow, JobRow, OpenPermit, PatchRow, SessionRow, Verified,
+};
+
+use crate::Store;
+
+impl Journal for Store {
+    fn append(&self, entry: Entry, sync: bool) -> BoxFuture<'_, Result<Appended, Full>> {
+        Box::pin(async move {
+            let done = self.put(vec![entry], sync).await?;
+            done.first()
+                .copied()
+                .ok_or_else(|| Full::Failed("the event was not stored".into()))
+        })
+    }
+
+    fn close(&self, entry: Entry) {
+        self.take_close(entry);
+    }
+}
+
+impl Log for Store {
+    fn append_all(
+        &self,
+        entries: Vec<Entry>,
+        sync: bool,
+    ) -> BoxFuture<'_, Result<Vec<Appended>, Full>> {
+        Box::pin(self.put(entries, sync))
+    }
+    fn head(&self) -> u64 {
+        self.last()
+    }
+    fn past(&self, seq: u64) -> BoxFuture<'_, u64> {
+        Box::pin(self.wait_past(seq))
+    }
+    fn events(&self, after: u64, limit: usize, filter: &Filter) -> Result<Vec<Event>, Error> {
+        self.reader.events(after, limit, filter)
+    }
+    fn event(&self, id: &EventId) -> Result<Option<Event>, Error> {
+        self.reader.event(id)
+    }
+    fn content(&self, commitment: &Commitment) -> Result<Option<Vec<u8>>, Error> {
+        self.reader.content(commitment)
+    }
+    fn sessions(&self, limit: usize) -> Result<Vec<SessionRow>, Error> {
+        self.reader.sessions(limit)
+    }
+    fn session(&self, id: &SessionId) -> Result<Option<SessionRow>, Error> {
+        self.reader.session(id)
+    }
+    fn session_by_ordinal(&self, ordinal: u64) -> Result<Option<SessionRow>, Error> {
+        self.reader.session_by_ordinal(ordinal)
+    }
+    fn gates(&self, open: bool, limit: usize) -> Result<Vec<GateRow>, Error> {
+        self.reader.gates(open, limit)
+    }
+    fn gate_by_ordinal(&self, ordinal: u64) -> Result<Option<GateRow>, Error> {
+        self.reader.gate_by_ordinal(ordinal)
+    }
+    fn gate(&self, id: &GateId) -> Result<Option<GateRow>, Error> {
+        self.reader.gate(id)
+    }
+    fn patches(&self, limit: usize) -> Result<Vec<PatchRow>, Error> {
+        self.reader.patches(limit)
+    }
+    fn patch_by_ordinal(&self, ordinal: u64) -> Result<Option<PatchRow>, Error> {
+        self.reader.patch_by_ordinal(ordinal)
+    }
+    fn jobs(&self, limit: usize) -> Result<Vec<JobRow>, Error> {
+        self.reader.jobs(limit)
+    }
+    fn job_by_ordinal(&self, ordinal: u64) -> Result<Option<JobRow>, Error> {
+        self.reader.job_by_ordinal(ordinal)
+    }
+    fn open_permits(&self) -> Result<Vec<OpenPermit>, Error> {
+        self.reader.open_permits()
+    }
+    fn spent_on(&self, day: u64) -> Result<Cost, Error> {
+        self.reader.spent_on(day)
+    }
+    fn spend_granted(&self, workspace: &WorkspaceId, provider: &str) -> Result<Option<u64>, Error> {
+        self.reader.spend_granted(workspace, provider)
+    }
+    fn checkpoint(&self) -> BoxFuture<'_, Result<Option<Appended>, Full>> {
+        Box::pin(self.ask_checkpoint(false))
+    }
+    fn verify(&self) -> Result<Verified, Error> {
+        self.reader.verify(&[], true)
+    }
+    fn rebuild(&self) -> BoxFuture<'_, Result<u64, Error>> {
+        Box::pin(self.ask_rebuild())
+    }
+    fn lines(&self, after: u64, limit: usize, filter: &Filter) -> Result<Vec<Vec<u8>>, Error> {
+        self.reader.lines(after, limit, filter)
+    }
+    fn salt(&self, commitment: &Commitment) -> Result<Option<[u8; 32]>, Error> {
+        self.reader.salt(commitment)
+    }
+    fn room(&self) -> (u64, bool) {
+        self.free()
+    }
+}

@@ -1,0 +1,167 @@
+//! The threads that wait for the disk, so that the writer does not.
+#![allow(clippy::disallowed_methods, reason = "syncs the node's own files")]
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use atoll_ports::log::Error;
+use rusqlite::Connection;
+
+use crate::row::{io, sql};
+use crate::side::Blobs;
+use crate::writer::Job;
+
+/// A sync that is asked for: blob files first, then the write-ahead log.
+pub struct Order {
+    files: Vec<File>,
+    flush: bool,
+}
+
+impl Order {
+    /// One whose end answers callers.
+    pub fn answer(files: Vec<File>) -> Order {
+        Order {
+            files,
+            flush: false,
+        }
+    }
+
+    /// One that the writer itself waits for.
+    pub fn flush(files: Vec<File>) -> Order {
+        Order { files, flush: true }
+    }
+}
+
+/// A sync that ended.
+pub struct Synced {
+    pub flush: bool,
+    pub took: Duration,
+    pub result: Result<(), String>,
+}
+
+impl Synced {
+    pub fn failed(why: &str) -> Synced {
+        Synced {
+            flush: false,
+            took: Duration::ZERO,
+            result: Err(why.to_owned()),
+        }
+    }
+}
+
+/// Syncs on demand. The write-ahead log is opened once: the writer's connection
+/// keeps that file in being.
+pub struct Syncer {
+    wal: File,
+    blobs: Blobs,
+    orders: Receiver<Order>,
+    done: Sender<Job>,
+}
+
+impl Syncer {
+    /// `db_path` is the database's; its write-ahead log must be there.
+    pub fn new(
+        db_path: &Path,
+        blobs: Blobs,
+        orders: Receiver<Order>,
+        done: Sender<Job>,
+    ) -> Result<Syncer, Error> {
+        let mut wal = db_path.as_os_str().to_owned();
+        wal.push("-wal");
+        let wal = File::open(wal).map_err(|e| io("the write-ahead log", e))?;
+        // Its name must be durable before its content can be.
+        if let Some(dir) = db_path.parent() {
+            crate::folder::sync_dir(dir).map_err(|e| io("the data directory", e))?;
+        }
+        Ok(Syncer {
+            wal,
+            blobs,
+            orders,
+            done,
+        })
+    }
+
+    /// Until the writer is gone.
+    pub fn run(self) {
+        while let Ok(order) = self.orders.recv() {
+            let start = Instant::now();
+            let result = self.sync(&order.files).map_err(|e| e.to_string());
+            let synced = Synced {
+                flush: order.flush,
+                took: start.elapsed(),
+                result,
+            };
+            if self.done.send(Job::Synced(synced)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn sync(&self, files: &[File]) -> std::io::Result<()> {
+        for file in files {
+            file.sync_all()?;
+        }
+        if !files.is_empty() {
+            self.blobs.sync_names()?;
+        }
+        self.wal.sync_data()
+    }
+}
+
+/// Moves what was committed from the write-ahead log into the database now and
+/// then, so that neither the writer nor a sync has to.
+pub struct Mover {
+    db: Connection,
+    stop: Receiver<()>,
+}
+
+/// How often the write-ahead log is looked at.
+const MOVE_EVERY: Duration = Duration::from_millis(500);
+
+/// Pages of 4 KiB from which it is moved; and from which writers have to wait
+/// for it, because under a load without a pause it would grow for ever.
+const MOVE_PAGES: u64 = 1_000;
+const MOVE_PAGES_HARD: u64 = 32_000;
+
+impl Mover {
+    pub fn new(db: Connection, stop: Receiver<()>) -> Mover {
+        Mover { db, stop }
+    }
+
+    /// Until the store closes.
+    pub fn run(self) {
+        while let Err(std::sync::mpsc::RecvTimeoutError::Timeout) =
+            self.stop.recv_timeout(MOVE_EVERY)
+        {
+            if let Err(e) = self.step() {
+                // A full disk: the write-ahead log keeps what it has.
+                tracing::debug!(%e, "the write-ahead log was not moved");
+            }
+        }
+    }
+
+    fn step(&self) -> Result<(), Error> {
+        let pages = self.waiting()?;
+        if pages >= MOVE_PAGES_HARD {
+            self.db
+                .query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))
+                .map_err(sql)
+        } else if pages >= MOVE_PAGES {
+            self.db
+                .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+                .map_err(sql)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Pages in the write-ahead log, by the file's length. It may be long from an
+    /// earlier load and hold little now; moving little costs little.
+    fn waiting(&self) -> Result<u64, Error> {
+        let path = self.db.path().unwrap_or_default();
+        let length = std::fs::metadata(format!("{path}-wal")).map_or(0, |m| m.len());
+        Ok(length / 4120)
+    }
+}
