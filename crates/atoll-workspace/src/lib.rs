@@ -6,13 +6,17 @@
 //! refs and the index are read and written by this crate's own bounded code.
 
 mod beneath;
+pub mod detect;
 pub mod edit;
+mod copy;
 mod error;
 mod files;
 mod names;
 mod origin;
 mod patch;
 mod store;
+#[cfg(test)]
+mod testing;
 mod walk;
 
 pub use beneath::{Dir, Owner};

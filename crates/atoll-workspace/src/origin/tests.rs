@@ -1,26 +1,11 @@
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a test")]
+#![allow(clippy::disallowed_methods, reason = "a test")]
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use super::*;
+use crate::testing::git;
 use crate::store::Mode;
-
-fn git(at: &Path, args: &[&str]) -> String {
-    let out = Command::new("git")
-        .args(["-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false", "-c", "init.defaultBranch=main"])
-        .args(args)
-        .current_dir(at)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap())
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .output()
-        .expect("these tests need git: apt install git");
-    assert!(out.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&out.stderr));
-    String::from_utf8(out.stdout).unwrap().trim().to_owned()
-}
 
 fn repo(at: &Path) -> Repo {
     match find(&Dir::open(at).unwrap(), at) {

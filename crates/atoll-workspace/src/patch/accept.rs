@@ -261,6 +261,13 @@ pub(super) fn write(root: &Dir, store: &Store, entry: &Entry, sync: Sync, owner:
     parent.replace(name, &content, permissions, owner, sync).map_err(fail)
 }
 
+/// Brings one path of a private copy to what `change` says.
+pub(crate) fn put_change(root: &Dir, store: &Store, change: &Difference, owner: Option<Owner>) -> Result<()> {
+    let path = RelPath::parse_outside_git(&change.path)?;
+    let entry = Entry { path, before: change.before, after: change.after, permissions: None };
+    write(root, store, &entry, Sync::No, owner)
+}
+
 // Only root can give files away, and root's own files in a user's checkout would
 // be in the user's way.
 fn inherited(root: &Dir, path: &RelPath) -> Option<Owner> {

@@ -7,7 +7,7 @@ mod class;
 mod diff;
 mod journal;
 
-pub(crate) use accept::{Into, accept, undo};
+pub(crate) use accept::{Into, accept, put_change, undo};
 pub(crate) use branch::{Branch, branch, unbranch};
 pub(crate) use diff::patch;
 pub(crate) use journal::{Journal, recover};
@@ -15,5 +15,7 @@ pub(crate) use journal::{Journal, recover};
 /// More changed files than this make no patch.
 pub(crate) const CHANGES_MAX: usize = 20_000;
 
+#[cfg(test)]
+mod branch_tests;
 #[cfg(test)]
 mod tests;

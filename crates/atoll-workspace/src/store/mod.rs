@@ -23,9 +23,9 @@ pub(crate) use odb::Odb;
 pub use tree::Leaf;
 pub(crate) use tree::Flat;
 
-use crate::beneath::{Dir, TEMP_PREFIX};
+use crate::beneath::{Dir, Sync, TEMP_PREFIX};
 use crate::error::{Error, Result};
-use object::{Commit, Kind, name_of};
+use object::{Kind, name_of};
 
 /// Packs smaller than this are merged once there are many.
 const SMALL_PACK_BYTES: u64 = 8 << 20;
@@ -51,7 +51,7 @@ impl Store {
         }
         for (name, content) in [("HEAD", "ref: refs/heads/main\n"), ("config", CONFIG)] {
             if root.stat(name.as_bytes()).is_err() {
-                root.replace(name, content.as_bytes(), 0o600, None, crate::beneath::Sync::No)
+                root.replace(name, content.as_bytes(), 0o600, None, Sync::No)
                     .map_err(|e| Error::io("write", name, e))?;
             }
         }
@@ -105,7 +105,7 @@ impl Store {
                 }
             }
         }
-        let name = writer.finish(&dir)?;
+        let name = writer.finish(&dir, Sync::Yes)?;
         for pack in small.iter().filter(|p| p.name != name) {
             // The index first: without it git and Atoll ignore the pack.
             let _ = dir.unlink(format!("{}.idx", pack.name).as_bytes());
@@ -167,7 +167,7 @@ impl Batch<'_> {
     pub(crate) fn finish(mut self) -> Result<usize> {
         let Some(writer) = self.writer.take() else { return Ok(0) };
         let count = writer.count();
-        let name = writer.finish(&self.store.odb.pack_dir()?)?;
+        let name = writer.finish(&self.store.odb.pack_dir()?, Sync::Yes)?;
         self.store.odb.add_pack(&name)?;
         self.store.known().extend(self.fresh.drain());
         Ok(count)
@@ -182,27 +182,54 @@ impl Drop for Batch<'_> {
     }
 }
 
-/// A fresh pack in `pack_dir` with these objects, for a private `.git`.
-pub(crate) fn write_pack(
-    pack_dir: &Dir,
-    objects: impl IntoIterator<Item = Result<(Kind, Vec<u8>)>>,
-) -> Result<()> {
-    let mut writer = pack::Writer::begin(pack_dir)?;
-    let mut seen = HashSet::new();
-    for object in objects {
-        let (kind, content) = object?;
-        let id = name_of(kind, &content);
-        if seen.insert(id) {
-            writer.add(id, kind, &content)?;
-        }
-    }
-    writer.finish(pack_dir).map(drop)
+/// A pack outside the store, for a private `.git`. Not synced: it can be made again.
+pub(crate) struct Loosened<'a> {
+    pack_dir: &'a Dir,
+    writer: pack::Writer,
+    seen: HashSet<ObjectId>,
+    bytes: u64,
 }
 
-/// A commit's content and name.
-pub(crate) fn commit_of(commit: &Commit) -> (ObjectId, Vec<u8>) {
-    let content = commit.encode();
-    (name_of(Kind::Commit, &content), content)
+impl<'a> Loosened<'a> {
+    pub(crate) fn begin(pack_dir: &'a Dir) -> Result<Self> {
+        Ok(Self { pack_dir, writer: pack::Writer::begin(pack_dir)?, seen: HashSet::new(), bytes: 0 })
+    }
+
+    pub(crate) fn put(&mut self, kind: Kind, content: &[u8]) -> Result<ObjectId> {
+        let id = name_of(kind, content);
+        if self.seen.insert(id) {
+            self.bytes += content.len() as u64;
+            self.writer.add(id, kind, content)?;
+        }
+        Ok(id)
+    }
+
+    /// Copies an object of Atoll's own store as it is packed; `false` when the
+    /// store hasn't got it.
+    pub(crate) fn copy(&mut self, store: &Store, id: ObjectId) -> Result<bool> {
+        if self.seen.contains(&id) {
+            return Ok(true);
+        }
+        for pack in store.odb.packs() {
+            let raw = pack.raw_entry(&id).map_err(|e| Error::io("read", &pack.name, e))?;
+            if let Some(raw) = raw {
+                self.seen.insert(id);
+                self.bytes += raw.len() as u64;
+                self.writer.add_raw(id, &raw)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// How much was put in, for bounds.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(crate) fn finish(self) -> Result<()> {
+        self.writer.finish(self.pack_dir, Sync::No).map(drop)
+    }
 }
 
 #[cfg(test)]

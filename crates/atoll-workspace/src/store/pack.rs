@@ -15,7 +15,7 @@ use sha1::{Digest as _, Sha1};
 
 use super::ObjectId;
 use super::object::Kind;
-use crate::beneath::{Dir, temp_name};
+use crate::beneath::{Dir, Sync, temp_name};
 use crate::error::{Error, Result};
 
 /// Writes one pack.
@@ -88,7 +88,7 @@ impl Writer {
     }
 
     /// Makes the pack durable and visible; its name without an ending.
-    pub(super) fn finish(mut self, pack_dir: &Dir) -> Result<String> {
+    pub(super) fn finish(mut self, pack_dir: &Dir, sync: Sync) -> Result<String> {
         let count = u32::try_from(self.entries.len())
             .map_err(|_| Error::corrupt("a pack", "it would hold too many objects"))?;
         self.out.flush().map_err(io)?;
@@ -97,12 +97,14 @@ impl Writer {
         let sum = sum_of(file).map_err(io)?;
         file.seek(SeekFrom::End(0)).map_err(io)?;
         file.write_all(&sum).map_err(io)?;
-        rustix::fs::fsync(&*file).map_err(io)?;
+        if sync == Sync::Yes {
+            rustix::fs::fsync(&*file).map_err(io)?;
+        }
 
         let name = format!("pack-{}", hex::encode(sum));
         let idx = index_of(&mut self.entries, &sum);
         pack_dir.rename(self.temp.as_bytes(), format!("{name}.pack").as_bytes()).map_err(io)?;
-        pack_dir.replace(&format!("{name}.idx"), &idx, 0o600, None, crate::beneath::Sync::Yes).map_err(io)?;
+        pack_dir.replace(&format!("{name}.idx"), &idx, 0o600, None, sync).map_err(io)?;
         self.temp.clear();
         Ok(name)
     }
@@ -168,6 +170,8 @@ pub(super) struct Pack {
     pack: File,
     pub(super) pack_bytes: u64,
     fan: Vec<u32>,
+    /// All offsets in order, once somebody asks where entries end.
+    offsets: std::sync::OnceLock<Vec<u64>>,
 }
 
 /// One entry as it lies in a pack.
@@ -197,7 +201,7 @@ impl Pack {
         if fan.windows(2).any(|w| w[0] > w[1]) || names_end > idx.metadata()?.len() {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        Ok(Self { name: name.to_owned(), idx, pack, pack_bytes, fan })
+        Ok(Self { name: name.to_owned(), idx, pack, pack_bytes, fan, offsets: std::sync::OnceLock::new() })
     }
 
     pub(super) fn count(&self) -> u32 {
@@ -243,6 +247,23 @@ impl Pack {
         let mut raw = [0; 8];
         self.idx.read_exact_at(&mut raw, 1032 + count * 28 + u64::from(short & !(1 << 31)) * 8)?;
         Ok(u64::from_be_bytes(raw))
+    }
+
+    /// The entry of `id` as it lies in the pack, for a pack that is known to hold
+    /// no deltas.
+    pub(super) fn raw_entry(&self, id: &ObjectId) -> io::Result<Option<Vec<u8>>> {
+        let Some(from) = self.find(id)? else { return Ok(None) };
+        let offsets = match self.offsets.get() {
+            Some(offsets) => offsets,
+            None => {
+                let mut all = (0..self.count()).map(|n| self.offset_at(n)).collect::<io::Result<Vec<_>>>()?;
+                all.push(self.pack_bytes.saturating_sub(20));
+                all.sort_unstable();
+                self.offsets.get_or_init(|| all)
+            }
+        };
+        let to = offsets.get(offsets.partition_point(|o| *o <= from)).copied().unwrap_or(from);
+        self.raw(from, to).map(Some)
     }
 
     /// The bytes from `from` to `to`, for copying an entry as it is.
