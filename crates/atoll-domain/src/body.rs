@@ -170,6 +170,13 @@ bodies! {
         /// The tree there.
         tree: Commitment,
     }
+    /// A running turn is to stop; what is under way is ended first. Its `TurnEnded` follows.
+    TurnStopped {
+        /// The turn.
+        turn: u64,
+        /// `cancelled`, or the limit that was reached: `money`, `tokens`, `seconds`, `runs`.
+        reason: String,
+    }
     /// A turn ended.
     TurnEnded {
         /// The turn, from 1.

@@ -10,7 +10,7 @@
 //! ```
 //! ```compile_fail
 //! fn forge(act: atoll_domain::action::Snap) -> atoll_guard::Permit<atoll_domain::action::Snap> {
-//!     atoll_guard::Permit { act, duty: todo!(), expires: atoll_domain::Tick(0) }
+//!     atoll_guard::Permit { act, duty: panic!(), expires: atoll_domain::Tick(0) }
 //! }
 //! ```
 
