@@ -1,1 +1,24 @@
-//! atoll-node
+//! The node: takes commands, asks the guard, drives adapters through ports, writes down what happened.
+//!
+//! Floor 4. Names no adapter and no vendor; the binary plugs them in as [`Adapters`].
+
+mod clock;
+mod commands;
+mod facts;
+mod gate;
+mod hub;
+mod job;
+mod launch;
+mod names;
+mod node;
+mod options;
+mod recover;
+mod rows;
+mod session;
+mod shared;
+mod view;
+
+pub use clock::{Clock, Machine, SystemEntropy};
+pub use node::Node;
+pub use options::{Load, Options, Reloaded};
+pub use shared::Adapters;

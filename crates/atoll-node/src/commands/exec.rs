@@ -1,0 +1,472 @@
+//! `exec`: a person's command in the sandbox, on a private copy.
+
+use std::sync::Arc;
+
+use atoll_api::{Caller, Error, ExecRequest, ExecStarted, codes};
+use atoll_domain::{
+    Budget, Commitment, ExecRequest as ExecRequested, Hash, JobId, Label, Labelled, Outcome,
+    Purpose, Reason, SessionClosed, SessionEnd, SessionId, SessionOpened, TurnEnded,
+};
+use atoll_guard::{Account, Entry};
+use atoll_ports::log::Filter;
+use tokio::sync::oneshot;
+
+use crate::facts::Context;
+use crate::gate::Refused;
+use crate::job::{JobCommand, RunJob};
+use crate::launch::{Launch, Prepared, Shape, job_id};
+use crate::session::Handle;
+use crate::shared::{Draft0, Shared, full_error, lock, log_error, no_such};
+
+/// A Python program is passed as an argument: longer ones don't fit.
+const PYTHON_BYTES_MAX: usize = 100 << 10;
+/// What one stdin request carries at most, in bytes.
+const STDIN_BYTES_MAX: usize = 1 << 20;
+const TTL_S_MAX: u64 = 24 * 3600;
+const WORDS_MAX: usize = 4096;
+
+fn command_of(request: &ExecRequest) -> Result<Vec<String>, Error> {
+    let usage = |why: &str| Error::new(codes::USAGE, why.to_owned()).next("atoll exec --help");
+    let cmd = match &request.python {
+        Some((name, code)) if code.len() > PYTHON_BYTES_MAX => {
+            return Err(usage(&format!(
+                "{name} has more than {PYTHON_BYTES_MAX} bytes; put it into the workspace"
+            )));
+        }
+        Some((_, code)) => {
+            let mut cmd = vec!["python3".to_owned(), "-c".to_owned(), code.clone()];
+            cmd.extend(request.cmd.iter().cloned());
+            cmd
+        }
+        None => request.cmd.clone(),
+    };
+    if cmd.first().is_none_or(String::is_empty) {
+        return Err(usage("there is no command to run"));
+    }
+    if cmd.len() > WORDS_MAX || cmd.iter().any(|w| w.contains('\0')) {
+        return Err(usage(
+            "the command has too many words, or a NUL in one of them",
+        ));
+    }
+    Ok(cmd)
+}
+
+impl Shared {
+    pub(crate) async fn exec(
+        self: &Arc<Self>,
+        caller: &Caller,
+        key: &str,
+        request: ExecRequest,
+    ) -> Result<ExecStarted, Error> {
+        let cmd = command_of(&request)?;
+        let session = SessionId::derive(&[b"exec", key.as_bytes()]);
+        let job = job_id(&session, atoll_domain::Step(1));
+        if let Some(row) = self.log.session(&session).map_err(log_error)? {
+            let session_ordinal = format!("s{}", row.ordinal);
+            return Ok(ExecStarted {
+                job,
+                session,
+                session_ordinal,
+                cursor: row.seqs.0 - 1,
+                notes: Vec::new(),
+            });
+        }
+        let mut context = Context {
+            session: Some(session),
+            on_ask: request.on_ask,
+            ..Context::owner(self, caller)
+        };
+        let budget = Budget {
+            runs_max: None,
+            ..Budget::default()
+        };
+        self.ledger
+            .open(Account::Session(session), budget, Default::default());
+        let cursor = self.log.head();
+        let prepared = self.prepare(&context, session, &request.root).await?;
+        context.workspace = Some((prepared.workspace, prepared.root.clone()));
+        context.trusted = prepared.trusted;
+        context.labels = context.labels.with(Label::Private);
+        let entries = self.exec_entries(session, job, caller, &prepared, &cmd, budget);
+        if let Err(full) = self.log.append_all(entries, true).await {
+            let _ = self.workspaces.remove(session); // nothing was logged: nothing stays
+            return Err(full_error(&full));
+        }
+        let launch = Launch {
+            root: prepared.root.clone(),
+            home: request.home.clone(),
+            path: request.path.clone(),
+            languages: prepared.detected.languages.clone(),
+            extra: if prepared.trusted {
+                prepared.detected.suggested_mounts.clone()
+            } else {
+                Vec::new()
+            },
+        };
+        let shape = Shape {
+            workdir: Some(inside(&prepared.root, &request.cwd)),
+            stdin: request.stdin,
+            tty: request.tty,
+            net: request.net,
+            artifacts: request.artifacts,
+            env: request.env,
+            memory_bytes: request.memory_bytes,
+            ..Shape::plain(
+                job,
+                cmd,
+                Purpose::Exec,
+                request.ttl_s.unwrap_or(3600).clamp(1, TTL_S_MAX),
+            )
+        };
+        let mut notes = prepared.notes.clone();
+        notes.extend(masked_note(&prepared));
+        let (handle, run) = Handle::new(self.until_down());
+        lock(&self.sessions).insert(session, handle);
+        let shared = self.clone();
+        let copy = prepared.copy;
+        tokio::spawn(async move {
+            shared
+                .exec_task(session, job, context, launch, copy, shape, run.cancel)
+                .await;
+            lock(&shared.sessions).remove(&session);
+        });
+        Ok(ExecStarted {
+            job,
+            session,
+            session_ordinal: self.ordinal_of(&session),
+            cursor,
+            notes,
+        })
+    }
+
+    fn exec_entries(
+        &self,
+        session: SessionId,
+        job: JobId,
+        caller: &Caller,
+        prepared: &Prepared,
+        cmd: &[String],
+        budget: Budget,
+    ) -> Vec<Entry> {
+        let human = || Draft0::human(&caller.name, Some(session));
+        let opened = self.entry(|s| {
+            let body = SessionOpened {
+                id: session,
+                mode: "exec".into(),
+                workspace: prepared.workspace,
+                root: s.text(&prepared.root),
+                revision: String::new(),
+                prompt: Hash::ZERO,
+                tools: Hash::ZERO,
+                provider: String::new(),
+                model: s.text(""),
+                profile: self.current().options.profile.clone(),
+                budget,
+                steps_max: 1,
+                config: s.text("{}"),
+            };
+            (human(), body)
+        });
+        let prompt = self.entry(|s| {
+            let text = s.text(&crate::job::shell_words(cmd));
+            (
+                human(),
+                atoll_domain::PromptSent {
+                    turn: 1,
+                    steer: false,
+                    text,
+                },
+            )
+        });
+        let asked = self.entry(|s| {
+            (
+                human(),
+                ExecRequested {
+                    job,
+                    spec: s.json(&cmd),
+                },
+            )
+        });
+        let label = self.entry(|_| {
+            (
+                Draft0::system(session),
+                Labelled {
+                    label: Label::Private,
+                    source: "workspace".into(),
+                },
+            )
+        });
+        vec![
+            opened,
+            self.snapped_entry(session, prepared),
+            label,
+            prompt,
+            asked,
+        ]
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "all that a task owns, moved in once"
+    )]
+    async fn exec_task(
+        self: &Arc<Self>,
+        session: SessionId,
+        job: JobId,
+        context: Context,
+        launch: Launch,
+        copy: atoll_domain::CopyRef,
+        shape: Shape,
+        cancel: tokio_util::sync::CancellationToken,
+    ) {
+        let result = async {
+            let (job, found) = self.make_job(session, &launch, Some(copy), shape).await?;
+            for note in &found.notes {
+                self.say_note(session, note);
+            }
+            self.run_job(RunJob {
+                context: &context,
+                job,
+                key: None,
+                cause: None,
+                cancel: &cancel,
+            })
+            .await
+        };
+        let (end, words) = match result.await {
+            Ok(done) => exec_end(&done.outcome),
+            Err(Refused::Park) => {
+                let parked = atoll_domain::SessionParked {
+                    reason: "gate".into(),
+                };
+                let _ = self
+                    .append(true, |_| (Draft0::system(session), parked))
+                    .await;
+                return;
+            }
+            Err(refused) => {
+                let outcome = Outcome::unrun(job, reason_of(&refused), refused.error().message);
+                let words = serde_json::to_string(&outcome).unwrap_or_default();
+                tracing::debug!("exec refused: {words}");
+                (end_of(&refused), refused.error().message)
+            }
+        };
+        let ended = self.entry(|s| {
+            (
+                Draft0::system(session),
+                TurnEnded {
+                    turn: 1,
+                    end,
+                    words: s.text(&words),
+                },
+            )
+        });
+        let closed = self.entry(|_| (Draft0::system(session), SessionClosed { end }));
+        if let Err(full) = self.log.append_all(vec![ended, closed], true).await {
+            tracing::error!("the end of a job can't be logged: {full}");
+        }
+        if let Err(err) = self.workspaces.remove(session) {
+            tracing::warn!("a private copy can't be removed: {err}");
+        }
+        self.current().guard.forget_answers(&session);
+    }
+
+    /// Something to say to whoever watches; not logged.
+    pub(crate) fn say_note(&self, session: SessionId, text: &str) {
+        self.hub.send(
+            session,
+            self.clock.wall(),
+            atoll_api::Progress::Note {
+                text: text.to_owned(),
+            },
+        );
+    }
+
+    pub(crate) async fn exec_stdin(&self, job: &str, bytes: Vec<u8>) -> Result<(), Error> {
+        if bytes.len() > STDIN_BYTES_MAX {
+            return Err(Error::new(
+                codes::USAGE,
+                format!("one piece of input has at most {STDIN_BYTES_MAX} bytes"),
+            ));
+        }
+        let handle = self.job_handle(job).await?;
+        let (reply, fed) = oneshot::channel();
+        let gone = || Error::new(codes::NOT_RUNNING, "the job has ended");
+        handle
+            .commands
+            .send(JobCommand::Stdin(bytes, reply))
+            .await
+            .map_err(|_| gone())?;
+        fed.await
+            .map_err(|_| gone())?
+            .map_err(|stop| Refused::Stop(stop).error())
+    }
+
+    /// A handle on a job that runs, or is about to: it may still wait at a gate or for its copy.
+    async fn job_handle(&self, name: &str) -> Result<crate::job::JobHandle, Error> {
+        let id: JobId = match name.parse() {
+            Ok(id) => id,
+            Err(_) => self.find_job(name)?.id,
+        };
+        loop {
+            if let Some(handle) = self.running_job(&id) {
+                return Ok(handle);
+            }
+            let alive = lock(&self.sessions)
+                .keys()
+                .any(|s| job_id(s, atoll_domain::Step(1)) == id);
+            if !alive {
+                return Err(Error::new(codes::NOT_RUNNING, "the job isn't running"));
+            }
+            tokio::time::sleep(crate::job::LOOK).await;
+        }
+    }
+
+    pub(crate) async fn exec_resize(&self, job: &str, cols: u16, rows: u16) -> Result<(), Error> {
+        let handle = self.job_handle(job).await?;
+        let _ = handle.commands.send(JobCommand::Resize(cols, rows)).await; // it may just have ended
+        Ok(())
+    }
+
+    pub(crate) async fn exec_stop(&self, job: &str) -> Result<(), Error> {
+        let id: Option<JobId> = job.parse().ok();
+        // A job that waits at its gate is stopped by its session.
+        let waiting = lock(&self.sessions)
+            .iter()
+            .find(|(s, _)| Some(job_id(s, atoll_domain::Step(1))) == id)
+            .map(|(_, handle)| handle.clone());
+        if let Some(handle) = waiting {
+            handle.cancel();
+            return Ok(());
+        }
+        let handle = self.job_handle(job).await?;
+        let _ = handle.commands.send(JobCommand::Stop).await; // it may just have ended
+        Ok(())
+    }
+
+    pub(crate) fn artifact(&self, job: &str, path: &str) -> Result<Vec<u8>, Error> {
+        let id: JobId = match job.parse() {
+            Ok(id) => id,
+            Err(_) => self.find_job(job)?.id,
+        };
+        let filter = Filter {
+            kinds: vec!["ArtifactSaved".into()],
+            ..Filter::default()
+        };
+        let mut after = 0;
+        loop {
+            let page = self.log.events(after, 500, &filter).map_err(log_error)?;
+            let Some(last) = page.last() else {
+                return Err(no_such("artifact", path, "atoll session show @"));
+            };
+            after = last.seq;
+            for event in page {
+                let atoll_domain::Body::ArtifactSaved(saved) = event.typed() else {
+                    continue;
+                };
+                if saved.job == id && self.words(&saved.path) == path {
+                    return self.content_or_gone(&saved.content);
+                }
+            }
+        }
+    }
+
+    fn content_or_gone(&self, content: &Commitment) -> Result<Vec<u8>, Error> {
+        let bytes = self.log.content(content).map_err(log_error)?;
+        bytes.ok_or_else(|| Error::new(codes::NO_SUCH, "it was erased"))
+    }
+}
+
+/// A working directory in the workspace; the root for any other.
+fn inside(root: &str, cwd: &str) -> String {
+    let below = cwd
+        .strip_prefix(root)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if below && !cwd.split('/').any(|part| part == "..") {
+        cwd.to_owned()
+    } else {
+        root.to_owned()
+    }
+}
+
+fn exec_end(outcome: &Outcome) -> (SessionEnd, String) {
+    match (outcome.reason, outcome.exit_code, outcome.signal) {
+        (None, Some(0), _) => (SessionEnd::Answer, "exit code 0".into()),
+        (None, Some(code), _) => (SessionEnd::Failed, format!("exit code {code}")),
+        (None, None, signal) => (
+            SessionEnd::Failed,
+            format!("ended by signal {}", signal.unwrap_or(0)),
+        ),
+        (Some(Reason::Cancelled), ..) => (SessionEnd::Cancelled, "stopped".into()),
+        (Some(Reason::Sandbox), ..) => {
+            let hint = outcome
+                .detail
+                .as_ref()
+                .and_then(|d| d.hint.clone())
+                .unwrap_or_default();
+            (
+                SessionEnd::Error,
+                format!("the sandbox can't be made: {hint}"),
+            )
+        }
+        (Some(reason), ..) => (
+            SessionEnd::Limit,
+            format!("ended at a limit: {}", reason.name()),
+        ),
+    }
+}
+
+/// How a session ends whose effect was refused.
+pub(crate) fn end_of(refused: &Refused) -> SessionEnd {
+    match refused {
+        Refused::Denied { .. } => SessionEnd::Denied,
+        Refused::NeedsPerson { .. } | Refused::Park => SessionEnd::NeedsYou,
+        Refused::Stop(atoll_guard::Stop::Budget(_)) | Refused::Full(_) => SessionEnd::Limit,
+        Refused::Stop(_) => SessionEnd::Error,
+        Refused::Cancelled => SessionEnd::Cancelled,
+    }
+}
+
+fn reason_of(refused: &Refused) -> Reason {
+    match refused {
+        Refused::Cancelled => Reason::Cancelled,
+        Refused::Stop(atoll_guard::Stop::Sandbox(_)) => Reason::Sandbox,
+        _ => Reason::Denied,
+    }
+}
+
+/// What was kept out of the copy, for people.
+pub(crate) fn masked_note(prepared: &Prepared) -> Option<String> {
+    let masked = &prepared.snapped.masked;
+    let names = masked
+        .iter()
+        .take(3)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    match masked.len() {
+        0 => None,
+        n if n > 3 => Some(format!(
+            "kept out of the copy: {names} and {} more that look like credentials",
+            n - 3
+        )),
+        _ => Some(format!(
+            "kept out of the copy: {names} (looks like credentials)"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::inside;
+
+    #[test]
+    fn a_working_directory_stays_in_the_workspace() {
+        assert_eq!(
+            inside("/home/a/shop", "/home/a/shop/src"),
+            "/home/a/shop/src"
+        );
+        assert_eq!(inside("/home/a/shop", "/home/a/shop2"), "/home/a/shop");
+        assert_eq!(inside("/home/a/shop", "/home/a/shop/../x"), "/home/a/shop");
+    }
+}

@@ -1,0 +1,12 @@
+//! The node's commands, one file per noun, and the trait that faces see.
+
+mod door;
+pub(crate) mod exec;
+mod gates;
+mod log;
+mod models;
+mod patches;
+mod sessions;
+mod status;
+
+pub(crate) use log::receiver_stream;

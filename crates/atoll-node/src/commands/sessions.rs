@@ -1,0 +1,266 @@
+//! Sessions: list, show, cancel, undo, delete, watch.
+
+use std::sync::Arc;
+
+use atoll_api::{Caller, Error, SessionDetail, SessionView, StepView, Update, Updates, codes};
+use atoll_domain::{Body, SessionDeleted, TurnUndone};
+use atoll_ports::log::{Filter, SessionRow};
+use tokio::sync::{broadcast, mpsc};
+
+use crate::commands::receiver_stream;
+use crate::shared::{Draft0, Shared, files_error, lock, log_error};
+use crate::view::Viewer;
+
+const PAGE: usize = 500;
+const SESSIONS_MAX: usize = 10_000;
+/// Updates that wait for a slow watcher.
+const WAITING_MAX: usize = 256;
+/// Steps that `session show` lists.
+const STEPS_MAX: usize = 5000;
+
+impl Shared {
+    pub(crate) fn sessions_list(&self, limit: usize) -> Result<Vec<SessionView>, Error> {
+        let rows = self
+            .log
+            .sessions(limit.clamp(1, SESSIONS_MAX))
+            .map_err(log_error)?;
+        Ok(rows.iter().map(|row| self.session_view(row)).collect())
+    }
+
+    pub(crate) fn session_detail(&self, name: &str) -> Result<SessionDetail, Error> {
+        let row = self.find_session(name)?;
+        let patches = self.log.patches(SESSIONS_MAX).map_err(log_error)?;
+        let gates = self.log.gates(true, SESSIONS_MAX).map_err(log_error)?;
+        let jobs = self.log.jobs(SESSIONS_MAX).map_err(log_error)?;
+        Ok(SessionDetail {
+            view: self.session_view(&row),
+            steps_taken: self.steps(&row)?,
+            patches: patches
+                .iter()
+                .filter(|p| p.session == row.id)
+                .map(|p| self.patch_view(p))
+                .collect(),
+            gates: gates
+                .iter()
+                .filter(|g| g.session == Some(row.id))
+                .map(|g| self.gate_view(g))
+                .collect(),
+            jobs: jobs
+                .iter()
+                .filter(|j| j.session == Some(row.id))
+                .map(|j| self.exec_view(j))
+                .collect(),
+        })
+    }
+
+    fn steps(&self, row: &SessionRow) -> Result<Vec<StepView>, Error> {
+        let filter = Filter {
+            session: Some(row.id),
+            ..Filter::default()
+        };
+        let (mut viewer, mut steps, mut after) = (Viewer::default(), Vec::new(), 0);
+        loop {
+            let page = self.log.events(after, PAGE, &filter).map_err(log_error)?;
+            let Some(last) = page.last() else {
+                return Ok(steps);
+            };
+            after = last.seq;
+            for event in page {
+                let (seq, ts) = (event.seq, event.ts);
+                if let Some(progress) = viewer.progress(self, &event)
+                    && let Some((what, line, ok)) = crate::view::line(&progress)
+                    && steps.len() < STEPS_MAX
+                {
+                    steps.push(StepView {
+                        seq,
+                        ts,
+                        what: what.into(),
+                        line,
+                        ok,
+                    });
+                }
+            }
+        }
+    }
+
+    pub(crate) fn cancel(&self, name: &str) -> Result<(), Error> {
+        let row = self.find_session(name)?;
+        let handle = lock(&self.sessions).get(&row.id).cloned();
+        let gone = || {
+            Error::new(
+                codes::NOT_RUNNING,
+                format!("s{} isn't running", row.ordinal),
+            )
+            .next("atoll session list")
+        };
+        handle.ok_or_else(gone)?.cancel();
+        Ok(())
+    }
+
+    fn idle(&self, row: &SessionRow) -> Result<(), Error> {
+        if lock(&self.sessions).contains_key(&row.id) {
+            let err = Error::new(codes::SESSION_STATE, format!("s{} is running", row.ordinal));
+            return Err(err.next(format!(
+                "stop it first: Ctrl-C where it runs, or wait for s{}",
+                row.ordinal
+            )));
+        }
+        Ok(())
+    }
+
+    /// Brings the copy back to what it was before the last turn.
+    pub(crate) async fn session_undo(
+        &self,
+        caller: &Caller,
+        name: &str,
+    ) -> Result<SessionView, Error> {
+        let row = self.find_session(name)?;
+        self.idle(&row)?;
+        let Some((turn, tree)) = self.before_last_turn(&row)? else {
+            return Err(Error::new(
+                codes::SESSION_STATE,
+                format!("s{} has no turn to undo", row.ordinal),
+            ));
+        };
+        let id = self
+            .tree(&tree)
+            .ok_or_else(|| Error::new(codes::SESSION_STATE, "the files before it were erased"))?;
+        let root = self.words(&row.root);
+        let owner = self.runner.owner();
+        self.workspaces
+            .checkout(row.id, row.workspace, &root, &id, owner)
+            .await
+            .map_err(files_error)?;
+        let draft = Draft0::human(&caller.name, Some(row.id));
+        self.append(true, |s| {
+            (
+                draft,
+                TurnUndone {
+                    turn,
+                    tree: s.text(id.as_str()),
+                },
+            )
+        })
+        .await?;
+        Ok(self.session_view(&self.find_session(&format!("s{}", row.ordinal))?))
+    }
+
+    /// The last turn that is not undone, and the tree before it.
+    fn before_last_turn(
+        &self,
+        row: &SessionRow,
+    ) -> Result<Option<(u64, atoll_domain::Commitment)>, Error> {
+        let filter = Filter {
+            session: Some(row.id),
+            ..Filter::default()
+        };
+        let (mut after, mut now) = (0, None);
+        let mut turns: Vec<(u64, atoll_domain::Commitment)> = Vec::new();
+        loop {
+            let page = self.log.events(after, PAGE, &filter).map_err(log_error)?;
+            let Some(last) = page.last() else {
+                return Ok(turns.pop());
+            };
+            after = last.seq;
+            for event in page {
+                match event.typed() {
+                    Body::WorkspaceSnapped(b) => now = Some(b.tree),
+                    Body::ToolResult(b) => now = b.tree.or(now),
+                    Body::PromptSent(b) if !b.steer => turns.extend(now.map(|tree| (b.turn, tree))),
+                    Body::TurnUndone(b) => {
+                        turns.retain(|(turn, _)| *turn != b.turn);
+                        now = Some(b.tree);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    pub(crate) async fn session_delete(&self, caller: &Caller, name: &str) -> Result<(), Error> {
+        let row = self.find_session(name)?;
+        self.idle(&row)?;
+        let draft = Draft0::human(&caller.name, Some(row.id));
+        self.append(true, |_| (draft, SessionDeleted { id: row.id }))
+            .await?;
+        self.workspaces.remove(row.id).map_err(files_error)?;
+        self.current().guard.forget_answers(&row.id);
+        Ok(())
+    }
+
+    /// Updates of a session after `cursor`: its events off the log, passing pieces in between. Ends when
+    /// the session's task has ended and its last event was seen.
+    pub(crate) fn watch(self: &Arc<Self>, name: &str, cursor: u64) -> Result<Updates, Error> {
+        let row = self.find_session(name)?;
+        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        let pieces = self.hub.watch(row.id);
+        let shared = self.clone();
+        tokio::spawn(async move { shared.feed_watcher(row, cursor, pieces, sender).await });
+        Ok(receiver_stream(receiver))
+    }
+
+    async fn feed_watcher(
+        &self,
+        row: SessionRow,
+        cursor: u64,
+        mut pieces: broadcast::Receiver<Update>,
+        sender: mpsc::Sender<Update>,
+    ) {
+        let filter = Filter {
+            session: Some(row.id),
+            ..Filter::default()
+        };
+        let (mut viewer, mut after) = (Viewer::default(), row.seqs.0.saturating_sub(1));
+        loop {
+            // Asked before the page is read: what a task logged before it ended is in the page.
+            let alive = lock(&self.sessions).contains_key(&row.id);
+            let head = self.log.head();
+            let Ok(page) = self.log.events(after, PAGE, &filter) else {
+                return;
+            };
+            let full = page.len() == PAGE;
+            for event in page {
+                after = event.seq;
+                let progress = viewer.progress(self, &event); // before the cursor too: later ones build on them
+                let Some(progress) = progress.filter(|_| event.seq > cursor) else {
+                    continue;
+                };
+                let update = Update {
+                    seq: Some(event.seq),
+                    ts: event.ts,
+                    session: Some(row.id),
+                    progress,
+                };
+                if sender.send(update).await.is_err() {
+                    return;
+                }
+            }
+            if full {
+                continue;
+            }
+            after = after.max(head);
+            if !alive {
+                return;
+            }
+            tokio::select! {
+                biased;
+                piece = pieces.recv() => match piece {
+                    Ok(update) => if sender.send(update).await.is_err() { return },
+                    // Too slow: pieces are lost, events are not.
+                    Err(broadcast::error::RecvError::Lagged(_)) => {}
+                    Err(broadcast::error::RecvError::Closed) => { pieces = self.hub.watch(row.id); }
+                },
+                _ = self.log.past(after) => {}
+                () = sender.closed() => return,
+                () = self.until_quiet(&row.id) => {}
+            }
+        }
+    }
+
+    /// Resolves when the session has no task.
+    async fn until_quiet(&self, session: &atoll_domain::SessionId) {
+        while lock(&self.sessions).contains_key(session) {
+            tokio::time::sleep(crate::job::LOOK).await;
+        }
+    }
+}

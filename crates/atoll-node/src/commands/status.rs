@@ -1,0 +1,189 @@
+//! The node's state: health, status, models, policy, reload.
+
+use std::sync::Arc;
+
+use atoll_api::{Error, Health, ModelView, NeedsYou, PolicyView, Status, VERSION};
+use atoll_domain::{Enforcement, SessionState};
+use atoll_ports::log::PatchState;
+use atoll_ports::models::ModelChoice;
+
+use crate::clock::day_of;
+use crate::facts::dollars;
+use crate::shared::{Current, Shared, lock, log_error};
+
+impl Shared {
+    pub(crate) fn health(&self) -> Health {
+        let options = &self.current().options;
+        Health {
+            version: env!("CARGO_PKG_VERSION").into(),
+            api: VERSION,
+            pid: std::process::id(),
+            node: options.identity.clone(),
+            build: options.build.clone(),
+        }
+    }
+
+    pub(crate) fn status(&self) -> Result<Status, Error> {
+        let current = self.current();
+        let alive: Vec<_> = lock(&self.sessions).keys().copied().collect();
+        let rows = alive
+            .iter()
+            .filter_map(|id| self.log.session(id).ok().flatten());
+        let running = rows
+            .map(|row| self.session_view(&row))
+            .filter(|v| v.state != SessionState::Closed)
+            .collect();
+        let proposed = self.log.patches(200).map_err(log_error)?.into_iter();
+        let patches = proposed
+            .filter(|p| p.state == PatchState::Proposed)
+            .map(|p| self.patch_view(&p))
+            .collect();
+        let (_, full) = self.log.room();
+        let wall = self.clock.wall();
+        let checkpoint = self.last_checkpoint()?;
+        Ok(Status {
+            needs_you: NeedsYou {
+                gates: self.gates(true)?,
+                patches,
+            },
+            running,
+            model: current
+                .models
+                .default_model()
+                .map(|m| self.model_view(&current, &m)),
+            policy: policy_words(&current.options.profile),
+            sandbox: self.sandbox_words(),
+            today: self.log.spent_on(day_of(wall)).map_err(log_error)?,
+            day_micros_max: current.options.day.micros_max,
+            events: self.log.head(),
+            checkpoint: checkpoint.map(|ts| wall.since(ts) / 1000),
+            full,
+            up_s: self.clock.now().0 / 1_000_000_000,
+            rss_bytes: rss_bytes(),
+            health: self.health(),
+            socket: current.options.socket.display().to_string(),
+            data: current.options.data.display().to_string(),
+        })
+    }
+
+    fn last_checkpoint(&self) -> Result<Option<atoll_domain::Ms>, Error> {
+        let filter = atoll_ports::log::Filter {
+            kinds: vec!["Checkpoint".into()],
+            ..Default::default()
+        };
+        // Checkpoints are rare: those of the last stretch are few.
+        let after = self.log.head().saturating_sub(20_000);
+        let events = self.log.events(after, 10_000, &filter).map_err(log_error)?;
+        Ok(events.last().map(|e| e.ts))
+    }
+
+    /// `full, except memory: polled`.
+    pub(crate) fn sandbox_words(&self) -> String {
+        let abilities = self.runner.abilities();
+        if abilities.level != "full" {
+            return format!("{}: {}", abilities.level, abilities.why.unwrap_or_default());
+        }
+        let weak = abilities
+            .enforced
+            .0
+            .iter()
+            .filter(|(_, how)| **how != Enforcement::Enforced);
+        let weak: Vec<String> = weak
+            .map(|(name, how)| {
+                format!(
+                    "{name}: {}",
+                    if *how == Enforcement::Polled {
+                        "polled"
+                    } else {
+                        "not limited"
+                    }
+                )
+            })
+            .collect();
+        if weak.is_empty() {
+            "full".into()
+        } else {
+            format!("full, except {}", weak.join(", "))
+        }
+    }
+
+    fn model_view(&self, current: &Current, m: &ModelChoice) -> ModelView {
+        let price = match (&m.price, m.priced) {
+            (Some(p), _) => format!("{} / {}", dollars(p.input_micros), dollars(p.output_micros)),
+            (None, true) => "$0".into(),
+            (None, false) => "unknown".into(),
+        };
+        let key = match (&m.key_env, m.key_stored) {
+            (None, _) => "none".into(),
+            (Some(_), true) => "stored".into(),
+            (Some(env), false) => format!("from {env}"),
+        };
+        ModelView {
+            name: m.model.to_string(),
+            endpoint: m.endpoint.clone(),
+            remote: m.remote,
+            price,
+            context_tokens: m.context_tokens,
+            key,
+            default: current
+                .models
+                .default_model()
+                .is_some_and(|d| d.model == m.model),
+        }
+    }
+
+    pub(crate) fn models(&self) -> Vec<ModelView> {
+        let current = self.current();
+        current
+            .models
+            .configured()
+            .iter()
+            .map(|m| self.model_view(&current, m))
+            .collect()
+    }
+
+    pub(crate) fn policy(&self) -> PolicyView {
+        let current = self.current();
+        PolicyView {
+            profile: current.options.profile.clone(),
+            hash: current.guard.policy_hash(),
+            rules: current.rules.clone(),
+        }
+    }
+
+    /// Reads the configuration again. What is wrong changes nothing.
+    pub(crate) fn reload(&self) -> Result<(), Error> {
+        let loaded = (self.load)()?;
+        let current = crate::node::current_of(
+            loaded,
+            self.log.clone(),
+            self.ledger.clone(),
+            self.entropy.clone(),
+        );
+        *self
+            .current
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(current);
+        Ok(())
+    }
+}
+
+fn policy_words(profile: &str) -> String {
+    match profile {
+        "careful" => "careful: asks for network, spending, outside writes".into(),
+        "read-only" => "read-only: nothing is written or run".into(),
+        "open" => "open: asks only for what runs outside the box".into(),
+        other => other.into(),
+    }
+}
+
+/// The node's resident memory, in bytes; 0 where the system doesn't say.
+fn rss_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: u64 = statm
+        .split_whitespace()
+        .nth(1)
+        .and_then(|p| p.parse().ok())
+        .unwrap_or(0);
+    pages * rustix::param::page_size() as u64
+}

@@ -1,0 +1,102 @@
+//! The facts of a question: from the node's own state alone. Nothing here comes from a model, a tool or
+//! a repository.
+
+use atoll_domain::{Actor, Cost, Facts, Labels, ModelRef, Role, SessionId, WorkspaceId};
+use atoll_guard::Account;
+
+use crate::clock::day_of;
+use crate::shared::Shared;
+
+/// For whom an action is, as the node knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    pub(crate) session: Option<SessionId>,
+    pub(crate) actor: Actor,
+    pub(crate) role: Role,
+    pub(crate) profile: String,
+    pub(crate) workspace: Option<(WorkspaceId, String)>,
+    pub(crate) trusted: bool,
+    pub(crate) labels: Labels,
+    /// The session's own provider and model: calls to it are no egress.
+    pub(crate) model: Option<ModelRef>,
+    pub(crate) on_ask: atoll_api::OnAsk,
+    /// For people, at a gate: `turn 6 of 30`.
+    pub(crate) turn: String,
+}
+
+impl Context {
+    /// Of a person's own command, outside sessions.
+    pub(crate) fn owner(shared: &Shared, caller: &atoll_api::Caller) -> Context {
+        Context {
+            session: None,
+            actor: Actor::human(caller.name.clone()),
+            role: Role::Owner,
+            profile: shared.current().options.profile.clone(),
+            workspace: None,
+            trusted: true,
+            labels: Labels::default(),
+            model: None,
+            on_ask: atoll_api::OnAsk::Fail,
+            turn: String::new(),
+        }
+    }
+
+    /// The facts that hold for any of its actions.
+    pub(crate) fn facts(&self, shared: &Shared) -> Facts {
+        let mut facts = Facts::of(self.role, self.profile.clone());
+        facts.workspace = self.workspace.as_ref().map(|(_, root)| root.clone());
+        facts.workspace_trusted = self.trusted;
+        facts.labels = self.labels;
+        facts.spent = self.spent(shared);
+        let floor = &shared.current().options.sandbox_floor;
+        let level = shared.runner.abilities().level;
+        facts.sandbox_ok = level == "full" || (*floor == level && level != "none");
+        facts
+    }
+
+    /// What its session spent.
+    pub(crate) fn spent(&self, shared: &Shared) -> Cost {
+        self.session.map_or(Cost::ZERO, |s| {
+            shared.ledger.balance(Account::Session(s)).spent
+        })
+    }
+
+    /// Whose budgets pay for it. Opens the day's account if this is its first use.
+    pub(crate) fn accounts(&self, shared: &Shared) -> Vec<Account> {
+        let day = day_of(shared.clock.wall());
+        let account = Account::Day(day);
+        if shared.ledger.balance(account) == atoll_guard::Balance::default() {
+            let spent = shared.log.spent_on(day).unwrap_or_default();
+            shared
+                .ledger
+                .open(account, shared.current().options.day, spent);
+        }
+        let mut accounts = vec![account];
+        accounts.extend(self.session.map(Account::Session));
+        accounts
+    }
+}
+
+/// An amount, for people: `$0.04`.
+pub(crate) fn dollars(micros: u64) -> String {
+    match micros {
+        0 => "$0.00".into(),
+        m if m < 10_000 => format!("${}.{:06}", m / 1_000_000, m % 1_000_000)
+            .trim_end_matches('0')
+            .to_owned(),
+        m => format!("${}.{:02}", m / 1_000_000, (m % 1_000_000) / 10_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::dollars;
+
+    #[test]
+    fn amounts_are_short_but_never_round_to_nothing() {
+        assert_eq!(dollars(0), "$0.00");
+        assert_eq!(dollars(120), "$0.00012");
+        assert_eq!(dollars(40_000), "$0.04");
+        assert_eq!(dollars(2_000_000), "$2.00");
+    }
+}

@@ -1,0 +1,490 @@
+//! The door to the guard: an action is admitted, refused, or becomes a gate that a person answers.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
+
+use atoll_api::{OnAsk, Question};
+use atoll_domain::{
+    Act, ActionKey, Facts, GateAnswerKind, GateAnswered, GateId, GateOpened, Hash, Kind, Ms,
+    SessionId,
+};
+use atoll_guard::{Admission, Asked, GateAnswer, Permit, Refusal, Stop};
+use atoll_ports::log::Filter;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::facts::{Context, dollars};
+use crate::shared::{Draft0, Shared, lock};
+
+/// A permit's life, in milliseconds: it is begun at once, and outlives the longest job.
+const PERMIT_TTL_MS: u64 = 25 * 3_600_000;
+
+/// Why there is no permit, and nothing more to try.
+#[derive(Clone, Debug)]
+pub(crate) enum Refused {
+    /// The policy, or a person, says no.
+    Denied { rules: Vec<String>, why: String },
+    /// A person must be asked, and this run does not wait.
+    NeedsPerson { rules: Vec<String>, why: String },
+    /// A limit.
+    Stop(Stop),
+    /// The log takes nothing.
+    Full(atoll_guard::Full),
+    /// It waits for a person: the session is to be parked.
+    Park,
+    /// Someone stopped it while it waited.
+    Cancelled,
+}
+
+/// Gates that wait, and what was denied before.
+#[derive(Debug, Default)]
+pub(crate) struct Gates {
+    waiting: Mutex<HashMap<GateId, oneshot::Sender<Answered>>>,
+    denied: Mutex<HashSet<(SessionId, Kind, String)>>,
+    opened: Mutex<HashMap<SessionId, Vec<Ms>>>,
+}
+
+/// An answer on its way to who waits.
+#[derive(Clone, Debug)]
+pub(crate) struct Answered {
+    pub(crate) kind: GateAnswerKind,
+    pub(crate) by: atoll_domain::Actor,
+    pub(crate) why: String,
+}
+
+impl Gates {
+    /// Hands an answer to who waits; `false`: nobody does.
+    pub(crate) fn answer(&self, gate: &GateId, answered: Answered) -> bool {
+        lock(&self.waiting)
+            .remove(gate)
+            .is_some_and(|sender| sender.send(answered).is_ok())
+    }
+
+    /// Whether somebody waits for it.
+    pub(crate) fn waits(&self, gate: &GateId) -> bool {
+        lock(&self.waiting).contains_key(gate)
+    }
+
+    fn too_many(&self, session: SessionId, now: Ms, max: u64) -> bool {
+        let mut opened = lock(&self.opened);
+        let times = opened.entry(session).or_default();
+        times.retain(|t| now.since(*t) < 3_600_000);
+        if times.len() as u64 >= max {
+            return true;
+        }
+        times.push(now);
+        false
+    }
+}
+
+/// A request to the door.
+pub(crate) struct Ask<'a, A: Act> {
+    pub(crate) context: &'a Context,
+    pub(crate) act: A,
+    pub(crate) facts: Facts,
+    pub(crate) key: Option<ActionKey>,
+    pub(crate) cause: Option<atoll_domain::EventId>,
+    /// What, where and more: the rest is filled in here.
+    pub(crate) question: Question,
+    /// What a repetition of the same wish looks like: a second one is not asked again after a no.
+    pub(crate) same: String,
+    pub(crate) cancel: &'a CancellationToken,
+}
+
+impl Shared {
+    /// A permit, or why there is none. Waits at a gate where the run waits.
+    pub(crate) async fn admit<A: Act>(&self, ask: Ask<'_, A>) -> Result<Permit<A>, Refused> {
+        let Ask {
+            context,
+            act,
+            facts,
+            key,
+            cause,
+            question,
+            same,
+            cancel,
+        } = ask;
+        let refusal = match self
+            .try_admit(context, act, facts.clone(), key, cause, None)
+            .await
+        {
+            Ok(permit) => return Ok(permit),
+            Err(refusal) => refusal,
+        };
+        let (act, asked) = match refusal {
+            Refusal::Ask(act, asked) => (act, asked),
+            other => return Err(refused(other)),
+        };
+        let why = asked
+            .rules
+            .iter()
+            .map(|r| r.why.clone())
+            .collect::<Vec<_>>()
+            .join("; ");
+        let rules: Vec<String> = asked.rules.iter().map(|r| r.id.clone()).collect();
+        let Some(session) = context.session else {
+            return Err(Refused::NeedsPerson { rules, why });
+        };
+        let repeated = lock(&self.gates.denied).contains(&(session, A::KIND, same.clone()));
+        if repeated {
+            let why = "a person said no to the same before".into();
+            return Err(Refused::Denied { rules, why });
+        }
+        match context.on_ask {
+            OnAsk::Deny => return Err(self.headless(context, &asked, rules, why, A::KIND).await),
+            OnAsk::Fail => return Err(Refused::NeedsPerson { rules, why }),
+            OnAsk::Wait => {}
+        }
+        let question = Question {
+            why,
+            spent: self.spent_words(context),
+            turn: context.turn.clone(),
+            ..question
+        };
+        let (gate, answered) = self
+            .ask_person(context, session, A::KIND, &asked, question, cancel)
+            .await?;
+        if !matches!(
+            answered.kind,
+            GateAnswerKind::Once | GateAnswerKind::Session
+        ) {
+            lock(&self.gates.denied).insert((session, A::KIND, same));
+            let why = if answered.why.is_empty() {
+                "a person said no".into()
+            } else {
+                answered.why
+            };
+            return Err(Refused::Denied { rules, why });
+        }
+        let answer = GateAnswer {
+            gate,
+            hash: asked.canonical.hash,
+            for_session: answered.kind == GateAnswerKind::Session,
+            by: answered.by,
+        };
+        self.try_admit(context, act, facts, key, cause, Some(answer))
+            .await
+            .map_err(refused)
+    }
+
+    /// A permit for an action whose question was answered by the very command that wants it.
+    pub(crate) async fn admit_answered<A: Act>(
+        &self,
+        context: &Context,
+        act: A,
+        facts: Facts,
+        answer: GateAnswer,
+    ) -> Result<Permit<A>, Refused> {
+        self.try_admit(context, act, facts, None, None, Some(answer))
+            .await
+            .map_err(refused)
+    }
+
+    async fn try_admit<A: Act>(
+        &self,
+        context: &Context,
+        act: A,
+        facts: Facts,
+        key: Option<ActionKey>,
+        cause: Option<atoll_domain::EventId>,
+        answer: Option<GateAnswer>,
+    ) -> Result<Permit<A>, Refusal<A>> {
+        let mut facts = facts;
+        facts.ceiling = act.ceiling();
+        facts.spent = context.spent(self); // afresh, also after a gate
+        let admission = Admission {
+            actor: context.actor.clone(),
+            facts,
+            act,
+            session: context.session,
+            topic: context.session.map_or_else(atoll_domain::Topic::node, |s| {
+                atoll_domain::Topic::session(&s)
+            }),
+            cause,
+            key,
+            accounts: context.accounts(self),
+            ttl_ms: PERMIT_TTL_MS,
+            now: self.clock.now(),
+            wall: self.clock.wall(),
+            answer,
+        };
+        self.current().guard.admit(admission).await
+    }
+
+    /// An ask in a run without a person is a no, and is logged as one.
+    async fn headless(
+        &self,
+        context: &Context,
+        asked: &Asked,
+        rules: Vec<String>,
+        why: String,
+        kind: Kind,
+    ) -> Refused {
+        let draft = Draft0 {
+            actor: context.actor.clone(),
+            session: context.session,
+            cause: None,
+        };
+        let denied = self.append(false, |s| {
+            let body = atoll_domain::PolicyDenied {
+                kind,
+                action: s.bytes(asked.canonical.bytes.clone()),
+                facts: s.json(&asked.facts),
+                rules: rules.clone(),
+                policy: asked.policy,
+                verdict: "ask".into(),
+            };
+            (draft, body)
+        });
+        match denied.await {
+            Ok(_) => Refused::Denied {
+                rules,
+                why: format!("{why} (and this run denies what it would ask)"),
+            },
+            Err(err) => Refused::Full(atoll_guard::Full::Failed(err.message)),
+        }
+    }
+
+    fn spent_words(&self, context: &Context) -> String {
+        let spent = context.spent(self);
+        let limit = context.session.and_then(|s| {
+            self.ledger
+                .balance(atoll_guard::Account::Session(s))
+                .budget
+                .micros_max
+        });
+        match limit {
+            Some(limit) => format!("{} of {}", dollars(spent.micros), dollars(limit)),
+            None => dollars(spent.micros),
+        }
+    }
+
+    /// Opens a gate, or finds the one that asks the same, and waits for its answer.
+    async fn ask_person(
+        &self,
+        context: &Context,
+        session: SessionId,
+        kind: Kind,
+        asked: &Asked,
+        question: Question,
+        cancel: &CancellationToken,
+    ) -> Result<(GateId, Answered), Refused> {
+        let now = self.clock.wall();
+        let (gate, expires) = match self.gate_for(session, asked.canonical.hash) {
+            Some(Found::Answered(gate, answered)) => return Ok((gate, answered)),
+            Some(Found::Open(gate, expires)) => (gate, expires),
+            None => {
+                if self
+                    .gates
+                    .too_many(session, now, self.current().options.gates_per_hour_max)
+                {
+                    let why = "this session asked too often within the hour".into();
+                    return Err(Refused::Denied {
+                        rules: vec!["guard.rate".into()],
+                        why,
+                    });
+                }
+                self.open_gate(context, session, kind, asked, question, now)
+                    .await?
+            }
+        };
+        let (sender, mut receiver) = oneshot::channel();
+        lock(&self.gates.waiting).insert(gate, sender);
+        let left_ms = expires.since(self.clock.wall());
+        tokio::select! {
+            answered = &mut receiver => answered.map(|a| (gate, a)).map_err(|_| Refused::Park),
+            () = tokio::time::sleep(std::time::Duration::from_millis(left_ms)) => {
+                lock(&self.gates.waiting).remove(&gate);
+                self.expire_gate(session, gate).await;
+                Err(Refused::Park)
+            }
+            () = self.down.cancelled() => { lock(&self.gates.waiting).remove(&gate); Err(Refused::Park) }
+            () = cancel.cancelled() => { lock(&self.gates.waiting).remove(&gate); Err(Refused::Cancelled) }
+        }
+    }
+
+    async fn open_gate(
+        &self,
+        context: &Context,
+        session: SessionId,
+        kind: Kind,
+        asked: &Asked,
+        question: Question,
+        now: Ms,
+    ) -> Result<(GateId, Ms), Refused> {
+        let gate = GateId::new(now, self.entropy.ten());
+        let expires = now.plus_s(self.current().options.gate_ttl_s);
+        let question = Question {
+            labels: label_names(asked.facts.labels),
+            widening: asked.widening.clone(),
+            ..question
+        };
+        let draft = Draft0 {
+            actor: context.actor.clone(),
+            session: Some(session),
+            cause: None,
+        };
+        let opened = self.append(true, |s| {
+            let body = GateOpened {
+                gate,
+                kind,
+                hash: s.text(&asked.canonical.hash.to_string()),
+                action: s.bytes(asked.canonical.bytes.clone()),
+                facts: s.json(&asked.facts),
+                rules: asked.rules.iter().map(|r| r.id.clone()).collect(),
+                policy: asked.policy,
+                question: s.json(&question),
+                expires,
+            };
+            (draft, body)
+        });
+        opened
+            .await
+            .map_err(|err| Refused::Full(atoll_guard::Full::Failed(err.message)))?;
+        Ok((gate, expires))
+    }
+
+    async fn expire_gate(&self, session: SessionId, gate: GateId) {
+        let _ = self
+            .append(true, |s| {
+                (
+                    Draft0::system(session),
+                    GateAnswered {
+                        gate,
+                        answer: GateAnswerKind::Expired,
+                        why: s.text(""),
+                    },
+                )
+            })
+            .await; // a full log leaves it open; it has expired by its own time all the same
+    }
+
+    /// A gate of this session that asks the very same: open, or answered with a yes that was not used.
+    fn gate_for(&self, session: SessionId, hash: Hash) -> Option<Found> {
+        let gates = self.log.gates(false, 200).ok()?;
+        let row = gates
+            .into_iter()
+            .find(|g| g.session == Some(session) && self.digest(&g.hash) == Some(hash))?;
+        match row.answer {
+            None if row.expires > self.clock.wall() => Some(Found::Open(row.id, row.expires)),
+            Some(kind @ (GateAnswerKind::Once | GateAnswerKind::Session))
+                if !self.was_used(session, row.id) =>
+            {
+                let by = self.answerer(session, row.id)?;
+                Some(Found::Answered(
+                    row.id,
+                    Answered {
+                        kind,
+                        by,
+                        why: String::new(),
+                    },
+                ))
+            }
+            _ => None,
+        }
+    }
+
+    fn was_used(&self, session: SessionId, gate: GateId) -> bool {
+        let filter = Filter {
+            session: Some(session),
+            kinds: vec!["Granted".into()],
+            topic: None,
+        };
+        let text = gate.to_string();
+        // Unreadable counts as used: then the person is asked again.
+        self.log.events(0, 100_000, &filter).map_or(true, |events| {
+            events
+                .iter()
+                .any(|e| e.body.get("gate").and_then(|g| g.as_str()) == Some(text.as_str()))
+        })
+    }
+
+    fn answerer(&self, session: SessionId, gate: GateId) -> Option<atoll_domain::Actor> {
+        let filter = Filter {
+            session: Some(session),
+            kinds: vec!["GateAnswered".into()],
+            topic: None,
+        };
+        let text = gate.to_string();
+        let events = self.log.events(0, 100_000, &filter).ok()?;
+        events
+            .into_iter()
+            .find(|e| e.body.get("gate").and_then(|g| g.as_str()) == Some(text.as_str()))
+            .map(|e| e.actor)
+    }
+}
+
+enum Found {
+    Open(GateId, Ms),
+    Answered(GateId, Answered),
+}
+
+fn label_names(labels: atoll_domain::Labels) -> Vec<String> {
+    let rows = [
+        (labels.untrusted, "untrusted"),
+        (labels.private, "private"),
+        (labels.secret, "secret"),
+    ];
+    rows.into_iter()
+        .filter(|(on, _)| *on)
+        .map(|(_, name)| name.to_owned())
+        .collect()
+}
+
+fn refused<A>(refusal: Refusal<A>) -> Refused {
+    let words = |rules: Vec<atoll_guard::Rule>| {
+        let why = rules
+            .iter()
+            .map(|r| r.why.clone())
+            .collect::<Vec<_>>()
+            .join("; ");
+        (rules.into_iter().map(|r| r.id).collect(), why)
+    };
+    match refusal {
+        Refusal::Deny(_, rules) => {
+            let (rules, why) = words(rules);
+            Refused::Denied { rules, why }
+        }
+        Refusal::Ask(_, asked) => {
+            let (rules, why) = words(asked.rules);
+            Refused::NeedsPerson { rules, why }
+        }
+        Refusal::Stop(_, stop) => Refused::Stop(stop),
+        Refusal::Full(_, full) => Refused::Full(full),
+    }
+}
+
+impl Refused {
+    /// As a person reads it.
+    pub(crate) fn error(&self) -> atoll_api::Error {
+        use atoll_api::{Error, codes};
+        match self {
+            Refused::Denied { rules, why } => {
+                Error::new(codes::DENIED, format!("the policy says no: {why}"))
+                    .found(rules.join(", "))
+                    .next("atoll policy show")
+            }
+            Refused::NeedsPerson { rules, why } => {
+                Error::new(codes::NEEDS_PERSON, format!("a person must decide: {why}"))
+                    .found(rules.join(", "))
+                    .next("run it with --on-ask wait, and answer with: atoll gate answer @")
+            }
+            Refused::Stop(Stop::Budget(exceeded)) => {
+                Error::new(codes::BUDGET, exceeded.to_string())
+                    .next("give it more: --max-cost, --max-steps or --time")
+                    .next("atoll config set budget.day 10")
+            }
+            Refused::Stop(Stop::Sandbox(why)) => Error::new(
+                codes::SANDBOX_FAILED,
+                format!("the sandbox can't be made: {why}"),
+            )
+            .next("atoll doctor"),
+            Refused::Stop(stop) => Error::new(codes::CHANGED, stop.to_string()),
+            Refused::Full(full) => crate::shared::full_error(full),
+            Refused::Park => {
+                Error::new(codes::NEEDS_PERSON, "it waits for a person").next("atoll gate list")
+            }
+            Refused::Cancelled => Error::new(codes::CANCELLED, "it was stopped"),
+        }
+    }
+}

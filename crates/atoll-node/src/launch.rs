@@ -1,0 +1,336 @@
+//! How jobs of a workspace are made: its private copy, its toolchains, its environment.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use atoll_api::Error;
+use atoll_domain::action::{Job, Snap};
+use atoll_domain::{
+    CopyRef, HostPort, JobId, JobSpec, Language, Limits, Mount, Network, Purpose, RunnerKind,
+    SessionId, Step, TreeId, Tty, WorkspaceId, WorkspaceSnapped,
+};
+use atoll_guard::{End, Live};
+use atoll_ports::toolchain::{Found, Want};
+use atoll_ports::workspace::{Detected, GitPlan, Snapped};
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use crate::facts::Context;
+use crate::gate::{Ask, Refused};
+use crate::shared::{Draft0, Shared, files_error};
+
+/// What a session needs to make jobs again after a restart. Lies beside the log, with its configuration.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Launch {
+    /// The checkout's absolute path.
+    pub(crate) root: String,
+    /// The caller's home.
+    pub(crate) home: String,
+    /// The caller's PATH.
+    pub(crate) path: String,
+    /// The languages found.
+    pub(crate) languages: Vec<Language>,
+    /// Mounts that the owner trusts.
+    pub(crate) extra: Vec<Mount>,
+}
+
+/// A session's files, ready for work.
+pub(crate) struct Prepared {
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) root: String,
+    pub(crate) snapped: Snapped,
+    pub(crate) copy: CopyRef,
+    pub(crate) detected: Detected,
+    pub(crate) trusted: bool,
+    pub(crate) notes: Vec<String>,
+}
+
+/// What a job is to be.
+pub(crate) struct Shape {
+    pub(crate) id: JobId,
+    pub(crate) cmd: Vec<String>,
+    pub(crate) purpose: Purpose,
+    pub(crate) ttl_s: u64,
+    pub(crate) workdir: Option<String>,
+    pub(crate) stdin: bool,
+    pub(crate) tty: Option<Tty>,
+    pub(crate) net: Vec<HostPort>,
+    pub(crate) artifacts: Vec<String>,
+    pub(crate) env: std::collections::BTreeMap<String, String>,
+    pub(crate) memory_bytes: Option<u64>,
+}
+
+impl Shape {
+    /// A plain command at the root of the copy.
+    pub(crate) fn plain(id: JobId, cmd: Vec<String>, purpose: Purpose, ttl_s: u64) -> Shape {
+        Shape {
+            id,
+            cmd,
+            purpose,
+            ttl_s,
+            workdir: None,
+            stdin: false,
+            tty: None,
+            net: Vec::new(),
+            artifacts: Vec::new(),
+            env: Default::default(),
+            memory_bytes: None,
+        }
+    }
+}
+
+/// The job that `session` runs at `step`: the same id again after a restart.
+pub(crate) fn job_id(session: &SessionId, step: Step) -> JobId {
+    JobId::derive(&[b"job", session.as_bytes(), &step.0.to_be_bytes()])
+}
+
+impl Shared {
+    /// Takes the snapshot and makes the private copy of a new session.
+    pub(crate) async fn prepare(
+        self: &Arc<Self>,
+        context: &Context,
+        session: SessionId,
+        root: &str,
+    ) -> Result<Prepared, Error> {
+        let (workspace, root) = self
+            .workspaces
+            .identify(root.as_ref())
+            .map_err(files_error)?;
+        let cancel = self.down.child_token();
+        let act = Snap {
+            workspace,
+            root: root.clone(),
+        };
+        let same = format!("snapshot {root}");
+        let mut facts = context.facts(self);
+        facts.workspace = Some(root.clone());
+        let question = atoll_api::Question {
+            what: same.clone(),
+            ..Default::default()
+        };
+        let ask = Ask {
+            context,
+            act,
+            facts,
+            key: None,
+            cause: None,
+            question,
+            same,
+            cancel: &cancel,
+        };
+        let permit = self.admit(ask).await.map_err(|r| r.error())?;
+        let slot = self.file_slots.acquire().await;
+        let done = self.workspaces.snapshot(permit, self.clock.now()).await;
+        drop(slot);
+        let (live, result) = done.map_err(|stop| Refused::Stop(stop).error())?;
+        let snapped = match result {
+            Ok(snapped) => snapped,
+            Err(err) => {
+                live.finish(End::failed(None));
+                return Err(files_error(err));
+            }
+        };
+        let copy = match self
+            .lay_out(session, workspace, &root, &snapped.tree, &live)
+            .await
+        {
+            Ok(copy) => copy,
+            Err(err) => {
+                live.finish(End::failed(None));
+                return Err(err);
+            }
+        };
+        live.finish(End::done());
+        let detected = self.detect(session).await?;
+        let (trusted, notes) = self.trust(&root, &detected);
+        Ok(Prepared {
+            workspace,
+            root,
+            snapped,
+            copy,
+            detected,
+            trusted,
+            notes,
+        })
+    }
+
+    async fn lay_out(
+        &self,
+        session: SessionId,
+        workspace: WorkspaceId,
+        root: &str,
+        tree: &TreeId,
+        live: &Live<Snap>,
+    ) -> Result<CopyRef, Error> {
+        let owner = self.runner.owner();
+        let copy = self
+            .workspaces
+            .checkout(session, workspace, root, tree, owner)
+            .await
+            .map_err(files_error)?;
+        if let Some(plan) = self.workspaces.private_git(session).map_err(files_error)? {
+            self.run_git(live, session, plan).await;
+        }
+        Ok(copy)
+    }
+
+    /// The job that makes the copy's private `.git`. If it fails the copy has none: said, not fatal.
+    async fn run_git(&self, live: &Live<Snap>, session: SessionId, plan: GitPlan) {
+        let spec = JobSpec {
+            id: JobId::new(self.clock.wall(), self.entropy.ten()),
+            runner: RunnerKind::Process,
+            language: None,
+            image: None,
+            cmd: plan.cmd,
+            stdin: false,
+            tty: None,
+            env: plan.env,
+            workdir: plan.workdir,
+            mounts: plan.mounts,
+            limits: Limits::default(),
+            ttl_s: 120,
+            network: Network::None,
+            secrets: Vec::new(),
+            artifacts: Vec::new(),
+            snapshot: None,
+        };
+        let job = Job {
+            spec,
+            purpose: Purpose::Git,
+            session: Some(session),
+            copy: None,
+            exe: None,
+        };
+        let ran = async {
+            let permit = live.sub(job).await?;
+            let mut running = self.runner.start(permit, self.clock.now()).await?;
+            while futures::StreamExt::next(&mut running.output)
+                .await
+                .is_some()
+            {}
+            let ended = running.end.await;
+            let json = serde_json::to_vec(&ended.outcome).unwrap_or_default();
+            running.live.finish(End::done().outcome(json));
+            Ok::<_, atoll_guard::Stop>(ended.outcome)
+        };
+        match ran.await {
+            Ok(outcome) if outcome.ok => {}
+            Ok(outcome) => {
+                tracing::warn!("no private .git: {:?} {}", outcome.reason, outcome.stderr)
+            }
+            Err(stop) => tracing::warn!("no private .git: {stop}"),
+        }
+    }
+
+    async fn detect(self: &Arc<Self>, session: SessionId) -> Result<Detected, Error> {
+        let shared = self.clone();
+        let found = tokio::task::spawn_blocking(move || shared.workspaces.detect(session)).await;
+        found
+            .map_err(|err| Error::new(atoll_api::codes::BUG, err.to_string()))?
+            .map_err(files_error)
+    }
+
+    /// Whether the owner vouches for the workspace as it is, and what to say of its `.atoll/`.
+    fn trust(&self, root: &str, detected: &Detected) -> (bool, Vec<String>) {
+        let current = self.current();
+        let row = current
+            .options
+            .trusted
+            .iter()
+            .find(|(path, _)| path == root);
+        let mut notes = detected.problems.clone();
+        let trusted = row.is_some_and(|(_, hash)| *hash == detected.atoll_hash);
+        if detected.atoll_hash.is_some() && !trusted {
+            let why = if row.is_some() {
+                "changed since you trusted it"
+            } else {
+                "not trusted"
+            };
+            notes.push(format!(
+                ".atoll/ of this workspace is inert ({why}); atoll config trust {root}"
+            ));
+        }
+        (trusted, notes)
+    }
+
+    /// The event that says what was taken.
+    pub(crate) fn snapped_entry(&self, session: SessionId, p: &Prepared) -> atoll_guard::Entry {
+        self.entry(|s| {
+            let body = WorkspaceSnapped {
+                workspace: p.workspace,
+                tree: s.text(p.snapped.tree.as_str()),
+                files: p.snapped.files,
+                bytes: p.snapped.bytes,
+                masked: p.snapped.masked.len() as u64,
+                skipped: p.snapped.skipped.len() as u64,
+                notes: s.json(&(&p.snapped.masked, &p.snapped.skipped)),
+            };
+            (Draft0::system(session), body)
+        })
+    }
+
+    /// A job of `launch`'s workspace. Finds toolchains: blocking work is moved aside.
+    pub(crate) async fn make_job(
+        self: &Arc<Self>,
+        session: SessionId,
+        launch: &Launch,
+        copy: Option<CopyRef>,
+        shape: Shape,
+    ) -> Result<(Job, Found), Refused> {
+        let want = Want {
+            root: PathBuf::from(&launch.root),
+            home: PathBuf::from(&launch.home),
+            path: launch.path.clone(),
+            languages: launch.languages.clone(),
+            cmd: shape.cmd.clone(),
+            extra: launch.extra.clone(),
+        };
+        let shared = self.clone();
+        let slot = self.file_slots.acquire().await;
+        let found = tokio::task::spawn_blocking(move || shared.toolchains.find(&want)).await;
+        drop(slot);
+        let found =
+            found.map_err(|err| Refused::Stop(atoll_guard::Stop::Unable(err.to_string())))?;
+        let mut env = found.env.clone();
+        env.extend(shape.env);
+        let mut limits = Limits::default();
+        if let Some(bytes) = shape.memory_bytes {
+            limits.memory_bytes = bytes;
+        }
+        let spec = JobSpec {
+            id: shape.id,
+            runner: RunnerKind::Process,
+            language: launch.languages.first().copied(),
+            image: None,
+            cmd: shape.cmd,
+            stdin: shape.stdin,
+            tty: shape.tty,
+            env,
+            workdir: shape.workdir.unwrap_or_else(|| launch.root.clone()),
+            mounts: found.mounts.clone(),
+            limits,
+            ttl_s: shape.ttl_s,
+            network: if shape.net.is_empty() {
+                Network::None
+            } else {
+                Network::Allow(shape.net)
+            },
+            secrets: Vec::new(),
+            artifacts: shape.artifacts,
+            snapshot: None,
+        };
+        let job = Job {
+            spec,
+            purpose: shape.purpose,
+            session: Some(session),
+            copy,
+            exe: found.exe.clone(),
+        };
+        Ok((job, found))
+    }
+
+    /// A token that ends with the node.
+    pub(crate) fn until_down(&self) -> CancellationToken {
+        self.down.child_token()
+    }
+}

@@ -1,0 +1,151 @@
+//! The node as a service: started, run until it is told to stop.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use atoll_api::Error;
+use atoll_domain::{Entropy, NodeDown, NodeUp};
+use atoll_guard::{Guard, Ledger};
+use atoll_ports::Log;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::options::Reloaded;
+use crate::shared::{Adapters, Current, Shared, lock};
+
+/// How often a checkpoint is made if anything is new.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+/// How long sessions may take to stop when the node goes down.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// A running node. Cheap to clone.
+#[derive(Clone)]
+pub struct Node {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) fn current_of(
+    loaded: Reloaded,
+    log: Arc<dyn Log>,
+    ledger: Arc<Ledger>,
+    entropy: Arc<dyn Entropy>,
+) -> Current {
+    let guard = Guard::new(loaded.engine, log, ledger, entropy);
+    Current {
+        options: loaded.options,
+        models: loaded.models,
+        guard,
+        rules: loaded.rules,
+    }
+}
+
+impl Node {
+    /// Starts it: reads the configuration, closes what a crash left open, says that it is up.
+    pub async fn start(adapters: Adapters) -> Result<Node, Error> {
+        let Adapters {
+            log,
+            runner,
+            toolchains,
+            workspaces,
+            clock,
+            entropy,
+            load,
+        } = adapters;
+        let loaded = load()?;
+        let (jobs_max, files_max) = (loaded.options.jobs_max, loaded.options.files_max);
+        let ledger = Arc::new(Ledger::default());
+        let current = current_of(loaded, log.clone(), ledger.clone(), entropy.clone());
+        let shared = Arc::new(Shared {
+            log,
+            runner,
+            toolchains,
+            workspaces,
+            clock,
+            entropy,
+            load,
+            ledger,
+            current: RwLock::new(Arc::new(current)),
+            gates: Default::default(),
+            hub: Default::default(),
+            sessions: Mutex::new(HashMap::new()),
+            jobs: Mutex::new(HashMap::new()),
+            calls: Mutex::new(HashMap::new()),
+            job_slots: Semaphore::new(jobs_max),
+            file_slots: Semaphore::new(files_max),
+            down: CancellationToken::new(),
+        });
+        let node = Node { shared };
+        let lost = node.shared.recover().await?;
+        let up = {
+            let current = node.shared.current();
+            NodeUp {
+                version: env!("CARGO_PKG_VERSION").into(),
+                policy: current.guard.policy_hash(),
+                profile: current.options.profile.clone(),
+                lost,
+            }
+        };
+        let entry = atoll_guard::Entry::plain(atoll_domain::Draft::node(up.into()));
+        node.shared
+            .log
+            .append(entry, true)
+            .await
+            .map_err(|full| crate::shared::full_error(&full))?;
+        Ok(node)
+    }
+
+    /// A token that is cancelled when the node is told to go down.
+    pub fn downing(&self) -> CancellationToken {
+        self.shared.down.clone()
+    }
+
+    /// Sessions with a turn under way.
+    pub fn busy(&self) -> usize {
+        lock(&self.shared.sessions).len()
+    }
+
+    /// Runs until it is told to go down: checkpoints meanwhile, an orderly end after.
+    pub async fn run(&self, reason: impl Future<Output = &'static str>) {
+        let mut reason = std::pin::pin!(reason);
+        let mut timer = tokio::time::interval(CHECKPOINT_EVERY);
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        timer.tick().await; // the first is at once
+        let why = loop {
+            tokio::select! {
+                why = &mut reason => break why,
+                () = self.shared.down.cancelled() => break "command",
+                _ = timer.tick() => self.tidy().await,
+            }
+        };
+        self.stop(why).await;
+    }
+
+    async fn tidy(&self) {
+        if let Err(err) = self.shared.log.checkpoint().await {
+            tracing::warn!("no checkpoint: {err}");
+        }
+        let day = crate::clock::day_of(self.shared.clock.wall());
+        self.shared.ledger.forget(day, &[]);
+    }
+
+    async fn stop(&self, why: &str) {
+        self.shared.down.cancel();
+        let drained = async {
+            while self.busy() > 0 {
+                tokio::time::sleep(crate::job::LOOK).await;
+            }
+        };
+        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+            tracing::warn!(
+                "{} sessions did not stop in time; they are parked at the next start",
+                self.busy()
+            );
+        }
+        let entry = atoll_guard::Entry::plain(atoll_domain::Draft::node(
+            NodeDown { reason: why.into() }.into(),
+        ));
+        let _ = self.shared.log.append(entry, true).await; // a full disk does not keep a node up
+        let _ = self.shared.log.checkpoint().await;
+    }
+}

@@ -1,0 +1,97 @@
+//! Folding a session's log again: to go on with it, and to prove that it comes out the same.
+
+use std::sync::Arc;
+
+use atoll_agent::{Input, State};
+use atoll_api::{Error, Replayed, codes};
+use atoll_domain::{Commitment, SessionId};
+use atoll_ports::log::Filter;
+
+use crate::shared::{Shared, log_error};
+
+const PAGE: usize = 500;
+
+impl Shared {
+    /// Folds the session's events after `cursor` into `state`; the state and the new cursor.
+    pub(crate) fn fold_session(
+        &self,
+        session: &SessionId,
+        state: State,
+        cursor: u64,
+    ) -> Result<(State, u64), Error> {
+        let filter = Filter {
+            session: Some(*session),
+            ..Filter::default()
+        };
+        let resolve = |c: &Commitment| self.log.content(c).ok().flatten();
+        let (mut state, mut cursor) = (state, cursor);
+        loop {
+            let page = self.log.events(cursor, PAGE, &filter).map_err(log_error)?;
+            let full = page.len() == PAGE;
+            for event in page {
+                cursor = event.seq;
+                let input = Input::from_event(&event.typed(), &resolve);
+                let input =
+                    input.map_err(|err| Error::new(codes::SESSION_STATE, err.to_string()))?;
+                if let Some(input) = input {
+                    state = atoll_agent::fold(state, &input);
+                }
+            }
+            if !full {
+                return Ok((state, cursor));
+            }
+        }
+    }
+
+    /// Replays a session: its recorded inputs are folded again, and what the agent then proposes is
+    /// compared with what was recorded. Nothing is executed.
+    pub(crate) async fn replay(self: &Arc<Self>, name: &str) -> Result<Replayed, Error> {
+        let row = self.find_session(name)?;
+        let session = format!("s{}", row.ordinal);
+        if row.mode != "code" {
+            let err = Error::new(
+                codes::SESSION_STATE,
+                format!("{session} has no agent: there is nothing to replay"),
+            );
+            return Err(err);
+        }
+        let shared = self.clone();
+        let replayed = tokio::task::spawn_blocking(move || shared.replay_inputs(&row.id)).await;
+        let (effects, divergence) =
+            replayed.map_err(|err| Error::new(codes::BUG, err.to_string()))??;
+        Ok(Replayed {
+            session,
+            effects,
+            divergence,
+        })
+    }
+
+    fn replay_inputs(&self, session: &SessionId) -> Result<(u64, Option<(u64, String)>), Error> {
+        let filter = Filter {
+            session: Some(*session),
+            ..Filter::default()
+        };
+        let resolve = |c: &Commitment| self.log.content(c).ok().flatten();
+        let (mut inputs, mut cursor) = (Vec::new(), 0);
+        loop {
+            let page = self.log.events(cursor, PAGE, &filter).map_err(log_error)?;
+            let Some(last) = page.last() else { break };
+            cursor = last.seq;
+            for event in &page {
+                let input = Input::from_event(&event.typed(), &resolve);
+                let input = input.map_err(|err| {
+                    Error::new(codes::SESSION_STATE, err.to_string())
+                        .found(format!("event {}", event.seq))
+                })?;
+                inputs.extend(input);
+            }
+        }
+        match atoll_agent::replay(&inputs) {
+            Ok(replay) => Ok((replay.effects, None)),
+            Err(divergence) => Ok((
+                divergence.compared,
+                Some((divergence.step.0, divergence.to_string())),
+            )),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Going on with a session: parked in the middle of a turn, or idle after one.
+
+use std::sync::Arc;
+
+use atoll_agent::ToolOutput;
+use atoll_api::{Caller, Error, OnAsk, ResumeRequest, Started, codes};
+use atoll_domain::{
+    ActionKey, Again, Body, Label, PromptSent, Role, SessionResumed, SessionState, Step, TreeId,
+};
+use atoll_guard::{Account, Entry};
+use atoll_ports::log::{Filter, SessionRow};
+use atoll_ports::workspace::Detected;
+
+use crate::facts::Context;
+use crate::session::{Drive, Opened};
+use crate::shared::{Draft0, Shared, files_error, full_error, lock, log_error};
+
+impl Shared {
+    /// Words for a running session steer it; for any other they begin its next turn.
+    pub(crate) async fn say(
+        self: &Arc<Self>,
+        caller: &Caller,
+        name: &str,
+        text: String,
+    ) -> Result<Started, Error> {
+        let row = self.find_session(name)?;
+        let handle = lock(&self.sessions).get(&row.id).cloned();
+        let Some(handle) = handle else {
+            let request = ResumeRequest {
+                prompt: Some(text),
+                ..ResumeRequest::default()
+            };
+            return self.resume(caller, name, request).await;
+        };
+        let cursor = self.log.head();
+        if text.trim().is_empty() || !handle.steer(&caller.name, text) {
+            return Err(
+                Error::new(codes::SESSION_STATE, "the session takes no words now")
+                    .next("try again in a moment"),
+            );
+        }
+        Ok(Started {
+            ordinal: format!("s{}", row.ordinal),
+            session: row.id,
+            cursor,
+            notes: Vec::new(),
+        })
+    }
+
+    pub(crate) async fn resume(
+        self: &Arc<Self>,
+        caller: &Caller,
+        name: &str,
+        request: ResumeRequest,
+    ) -> Result<Started, Error> {
+        let row = self.find_session(name)?;
+        let ordinal = format!("s{}", row.ordinal);
+        let state = self.session_view(&row).state;
+        self.check_resumable(&row, &ordinal, state, &request)?;
+        let opened: Opened = self.json(&row.config).ok_or_else(|| {
+            Error::new(
+                codes::SESSION_STATE,
+                format!("the configuration of {ordinal} was erased"),
+            )
+        })?;
+        let model = format!("{}/{}", row.provider, self.words(&row.model));
+        let choice = self.choose_model(Some(&model))?;
+        let cursor = self.log.head();
+        let root = self.words(&row.root);
+        let tree = self.tree_of(&row)?;
+        let owner = self.runner.owner();
+        let copy = self
+            .workspaces
+            .checkout(row.id, row.workspace, &root, &tree, owner)
+            .await
+            .map_err(files_error)?;
+        self.ledger
+            .open(Account::Session(row.id), row.budget, row.spent);
+        let context = self.resumed_context(&row, &root, &opened, &choice, request.on_ask);
+        let mut drive = Drive::new(
+            self.clone(),
+            row.id,
+            context,
+            opened,
+            choice,
+            request.keys.clone(),
+            copy,
+        )?;
+        let entries = self.resuming(caller, &row, &drive, &tree, &request)?;
+        self.log
+            .append_all(entries, true)
+            .await
+            .map_err(|full| full_error(&full))?;
+        drive.catch_up()?;
+        self.launch(row.id, drive);
+        Ok(Started {
+            ordinal,
+            session: row.id,
+            cursor,
+            notes: Vec::new(),
+        })
+    }
+
+    fn check_resumable(
+        &self,
+        row: &SessionRow,
+        ordinal: &str,
+        state: SessionState,
+        request: &ResumeRequest,
+    ) -> Result<(), Error> {
+        let error = |why: String| {
+            Err(Error::new(codes::SESSION_STATE, why).next(format!("atoll session show {ordinal}")))
+        };
+        match state {
+            _ if row.mode != "code" => error(format!(
+                "{ordinal} was a single job; run it again with atoll exec"
+            )),
+            SessionState::Running | SessionState::NeedsYou => {
+                error(format!("{ordinal} is running"))
+            }
+            SessionState::Closed => error(format!("{ordinal} has ended for good")),
+            SessionState::Idle
+                if request
+                    .prompt
+                    .as_deref()
+                    .is_none_or(|p| p.trim().is_empty()) =>
+            {
+                let err = Error::new(
+                    codes::NO_PROMPT,
+                    format!("{ordinal} has ended its turn: say what is next"),
+                );
+                Err(err.next(format!("atoll session resume {ordinal} \"now also …\"")))
+            }
+            SessionState::Idle | SessionState::Parked => Ok(()),
+        }
+    }
+
+    /// The tree that the session goes on from: after the last outcome that changed it.
+    fn tree_of(&self, row: &SessionRow) -> Result<TreeId, Error> {
+        let tree = row
+            .tree
+            .as_ref()
+            .or(row.base.as_ref())
+            .and_then(|t| self.tree(t));
+        tree.ok_or_else(|| Error::new(codes::SESSION_STATE, "the session's files were erased"))
+    }
+
+    fn resumed_context(
+        &self,
+        row: &SessionRow,
+        root: &str,
+        opened: &Opened,
+        choice: &atoll_ports::models::ModelChoice,
+        on_ask: OnAsk,
+    ) -> Context {
+        let unchanged = |d: &Detected| {
+            self.current()
+                .options
+                .trusted
+                .iter()
+                .any(|(p, h)| p == root && *h == d.atoll_hash)
+        };
+        let detected = self.workspaces.detect(row.id);
+        let trusted = opened.trusted && detected.is_ok_and(|d| unchanged(&d));
+        let mut labels = row.labels.with(Label::Private);
+        if !trusted {
+            labels = labels.with(Label::Untrusted);
+        }
+        Context {
+            session: Some(row.id),
+            actor: atoll_domain::Actor::ai("agent"),
+            role: Role::Agent,
+            profile: self.profile_of(row),
+            workspace: Some((row.workspace, root.to_owned())),
+            trusted,
+            labels,
+            model: Some(choice.model.clone()),
+            on_ask,
+            turn: String::new(),
+        }
+    }
+
+    /// The profile that the session was opened with.
+    fn profile_of(&self, row: &SessionRow) -> String {
+        let filter = Filter {
+            session: Some(row.id),
+            kinds: vec!["SessionOpened".into()],
+            topic: None,
+        };
+        let opened = self
+            .log
+            .events(row.seqs.0.saturating_sub(1), 1, &filter)
+            .unwrap_or_default();
+        match opened.first().map(atoll_domain::Event::typed) {
+            Some(Body::SessionOpened(b)) => b.profile,
+            _ => self.current().options.profile.clone(),
+        }
+    }
+
+    /// What is logged at a resume: unknown outcomes first, then that it goes on, then new words.
+    fn resuming(
+        &self,
+        caller: &Caller,
+        row: &SessionRow,
+        drive: &Drive,
+        tree: &TreeId,
+        request: &ResumeRequest,
+    ) -> Result<Vec<Entry>, Error> {
+        let mut entries = Vec::new();
+        let mut unknown = 0;
+        if let Some(effect) = drive.state.in_flight()
+            && self.is_unknown(row, effect.step())?
+        {
+            unknown = 1;
+            entries.push(match effect {
+                atoll_agent::Effect::CallModel { step, .. } => self.entry(|s| {
+                    let words = s.text("the node stopped during a call that costs money; it may have been answered");
+                    let body = atoll_domain::ReplyFailed { step, reason: "lost".into(), words };
+                    (Draft0::system(row.id), body)
+                }),
+                effect => drive.result_entry(effect.step(), &ToolOutput::unknown(), None),
+            });
+        }
+        if drive.state.running() {
+            entries.push(self.entry(|s| {
+                (
+                    Draft0::human(&caller.name, Some(row.id)),
+                    SessionResumed {
+                        unknown,
+                        tree: s.text(tree.as_str()),
+                    },
+                )
+            }));
+        }
+        if let Some(text) = request.prompt.as_deref().filter(|p| !p.trim().is_empty()) {
+            let steer = drive.state.running();
+            let turn = drive.state.progress().turn + u64::from(!steer);
+            entries.push(self.entry(|s| {
+                (
+                    Draft0::human(&caller.name, Some(row.id)),
+                    PromptSent {
+                        turn,
+                        steer,
+                        text: s.text(text),
+                    },
+                )
+            }));
+        }
+        Ok(entries)
+    }
+
+    /// Whether the action of this step began, nobody saw its end, and it may not be repeated.
+    fn is_unknown(&self, row: &SessionRow, step: Step) -> Result<bool, Error> {
+        let key = ActionKey::of(&row.id, step);
+        let kinds = vec!["Granted".into(), "Closed".into()];
+        let filter = Filter {
+            session: Some(row.id),
+            kinds,
+            topic: None,
+        };
+        let (mut after, mut open) = (row.seqs.0.saturating_sub(1), None);
+        let mut unknown = false;
+        loop {
+            let page = self.log.events(after, 500, &filter).map_err(log_error)?;
+            let Some(last) = page.last() else {
+                return Ok(unknown);
+            };
+            after = last.seq;
+            for event in page {
+                match event.typed() {
+                    Body::Granted(g) if g.key == Some(key) => open = Some((g.permit, g.again)),
+                    Body::Closed(c) if open.is_some_and(|(p, _)| p == c.permit) => {
+                        let never = open.is_some_and(|(_, again)| again == Again::Never);
+                        unknown = never && c.how == atoll_domain::ClosedHow::Lost;
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
