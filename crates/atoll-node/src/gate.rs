@@ -60,11 +60,6 @@ impl Gates {
             .is_some_and(|sender| sender.send(answered).is_ok())
     }
 
-    /// Whether somebody waits for it.
-    pub(crate) fn waits(&self, gate: &GateId) -> bool {
-        lock(&self.waiting).contains_key(gate)
-    }
-
     fn too_many(&self, session: SessionId, now: Ms, max: u64) -> bool {
         let mut opened = lock(&self.opened);
         let times = opened.entry(session).or_default();

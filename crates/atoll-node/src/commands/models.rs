@@ -8,7 +8,7 @@ use atoll_domain::{Conversation, Message, Speaker, ToolSpec};
 use atoll_ports::models::{Delta, ModelChoice};
 
 use crate::facts::Context;
-use crate::session::call::{Call, model_error};
+use crate::session::call::{Answered, Call, model_error};
 use crate::shared::Shared;
 
 impl Shared {
@@ -73,7 +73,7 @@ impl Shared {
             })
             .await;
         let total_ms = self.clock.now().ms_since(start);
-        let (reply, micros) = match answered {
+        let Answered { reply, micros, .. } = match answered {
             Ok(done) => done,
             Err(crate::session::call::CallFailed::Refused(refused)) => return Err(refused.error()),
             Err(crate::session::call::CallFailed::Failed(err)) => {

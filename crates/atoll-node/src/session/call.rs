@@ -26,6 +26,13 @@ pub(crate) struct Call<'a> {
     pub(crate) granted_spend: bool,
 }
 
+/// A reply, what it cost in millionths of a US dollar, and how many keys were taken out of what was sent.
+pub(crate) struct Answered {
+    pub(crate) reply: Reply,
+    pub(crate) micros: u64,
+    pub(crate) redacted: u64,
+}
+
 /// Why there is no reply.
 pub(crate) enum CallFailed {
     Refused(Refused),
@@ -33,7 +40,7 @@ pub(crate) enum CallFailed {
 }
 
 impl Shared {
-    /// Calls a model; its reply and what it cost, in millionths of a US dollar.
+    /// Calls a model.
     pub(crate) async fn call_model(
         &self,
         context: &Context,
@@ -41,7 +48,7 @@ impl Shared {
         cause: Option<EventId>,
         cancel: &CancellationToken,
         mut seen: impl FnMut(&Delta),
-    ) -> Result<(Reply, u64), CallFailed> {
+    ) -> Result<Answered, CallFailed> {
         let Call {
             choice,
             keys,
@@ -50,7 +57,7 @@ impl Shared {
             step,
             granted_spend,
         } = call;
-        self.redact(&mut conversation);
+        let redacted = self.redact(&mut conversation);
         let key = match (context.session, step) {
             (Some(session), Some(step)) => ActionKey::of(&session, step),
             _ => ActionKey::new(self.clock.wall(), self.entropy.ten()),
@@ -82,7 +89,11 @@ impl Shared {
             .map(Key::new);
         let done = self.stream(permit, choice, secret, cancel, &mut seen).await;
         drop(slot);
-        done
+        done.map(|(reply, micros)| Answered {
+            reply,
+            micros,
+            redacted,
+        })
     }
 
     #[allow(clippy::too_many_arguments, reason = "the parts of one question")]
@@ -233,22 +244,25 @@ impl Shared {
         }
     }
 
-    /// Takes well-known key patterns out of what is sent.
-    fn redact(&self, conversation: &mut Conversation) {
+    /// Takes well-known key patterns out of what is sent; how many places there were.
+    fn redact(&self, conversation: &mut Conversation) -> u64 {
         let models = self.current().models.clone();
-        let clean = |text: &mut String| {
-            let (hits, redacted) = models.redact(text);
-            if hits > 0 {
+        let mut hits = 0;
+        let mut clean = |text: &mut String| {
+            let (found, redacted) = models.redact(text);
+            if found > 0 {
+                hits += found;
                 *text = redacted;
             }
         };
         for message in &mut conversation.messages {
-            redact_message(message, &clean);
+            redact_message(message, &mut clean);
         }
+        hits
     }
 }
 
-fn redact_message(message: &mut Message, clean: &impl Fn(&mut String)) {
+fn redact_message(message: &mut Message, clean: &mut impl FnMut(&mut String)) {
     for part in &mut message.content {
         if let Part::Text { text } = part {
             clean(text);

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::facts::Context;
 use crate::gate::Refused;
-use crate::session::call::{Call, CallFailed};
+use crate::session::call::{Answered, Call, CallFailed};
 use crate::session::tool::Used;
 use crate::session::{Inbox, Opened};
 use crate::shared::{Draft0, Shared};
@@ -292,7 +292,16 @@ impl Drive {
             .call_model(&self.context, call, None, &self.cancel, seen)
             .await;
         let done = match answered {
-            Ok((reply, micros)) => {
+            Ok(Answered {
+                reply,
+                micros,
+                redacted,
+            }) => {
+                if redacted > 0
+                    && let Err(err) = self.label(atoll_domain::Label::Secret, "redaction").await
+                {
+                    return Step1::Broken(err);
+                }
                 let provider = self.choice.model.provider.clone();
                 self.append(true, |s| ReplyReceived {
                     step,

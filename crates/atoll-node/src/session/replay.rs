@@ -87,9 +87,9 @@ impl Shared {
             }
         }
         match atoll_agent::replay(&inputs) {
-            Ok(replay) => Ok((replay.effects, None)),
+            Ok(replay) => Ok((replay.compared, None)),
             Err(divergence) => Ok((
-                divergence.compared,
+                divergence.input,
                 Some((divergence.step.0, divergence.to_string())),
             )),
         }
