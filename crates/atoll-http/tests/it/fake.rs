@@ -1,0 +1,370 @@
+//! A node that notes what it is told and answers with samples.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use atoll_api::*;
+use atoll_api::{ExecRequest, ExecStarted, Started, VERSION};
+use atoll_domain::*;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+
+/// What was called, and with what.
+#[derive(Default)]
+pub struct Fake {
+    calls: Mutex<Vec<String>>,
+}
+
+impl Fake {
+    pub fn new() -> Arc<Fake> {
+        Arc::default()
+    }
+    pub fn calls(&self) -> Vec<String> {
+        self.calls.lock().unwrap().clone()
+    }
+    fn note<T: Send + 'static>(&self, call: String, value: T) -> Reply<'_, T> {
+        self.calls.lock().unwrap().push(call);
+        Box::pin(std::future::ready(Ok(value)))
+    }
+}
+
+pub fn session_id() -> SessionId {
+    SessionId::new(Ms(1), [1; 10])
+}
+pub fn job_id() -> JobId {
+    JobId::new(Ms(1), [2; 10])
+}
+pub fn gate_id() -> GateId {
+    GateId::new(Ms(1), [3; 10])
+}
+
+pub fn started() -> Started {
+    Started {
+        ordinal: "s4".into(),
+        session: session_id(),
+        cursor: 7,
+        notes: vec!["a note".into()],
+    }
+}
+
+pub fn session_view() -> SessionView {
+    SessionView {
+        ordinal: "s4".into(),
+        session: session_id(),
+        mode: "code".into(),
+        root: "/home/u/till".into(),
+        prompt: "mend it".into(),
+        model: "local/m".into(),
+        state: SessionState::Idle,
+        end: Some(SessionEnd::Patch),
+        opened: Ms(1),
+        updated: Ms(2),
+        turns: 1,
+        steps: 6,
+        spent: Cost::ZERO,
+        budget: Budget::default(),
+        labels: Labels::of(Label::Private),
+    }
+}
+
+pub fn gate_view() -> GateView {
+    GateView {
+        ordinal: "g3".into(),
+        gate: gate_id(),
+        session: Some(session_id()),
+        session_ordinal: Some("s4".into()),
+        kind: "job".into(),
+        question: Question {
+            what: "npm ci".into(),
+            ..Question::default()
+        },
+        rules: vec!["careful.network".into()],
+        opened: Ms(1),
+        expires: Ms(2),
+        answer: None,
+    }
+}
+
+pub fn patch_view() -> PatchView {
+    PatchView {
+        ordinal: "p7".into(),
+        patch: PatchId::new(Ms(1), [4; 10]),
+        session: session_id(),
+        session_ordinal: "s4".into(),
+        state: "proposed".into(),
+        title: "fix rounding".into(),
+        files: 1,
+        added: 2,
+        removed: 1,
+        class: "ordinary".into(),
+        tests_ok: Some(true),
+        proposed: Ms(3),
+    }
+}
+
+pub fn patch_detail() -> PatchDetail {
+    PatchDetail {
+        view: patch_view(),
+        root: "/home/u/till".into(),
+        record: None,
+        diff: "--- a\n+++ b\n".into(),
+        events: (1, 14),
+    }
+}
+
+pub fn health() -> Health {
+    Health {
+        version: "0.1.0".into(),
+        api: VERSION,
+        pid: 1,
+        node: "did:key:z6Mk".into(),
+        build: "b".into(),
+    }
+}
+
+pub fn event(seq: u64) -> EventView {
+    let event = Event {
+        v: atoll_domain::VERSION.into(),
+        node: "did:key:z6Mk".into(),
+        seq,
+        id: EventId::new(Ms(seq), [0; 10]),
+        ts: Ms(seq),
+        kind: "NodeUp".into(),
+        topic: Topic::node(),
+        actor: Actor::system(),
+        session: None,
+        cause: None,
+        body: serde_json::json!({}),
+        meta: Meta::default(),
+        prev: Hash::ZERO,
+        hash: Hash::of(b"x"),
+    };
+    EventView {
+        event,
+        words: BTreeMap::new(),
+    }
+}
+
+pub fn update(seq: u64) -> Update {
+    let progress = Progress::Note {
+        text: format!("line {seq}\nand \u{1b}[2J"),
+    };
+    Update {
+        seq: Some(seq),
+        ts: Ms(seq),
+        session: Some(session_id()),
+        progress,
+    }
+}
+
+fn model_test() -> ModelTest {
+    ModelTest {
+        name: "local/m".into(),
+        answered: true,
+        tool_call: true,
+        words: "42".into(),
+        first_ms: 1,
+        total_ms: 2,
+        tokens: (3, 4),
+        micros: 5,
+    }
+}
+
+fn state() -> Status {
+    Status {
+        needs_you: NeedsYou {
+            gates: vec![gate_view()],
+            patches: vec![patch_view()],
+        },
+        running: vec![session_view()],
+        model: None,
+        policy: "careful".into(),
+        sandbox: "full".into(),
+        today: Cost::ZERO,
+        day_micros_max: None,
+        events: 3,
+        checkpoint: None,
+        full: false,
+        up_s: 1,
+        rss_bytes: 2,
+        health: health(),
+        socket: "/s".into(),
+        data: "/d".into(),
+    }
+}
+
+fn verification() -> Verification {
+    Verification {
+        events: 3,
+        head: Hash::of(b"x"),
+        checkpoints: 1,
+        note: None,
+        bad: Some((2, "why".into())),
+        contents: 1,
+        erased: 0,
+        promise: "p".into(),
+    }
+}
+
+impl Commands for Fake {
+    fn health(&self) -> Reply<'_, Health> {
+        self.note("health".into(), health())
+    }
+    fn status(&self, c: &Caller) -> Reply<'_, Status> {
+        self.note(format!("status {}", c.uid), state())
+    }
+    fn down(&self, _: &Caller) -> Reply<'_, ()> {
+        self.note("down".into(), ())
+    }
+    fn code(&self, _: &Caller, key: String, r: CodeRequest) -> Reply<'_, Started> {
+        self.note(
+            format!("code {key} {} {:?} {:?}", r.prompt, r.keys, r.on_ask),
+            started(),
+        )
+    }
+    fn say(&self, _: &Caller, s: String, text: String) -> Reply<'_, Started> {
+        self.note(format!("say {s} {text}"), started())
+    }
+    fn resume(&self, _: &Caller, s: String, r: ResumeRequest) -> Reply<'_, Started> {
+        self.note(format!("resume {s} {:?}", r.prompt), started())
+    }
+    fn cancel(&self, _: &Caller, s: String) -> Reply<'_, ()> {
+        self.note(format!("cancel {s}"), ())
+    }
+    fn sessions(&self, _: &Caller, limit: usize) -> Reply<'_, Vec<SessionView>> {
+        self.note(format!("sessions {limit}"), vec![session_view()])
+    }
+    fn session(&self, _: &Caller, s: String) -> Reply<'_, SessionDetail> {
+        if s == "s99" {
+            let err = Error::new(codes::NO_SUCH, "there is no session \"s99\"")
+                .next("atoll session list");
+            return Box::pin(std::future::ready(Err(err)));
+        }
+        let view = session_view();
+        let detail = SessionDetail {
+            view,
+            steps_taken: vec![],
+            patches: vec![],
+            gates: vec![],
+            jobs: vec![],
+        };
+        self.note(format!("session {s}"), detail)
+    }
+    fn session_undo(&self, _: &Caller, s: String) -> Reply<'_, SessionView> {
+        self.note(format!("session_undo {s}"), session_view())
+    }
+    fn session_delete(&self, _: &Caller, s: String) -> Reply<'_, ()> {
+        self.note(format!("session_delete {s}"), ())
+    }
+    fn watch(&self, _: &Caller, s: String, cursor: u64) -> Reply<'_, Updates> {
+        let updates = futures::stream::iter([update(cursor + 1), update(cursor + 2)]).boxed();
+        self.note(format!("watch {s} {cursor}"), updates)
+    }
+    fn exec(&self, _: &Caller, key: String, r: ExecRequest) -> Reply<'_, ExecStarted> {
+        let started = ExecStarted {
+            job: job_id(),
+            session: session_id(),
+            session_ordinal: "s4".into(),
+            cursor: 1,
+            notes: vec![],
+        };
+        self.note(format!("exec {key} {:?}", r.cmd), started)
+    }
+    fn exec_stdin(&self, _: &Caller, job: String, bytes: Vec<u8>) -> Reply<'_, ()> {
+        self.note(format!("exec_stdin {job} {bytes:?}"), ())
+    }
+    fn exec_resize(&self, _: &Caller, job: String, cols: u16, rows: u16) -> Reply<'_, ()> {
+        self.note(format!("exec_resize {job} {cols} {rows}"), ())
+    }
+    fn exec_stop(&self, _: &Caller, job: String) -> Reply<'_, ()> {
+        self.note(format!("exec_stop {job}"), ())
+    }
+    fn artifact(&self, _: &Caller, job: String, path: String) -> Reply<'_, Vec<u8>> {
+        self.note(format!("artifact {job} {path}"), vec![0, 255, 10])
+    }
+    fn gates(&self, _: &Caller, open: bool) -> Reply<'_, Vec<GateView>> {
+        self.note(format!("gates {open}"), vec![gate_view()])
+    }
+    fn gate(&self, _: &Caller, gate: String) -> Reply<'_, GateView> {
+        self.note(format!("gate {gate}"), gate_view())
+    }
+    fn gate_answer(&self, _: &Caller, gate: String, r: AnswerRequest) -> Reply<'_, GateView> {
+        self.note(
+            format!("gate_answer {gate} {:?} {}", r.answer, r.why),
+            gate_view(),
+        )
+    }
+    fn patches(&self, _: &Caller) -> Reply<'_, Vec<PatchView>> {
+        self.note("patches".into(), vec![patch_view()])
+    }
+    fn patch(&self, _: &Caller, p: String) -> Reply<'_, PatchDetail> {
+        self.note(format!("patch {p}"), patch_detail())
+    }
+    fn patch_accept(&self, _: &Caller, p: String, r: AcceptRequest) -> Reply<'_, PatchDetail> {
+        self.note(
+            format!("patch_accept {p} {:?} {}", r.branch, r.confirm_runs_outside),
+            patch_detail(),
+        )
+    }
+    fn patch_reject(&self, _: &Caller, p: String, why: String) -> Reply<'_, PatchView> {
+        self.note(format!("patch_reject {p} {why}"), patch_view())
+    }
+    fn patch_undo(&self, _: &Caller, p: String) -> Reply<'_, PatchView> {
+        self.note(format!("patch_undo {p}"), patch_view())
+    }
+    fn events(&self, _: &Caller, t: Tail) -> Reply<'_, Vec<EventView>> {
+        self.note(
+            format!("events {} {:?} {:?}", t.after, t.last, t.session),
+            vec![event(1)],
+        )
+    }
+    fn follow(
+        &self,
+        _: &Caller,
+        after: u64,
+        s: Option<String>,
+    ) -> Reply<'_, BoxStream<'static, EventView>> {
+        let events = futures::stream::iter([event(after + 1), event(after + 2)]).boxed();
+        self.note(format!("follow {after} {s:?}"), events)
+    }
+    fn verify(&self, _: &Caller) -> Reply<'_, Verification> {
+        self.note("verify".into(), verification())
+    }
+    fn replay(&self, _: &Caller, s: String) -> Reply<'_, Replayed> {
+        let replayed = Replayed {
+            session: s.clone(),
+            effects: 5,
+            divergence: None,
+        };
+        self.note(format!("replay {s}"), replayed)
+    }
+    fn export(&self, _: &Caller, r: ExportRequest) -> Reply<'_, BoxStream<'static, Vec<u8>>> {
+        let lines = futures::stream::iter([b"{\"a\":1}".to_vec(), b"{\"b\":2}\n".to_vec()]).boxed();
+        self.note(format!("export {:?} {}", r.session, r.contents), lines)
+    }
+    fn rebuild(&self, _: &Caller) -> Reply<'_, u64> {
+        self.note("rebuild".into(), 12)
+    }
+    fn models(&self, _: &Caller) -> Reply<'_, Vec<ModelView>> {
+        self.note("models".into(), vec![])
+    }
+    fn model_test(
+        &self,
+        _: &Caller,
+        name: Option<String>,
+        k: BTreeMap<String, String>,
+    ) -> Reply<'_, ModelTest> {
+        self.note(format!("model_test {name:?} {k:?}"), model_test())
+    }
+    fn reload(&self, _: &Caller) -> Reply<'_, ()> {
+        self.note("reload".into(), ())
+    }
+    fn policy(&self, _: &Caller) -> Reply<'_, PolicyView> {
+        let policy = PolicyView {
+            profile: "careful".into(),
+            hash: Hash::ZERO,
+            rules: vec![],
+        };
+        self.note("policy".into(), policy)
+    }
+}
