@@ -1,0 +1,104 @@
+//! A box that is made ahead: its namespaces, its groups, its init, waiting for a job.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::rc::Rc;
+
+use seccompiler::BpfProgram;
+
+use crate::inside::cgroup::{Bases, Files, Group};
+use crate::inside::sys::{self, Failed, Tried};
+use crate::inside::template::Pieces;
+use crate::inside::{init, root};
+use crate::wire::Setup;
+
+/// What all boxes of a spawner share.
+pub struct Shared {
+    /// The settings.
+    pub setup: Setup,
+    /// Whether it is root.
+    pub root: bool,
+    /// The template's mount namespace.
+    pub template: OwnedFd,
+    /// Its parts.
+    pub pieces: Pieces,
+    /// Where groups are made.
+    pub bases: Bases,
+    /// The seccomp filter.
+    pub filter: BpfProgram,
+    /// The Landlock version.
+    pub landlock_abi: i32,
+}
+
+/// A waiting box.
+pub struct Ready {
+    /// Its init, in the spawner's PID namespace.
+    pub pid: libc::pid_t,
+    /// Where its job is sent; its end ends the box.
+    pub control: OwnedFd,
+    /// Its groups, to be removed after it.
+    pub group: Option<Group>,
+}
+
+const NAMESPACES: i32 =
+    libc::CLONE_NEWPID | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+
+/// Starts a box. What fails inside is told to its first job.
+pub fn make(shared: &Rc<Shared>, number: u64) -> io::Result<Ready> {
+    let group = match shared.bases.group(number) {
+        Ok(group) => Some(group),
+        Err(err) => return Err(err),
+    };
+    let (ours, theirs) = crate::wire::pair()?;
+    let pid = match sys::clone(NAMESPACES) {
+        Ok(pid) => pid,
+        Err(err) => {
+            group.as_ref().map(Group::remove);
+            return Err(err);
+        }
+    };
+    if pid == 0 {
+        drop(ours);
+        let prepared = prepare(shared, group.as_ref(), &theirs);
+        init::serve(shared, prepared, theirs);
+    }
+    Ok(Ready {
+        pid,
+        control: ours,
+        group,
+    })
+}
+
+/// What an init has when its box is made.
+pub struct Prepared {
+    /// Its groups' files.
+    pub files: Files,
+    /// Its children's ends.
+    pub events: OwnedFd,
+}
+
+fn prepare(shared: &Shared, group: Option<&Group>, control: &OwnedFd) -> Result<Prepared, Failed> {
+    sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64, 0).tried("parent-death signal")?;
+    let files = match group {
+        Some(group) => group.enter().tried("enter the control groups")?,
+        None => Files::none(),
+    };
+    if shared.root {
+        // The kernel is to end the job before its init. Root in a container may not lower it; the job
+        // raises its own in any case.
+        let _ = fs::write("/proc/self/oom_score_adj", "-900");
+    }
+    sys::unshare(libc::CLONE_NEWCGROUP).tried("a cgroup namespace")?;
+    root::make(shared.template.as_fd(), &shared.pieces)?;
+    root::loopback()?;
+    root::hostname()?;
+    let events = sys::child_events().tried("signalfd")?;
+    // The spawner's other descriptors would keep other boxes' lifelines open.
+    let mut keep = files.fds();
+    keep.extend([control.as_raw_fd(), events.as_raw_fd()]);
+    sys::close_all_but(&keep).tried("close_range")?;
+    // The job shares its user and must neither read nor trace it.
+    sys::prctl(libc::PR_SET_DUMPABLE, 0, 0).tried("undumpable")?;
+    Ok(Prepared { files, events })
+}
