@@ -1,0 +1,7 @@
+//! Sessions played against a workspace in memory.
+
+mod arbitrary;
+mod ends;
+mod events;
+mod mend;
+mod world;
