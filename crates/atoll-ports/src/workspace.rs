@@ -160,6 +160,8 @@ pub struct Detected {
     pub guide: Option<String>,
     /// `.atoll/workspace.toml`'s test command: only with the owner's trust.
     pub suggested_test: Option<Vec<String>>,
+    /// `.atoll/workspace.toml`'s command that makes the copy ready: only with the owner's trust.
+    pub suggested_setup: Option<Vec<String>>,
     /// `.atoll/workspace.toml`'s mounts: only with the owner's trust.
     pub suggested_mounts: Vec<Mount>,
     /// SHA-256 over `.atoll/`'s content, which trust is bound to; `None` without `.atoll/`.

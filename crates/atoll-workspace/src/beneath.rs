@@ -2,6 +2,11 @@
 //! through `openat2` with RESOLVE_BENEATH, NO_SYMLINKS, NO_MAGICLINKS and (below
 //! the root) NO_XDEV, so that a planted symlink, `..` or mount leads nowhere.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "every change of a copy or a checkout goes through these handles, by a permit that the adapter opened"
+)]
+
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -43,7 +48,8 @@ pub(crate) struct Stamp {
 impl Stamp {
     pub(crate) fn of(stat: &Stat) -> Self {
         let ns = |s: i64, n: i64| s.saturating_mul(1_000_000_000).saturating_add(n);
-        #[allow(clippy::unnecessary_cast, clippy::useless_conversion)] // the field types differ by architecture
+        #[allow(clippy::unnecessary_cast, clippy::useless_conversion)]
+        // the field types differ by architecture
         Self {
             dev: stat.st_dev as u64,
             ino: stat.st_ino as u64,
@@ -68,9 +74,28 @@ impl Dir {
     /// # Errors
     /// [`Error::Io`].
     pub fn open(path: &Path) -> Result<Self> {
-        rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-            .map(Self)
-            .map_err(|e| Error::io("open", path.display(), e))
+        rustix::fs::open(
+            path,
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .map(Self)
+        .map_err(|e| Error::io("open", path.display(), e))
+    }
+
+    /// Opens a path that was made canonical before: a symlink in it was put there
+    /// since, and is refused.
+    pub(crate) fn open_plain(path: &Path) -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::openat2(
+            rustix::fs::CWD,
+            path,
+            flags,
+            Mode::empty(),
+            ResolveFlags::NO_SYMLINKS,
+        )
+        .map(Self)
+        .map_err(|e| Error::io("open", path.display(), e))
     }
 
     /// Opens, and first makes, an Atoll-owned directory with mode 0700.
@@ -103,23 +128,38 @@ impl Dir {
     /// The directory at `path` below this one; `None` stands for this one.
     pub(crate) fn sub(&self, path: Option<&RelPath>) -> rustix::io::Result<Dir> {
         let path = path.map_or(".", RelPath::as_str);
-        self.openat2(path.as_bytes(), OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).map(Dir)
+        self.openat2(
+            path.as_bytes(),
+            OFlags::RDONLY | OFlags::DIRECTORY,
+            Mode::empty(),
+        )
+        .map(Dir)
     }
 
     pub(crate) fn sub_name(&self, name: &[u8]) -> rustix::io::Result<Dir> {
-        self.openat2(name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW, Mode::empty()).map(Dir)
+        self.openat2(
+            name,
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW,
+            Mode::empty(),
+        )
+        .map(Dir)
     }
 
     /// Opens a file for reading, never blocking on a FIFO.
     pub(crate) fn file(&self, path: &[u8]) -> rustix::io::Result<File> {
-        self.openat2(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW, Mode::empty())
-            .map(File::from)
+        self.openat2(
+            path,
+            OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW,
+            Mode::empty(),
+        )
+        .map(File::from)
     }
 
     /// Makes a new file; it must not exist.
     pub(crate) fn new_file(&self, name: &[u8], mode: u32) -> rustix::io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
-        self.openat2(name, flags, Mode::from_raw_mode(mode)).map(File::from)
+        self.openat2(name, flags, Mode::from_raw_mode(mode))
+            .map(File::from)
     }
 
     pub(crate) fn entries(&self, entries_max: usize) -> Result<Vec<Entry>> {
@@ -138,7 +178,10 @@ impl Dir {
                     hint: "ignore the directory in .gitignore",
                 });
             }
-            found.push(Entry { name: name.to_vec(), kind: entry.file_type() });
+            found.push(Entry {
+                name: name.to_vec(),
+                kind: entry.file_type(),
+            });
         }
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
@@ -177,15 +220,26 @@ impl Dir {
         rustix::fs::symlinkat(target, &self.0, name)
     }
 
+    /// Gives its owner all rights to the folder `name`, which is known to be one.
+    pub(crate) fn unlock(&self, name: &[u8]) -> rustix::io::Result<()> {
+        rustix::fs::chmodat(&self.0, name, Mode::from_raw_mode(0o700), AtFlags::empty())
+    }
+
     pub(crate) fn sync(&self) -> rustix::io::Result<()> {
         rustix::fs::fsync(&self.0)
     }
 
     /// The parent directory of `path`, making missing folders, each owned by
     /// `owner` where given.
-    pub(crate) fn parent_made(&self, path: &RelPath, owner: Option<Owner>) -> rustix::io::Result<Dir> {
+    pub(crate) fn parent_made(
+        &self,
+        path: &RelPath,
+        owner: Option<Owner>,
+    ) -> rustix::io::Result<Dir> {
         let mut here = self.sub(None)?;
-        let Some(parent) = path.parent() else { return Ok(here) };
+        let Some(parent) = path.parent() else {
+            return Ok(here);
+        };
         for name in parent.components() {
             here = match here.sub_name(name.as_bytes()) {
                 Err(Errno::NOENT) => {
@@ -212,7 +266,14 @@ impl Dir {
 
     /// Writes `name` anew by a temporary file and a rename, so that a reader
     /// sees the old content or the new.
-    pub(crate) fn replace(&self, name: &str, content: &[u8], mode: u32, owner: Option<Owner>, sync: Sync) -> rustix::io::Result<()> {
+    pub(crate) fn replace(
+        &self,
+        name: &str,
+        content: &[u8],
+        mode: u32,
+        owner: Option<Owner>,
+        sync: Sync,
+    ) -> rustix::io::Result<()> {
         let temp = temp_name();
         let mut file = self.new_file(temp.as_bytes(), 0o600)?;
         let written = (|| {
@@ -225,7 +286,11 @@ impl Dir {
                 rustix::fs::fsync(&file)?;
             }
             self.rename(temp.as_bytes(), name.as_bytes())?;
-            if sync == Sync::Yes { self.sync() } else { Ok(()) }
+            if sync == Sync::Yes {
+                self.sync()
+            } else {
+                Ok(())
+            }
         })();
         if written.is_err() {
             let _ = self.unlink(temp.as_bytes());
@@ -245,13 +310,25 @@ pub struct Owner {
 
 impl Owner {
     pub(crate) fn give(self, fd: impl AsFd) -> rustix::io::Result<()> {
-        let (uid, gid) = (rustix::fs::Uid::from_raw(self.uid), rustix::fs::Gid::from_raw(self.gid));
+        let (uid, gid) = (
+            rustix::fs::Uid::from_raw(self.uid),
+            rustix::fs::Gid::from_raw(self.gid),
+        );
         rustix::fs::fchown(fd, Some(uid), Some(gid))
     }
 
     pub(crate) fn give_link(self, dir: &Dir, name: &[u8]) -> rustix::io::Result<()> {
-        let (uid, gid) = (rustix::fs::Uid::from_raw(self.uid), rustix::fs::Gid::from_raw(self.gid));
-        rustix::fs::chownat(&dir.0, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+        let (uid, gid) = (
+            rustix::fs::Uid::from_raw(self.uid),
+            rustix::fs::Gid::from_raw(self.gid),
+        );
+        rustix::fs::chownat(
+            &dir.0,
+            name,
+            Some(uid),
+            Some(gid),
+            AtFlags::SYMLINK_NOFOLLOW,
+        )
     }
 }
 
@@ -263,7 +340,9 @@ pub(crate) fn temp_name() -> String {
     use std::sync::atomic::{AtomicU64, Ordering};
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let n = NEXT.fetch_add(1, Ordering::Relaxed);
-    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.subsec_nanos());
+    let nanos = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |d| d.subsec_nanos());
     format!("{TEMP_PREFIX}{}-{n}-{nanos}", std::process::id())
 }
 
@@ -274,7 +353,8 @@ pub(crate) fn read_bounded(file: &mut File, limit_bytes: u64) -> std::io::Result
         return Ok(None);
     }
     let mut content = Vec::with_capacity(usize::try_from(expected).unwrap_or(0).saturating_add(1));
-    file.take(limit_bytes.saturating_add(1)).read_to_end(&mut content)?;
+    file.take(limit_bytes.saturating_add(1))
+        .read_to_end(&mut content)?;
     Ok((content.len() as u64 <= limit_bytes).then_some(content))
 }
 

@@ -111,12 +111,23 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// An [`Error::Io`] for `path`.
-    pub(crate) fn io(doing: &'static str, path: impl std::fmt::Display, e: impl Into<io::Error>) -> Self {
-        Self::Io { doing, path: path.to_string(), source: e.into() }
+    pub(crate) fn io(
+        doing: &'static str,
+        path: impl std::fmt::Display,
+        e: impl Into<io::Error>,
+    ) -> Self {
+        Self::Io {
+            doing,
+            path: path.to_string(),
+            source: e.into(),
+        }
     }
 
     /// An [`Error::Corrupt`].
     pub(crate) fn corrupt(what: impl std::fmt::Display, why: impl Into<String>) -> Self {
-        Self::Corrupt { what: what.to_string(), why: why.into() }
+        Self::Corrupt {
+            what: what.to_string(),
+            why: why.into(),
+        }
     }
 }

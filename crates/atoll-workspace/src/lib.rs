@@ -5,10 +5,11 @@
 //! somebody hostile may have written. No git process is ever started; objects,
 //! refs and the index are read and written by this crate's own bounded code.
 
+mod adapter;
 mod beneath;
-pub mod detect;
-pub mod edit;
 mod copy;
+mod detect;
+pub mod edit;
 mod error;
 mod files;
 mod names;
@@ -19,8 +20,7 @@ mod store;
 mod testing;
 mod walk;
 
-pub use beneath::{Dir, Owner};
-pub use error::{Error, Result};
+pub use adapter::{Options, Workspaces};
+use error::{Error, Result};
 pub use names::{Mask, RelPath, is_git_alias, mask};
-pub use store::{Leaf, Mode, ObjectId};
-pub use walk::{Limits, Omitted, Skip};
+pub use walk::Limits;

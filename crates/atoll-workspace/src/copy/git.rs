@@ -6,7 +6,7 @@ use crate::beneath::{Dir, Owner, Sync, small_file};
 use crate::error::{Error, Result};
 use crate::names::{Mask, RelPath, holds_token, mask};
 use crate::origin::Repo;
-use crate::store::object::{Commit, Kind};
+use crate::store::object::{Commit, Kind, name_of};
 use crate::store::{Flat, Leaf, Loosened, Mode, ObjectId, Odb, Store, tree};
 
 /// What a private `.git` is made from.
@@ -67,11 +67,21 @@ pub(crate) fn private_git(how: &Private<'_>, copy: &Dir) -> Result<Option<String
 }
 
 fn synthetic(how: &Private<'_>, why: Option<String>) -> Head {
-    let rest = Commit::signed("Atoll", "atoll@localhost", how.at_s, "The workspace as it was found");
+    let rest = Commit::signed(
+        "Atoll",
+        "atoll@localhost",
+        how.at_s,
+        "The workspace as it was found",
+    );
     let why = why.unwrap_or_else(|| "the workspace is no git repository".into());
     Head {
         branch: Some("main".into()),
-        commit: Commit { tree: how.base, parents: vec![], rest }.encode(),
+        commit: Commit {
+            tree: how.base,
+            parents: vec![],
+            rest,
+        }
+        .encode(),
         flat: how.flat.clone(),
         tags: vec![],
         shallow: false,
@@ -84,7 +94,9 @@ fn real(how: &Private<'_>, repo: &Repo) -> Result<Head> {
     let odd = |why: &str| Error::corrupt("the repository", why);
     let named = repo.head();
     let id = named.commit.ok_or_else(|| odd("HEAD names no commit"))?;
-    let odb = repo.odb(how.object_limit_bytes).ok_or_else(|| odd("its objects cannot be opened"))?;
+    let odb = repo
+        .odb(how.object_limit_bytes)
+        .ok_or_else(|| odd("its objects cannot be opened"))?;
     let mut commit = Commit::decode(id, &odb.read_kind(id, Kind::Commit)?)?;
     let mut refused = Vec::new();
     let mut flat = tree::read(&odb, commit.tree, ENTRIES_MAX, &mut refused)?;
@@ -109,12 +121,17 @@ fn real(how: &Private<'_>, repo: &Repo) -> Result<Head> {
     let mut tags: Vec<TagRef> = repo
         .tags_at(id, &odb)
         .into_iter()
-        .map(|t| TagRef { name: t.name, annotated: odb.read_kind(t.target, Kind::Tag).ok() })
+        .map(|t| TagRef {
+            name: t.name,
+            annotated: odb.read_kind(t.target, Kind::Tag).ok(),
+        })
         .collect();
     let mut note = None;
-    if left_out > 0 {
-        commit.tree = tree::write_with(&flat, &mut |c| Ok(crate::store::object::name_of(Kind::Tree, c)))?;
-        let renamed = crate::store::object::name_of(Kind::Commit, &commit.encode());
+    // Another tree also where old modes (100664) were normalised.
+    let root = tree::write_with(&flat, &mut |c| Ok(name_of(Kind::Tree, c)))?;
+    if root != commit.tree {
+        commit.tree = root;
+        let renamed = name_of(Kind::Commit, &commit.encode());
         for content in tags.iter_mut().filter_map(|t| t.annotated.as_mut()) {
             retarget(content, renamed);
         }
@@ -123,7 +140,15 @@ fn real(how: &Private<'_>, repo: &Repo) -> Result<Head> {
         ));
     }
     let shallow = !commit.parents.is_empty();
-    Ok(Head { branch: named.branch, commit: commit.encode(), flat, tags, shallow, odb: Some(odb), note })
+    Ok(Head {
+        branch: named.branch,
+        commit: commit.encode(),
+        flat,
+        tags,
+        shallow,
+        odb: Some(odb),
+        note,
+    })
 }
 
 /// Is this file of HEAD's tree for agents to see? Fails when it can't be read.
@@ -152,8 +177,15 @@ fn retarget(content: &mut Vec<u8>, to: ObjectId) {
 
 fn write(how: &Private<'_>, head: &Head, copy: &Dir) -> Result<()> {
     let fail = |e: rustix::io::Errno| Error::io("write", ".git", e);
-    let dir = |path: &str| -> Result<Dir> { copy.parent_made(&RelPath::parse(path)?, None).map_err(fail) };
-    for folder in [".git/refs/heads/x", ".git/refs/tags/x", ".git/objects/info/x", ".git/info/x"] {
+    let dir = |path: &str| -> Result<Dir> {
+        copy.parent_made(&RelPath::parse(path)?, None).map_err(fail)
+    };
+    for folder in [
+        ".git/refs/heads/x",
+        ".git/refs/tags/x",
+        ".git/objects/info/x",
+        ".git/info/x",
+    ] {
         dir(folder)?;
     }
     let packs = dir(".git/objects/pack/x")?;
@@ -161,16 +193,27 @@ fn write(how: &Private<'_>, head: &Head, copy: &Dir) -> Result<()> {
 
     let put = |path: &str, content: &[u8]| -> Result<()> {
         let path = RelPath::parse(path)?;
-        copy.parent(&path).and_then(|d| d.replace(path.name(), content, 0o644, None, Sync::No)).map_err(fail)
+        copy.parent(&path)
+            .and_then(|d| d.replace(path.name(), content, 0o644, None, Sync::No))
+            .map_err(fail)
     };
     put(".git/config", CONFIG.as_bytes())?;
-    let head_text = head.branch.as_ref().map_or_else(|| format!("{commit}\n"), |b| format!("ref: refs/heads/{b}\n"));
+    let head_text = head.branch.as_ref().map_or_else(
+        || format!("{commit}\n"),
+        |b| format!("ref: refs/heads/{b}\n"),
+    );
     put(".git/HEAD", head_text.as_bytes())?;
-    put(".git/packed-refs", packed_refs(head, commit, &tags).as_bytes())?;
+    put(
+        ".git/packed-refs",
+        packed_refs(head, commit, &tags).as_bytes(),
+    )?;
     if head.shallow {
         put(".git/shallow", format!("{commit}\n").as_bytes())?;
     }
-    if let Some(exclude) = how.repo.and_then(|r| small_file(r.common(), "info/exclude", EXCLUDE_LIMIT_BYTES)) {
+    if let Some(exclude) = how
+        .repo
+        .and_then(|r| small_file(r.common(), "info/exclude", EXCLUDE_LIMIT_BYTES))
+    {
         put(".git/info/exclude", &exclude)?;
     }
     let same = |path: &RelPath, leaf: &Leaf| how.flat.get(path) == Some(leaf);
@@ -183,7 +226,11 @@ fn write(how: &Private<'_>, head: &Head, copy: &Dir) -> Result<()> {
 }
 
 /// The pack, with everything that HEAD's commit needs; its id, and the tags' ids.
-fn objects(how: &Private<'_>, head: &Head, packs: &Dir) -> Result<(ObjectId, Vec<Option<ObjectId>>)> {
+fn objects(
+    how: &Private<'_>,
+    head: &Head,
+    packs: &Dir,
+) -> Result<(ObjectId, Vec<Option<ObjectId>>)> {
     let mut pack = Loosened::begin(packs)?;
     for leaf in head.flat.values().filter(|l| l.mode != Mode::Gitlink) {
         if !pack.copy(how.store, leaf.id)? {
@@ -200,7 +247,12 @@ fn objects(how: &Private<'_>, head: &Head, packs: &Dir) -> Result<(ObjectId, Vec
     }
     tree::write_with(&head.flat, &mut |content| pack.put(Kind::Tree, content))?;
     let commit = pack.put(Kind::Commit, &head.commit)?;
-    let tags = head.tags.iter().map(|t| t.annotated.as_ref().map(|c| pack.put(Kind::Tag, c)).transpose());
+    let tags = head.tags.iter().map(|t| {
+        t.annotated
+            .as_ref()
+            .map(|c| pack.put(Kind::Tag, c))
+            .transpose()
+    });
     let tags = tags.collect::<Result<Vec<_>>>()?;
     pack.finish()?;
     Ok((commit, tags))
@@ -209,7 +261,10 @@ fn objects(how: &Private<'_>, head: &Head, packs: &Dir) -> Result<(ObjectId, Vec
 fn packed_refs(head: &Head, commit: ObjectId, tags: &[Option<ObjectId>]) -> String {
     let mut refs = std::collections::BTreeMap::new();
     if let Some(branch) = &head.branch {
-        refs.insert(format!("refs/heads/{branch}"), format!("{commit} refs/heads/{branch}\n"));
+        refs.insert(
+            format!("refs/heads/{branch}"),
+            format!("{commit} refs/heads/{branch}\n"),
+        );
     }
     for (tag, object) in head.tags.iter().zip(tags) {
         let name = format!("refs/tags/{}", tag.name);
@@ -227,7 +282,9 @@ fn give_all(dir: &Dir, owner: Owner, depth: usize) -> rustix::io::Result<()> {
     owner.give(dir.fd())?;
     for entry in dir.entries(100_000).unwrap_or_default() {
         match entry.kind {
-            rustix::fs::FileType::Directory if depth < 8 => give_all(&dir.sub_name(&entry.name)?, owner, depth + 1)?,
+            rustix::fs::FileType::Directory if depth < 8 => {
+                give_all(&dir.sub_name(&entry.name)?, owner, depth + 1)?
+            }
             _ => owner.give_link(dir, &entry.name)?,
         }
     }

@@ -11,20 +11,36 @@ pub(super) fn encode(flat: &Flat, copy: &Dir, same: &dyn Fn(&RelPath, &Leaf) -> 
     out.extend_from_slice(&u32::try_from(flat.len()).unwrap_or(0).to_be_bytes());
     for (path, leaf) in flat {
         let start = out.len();
-        let stat = same(path, leaf).then(|| copy.parent(path).and_then(|d| d.stat(path.name().as_bytes())).ok());
+        let stat = same(path, leaf).then(|| {
+            copy.parent(path)
+                .and_then(|d| d.stat(path.name().as_bytes()))
+                .ok()
+        });
         match stat.flatten() {
             Some(s) => {
                 // git keeps the low 32 bits of each.
                 #[allow(clippy::cast_possible_truncation, clippy::unnecessary_cast)]
                 let words = [
-                    s.st_ctime as u32, s.st_ctime_nsec as u32, s.st_mtime as u32, s.st_mtime_nsec as u32, s.st_dev as u32,
-                    s.st_ino as u32, leaf.mode.bits(), s.st_uid, s.st_gid, s.st_size as u32,
+                    s.st_ctime as u32,
+                    s.st_ctime_nsec as u32,
+                    s.st_mtime as u32,
+                    s.st_mtime_nsec as u32,
+                    s.st_dev as u32,
+                    s.st_ino as u32,
+                    leaf.mode.bits(),
+                    s.st_uid,
+                    s.st_gid,
+                    s.st_size as u32,
                 ];
-                words.iter().for_each(|w| out.extend_from_slice(&w.to_be_bytes()));
+                words
+                    .iter()
+                    .for_each(|w| out.extend_from_slice(&w.to_be_bytes()));
             }
             None => {
                 let words = [0, 0, 0, 0, 0, 0, leaf.mode.bits(), 0, 0, 0];
-                words.iter().for_each(|w: &u32| out.extend_from_slice(&w.to_be_bytes()));
+                words
+                    .iter()
+                    .for_each(|w: &u32| out.extend_from_slice(&w.to_be_bytes()));
             }
         }
         out.extend_from_slice(leaf.id.as_bytes());

@@ -33,9 +33,16 @@ pub(crate) struct Making<'a> {
 const CLONE_FROM_BYTES: u64 = 256 << 10;
 
 /// Writes every file of `flat` into the empty folder `into`.
-pub(crate) fn materialise(how: &Making<'_>, flat: &Flat, into: &Dir, cache: &mut StatCache) -> Result<()> {
+pub(crate) fn materialise(
+    how: &Making<'_>,
+    flat: &Flat,
+    into: &Dir,
+    cache: &mut StatCache,
+) -> Result<()> {
     if let Some(owner) = how.owner {
-        owner.give(into.fd()).map_err(|e| Error::io("give away", ".", e))?;
+        owner
+            .give(into.fd())
+            .map_err(|e| Error::io("give away", ".", e))?;
     }
     let mut folder: Option<(Option<RelPath>, Dir, Option<Dir>)> = None;
     let mut written = Vec::new();
@@ -47,7 +54,9 @@ pub(crate) fn materialise(how: &Making<'_>, flat: &Flat, into: &Dir, cache: &mut
             let from = how.source.and_then(|s| s.sub(parent.as_ref()).ok());
             folder = Some((parent, to, from));
         }
-        let Some((_, to, from)) = &folder else { continue };
+        let Some((_, to, from)) = &folder else {
+            continue;
+        };
         let name = path.name().as_bytes();
         if leaf.mode == Mode::Link {
             to.symlink(&how.store.blob(leaf.id)?, name).map_err(fail)?;
@@ -57,10 +66,11 @@ pub(crate) fn materialise(how: &Making<'_>, flat: &Flat, into: &Dir, cache: &mut
             continue;
         }
         let same = from.as_ref().and_then(|d| same_in(d, name, *leaf, cache));
-        let file = one(how, to, name, *leaf, same.as_ref().zip(from.as_ref())).map_err(|e| match e {
-            Ok(e) => e,
-            Err(e) => Error::io("write", path, e),
-        })?;
+        let file =
+            one(how, to, name, *leaf, same.as_ref().zip(from.as_ref())).map_err(|e| match e {
+                Ok(e) => e,
+                Err(e) => Error::io("write", path, e),
+            })?;
         let stat = rustix::fs::fstat(&file).map_err(fail)?;
         written.push((Stamp::of(&stat), leaf.id));
     }
@@ -80,7 +90,13 @@ fn same_in(dir: &Dir, name: &[u8], leaf: Leaf, cache: &mut StatCache) -> Option<
 
 type WriteError = Result<Error, std::io::Error>;
 
-fn one(how: &Making<'_>, to: &Dir, name: &[u8], leaf: Leaf, same: Option<(&Stamp, &Dir)>) -> Result<File, WriteError> {
+fn one(
+    how: &Making<'_>,
+    to: &Dir,
+    name: &[u8],
+    leaf: Leaf,
+    same: Option<(&Stamp, &Dir)>,
+) -> Result<File, WriteError> {
     let os = |e: rustix::io::Errno| Err(std::io::Error::from(e));
     let mut file = to.new_file(name, 0o600).map_err(os)?;
     let cloned = match same {
@@ -89,7 +105,8 @@ fn one(how: &Making<'_>, to: &Dir, name: &[u8], leaf: Leaf, same: Option<(&Stamp
     };
     if !cloned {
         rustix::fs::ftruncate(&file, 0).map_err(os)?;
-        file.write_all(&how.store.blob(leaf.id).map_err(Ok)?).map_err(Err)?;
+        file.write_all(&how.store.blob(leaf.id).map_err(Ok)?)
+            .map_err(Err)?;
     }
     rustix::fs::fchmod(&file, Bits::from_raw_mode(leaf.mode.permissions())).map_err(os)?;
     if let Some(owner) = how.owner {
@@ -100,14 +117,23 @@ fn one(how: &Making<'_>, to: &Dir, name: &[u8], leaf: Leaf, same: Option<(&Stamp
             tv_sec: stamp.mtime_ns.div_euclid(1_000_000_000),
             tv_nsec: stamp.mtime_ns.rem_euclid(1_000_000_000),
         };
-        rustix::fs::futimens(&file, &Timestamps { last_access: time, last_modification: time }).map_err(os)?;
+        rustix::fs::futimens(
+            &file,
+            &Timestamps {
+                last_access: time,
+                last_modification: time,
+            },
+        )
+        .map_err(os)?;
     }
     Ok(file)
 }
 
 /// Clones or copies in the kernel, if the source stays what it was throughout.
 fn cloned(from: &Dir, name: &[u8], stamp: &Stamp, to: &File) -> bool {
-    let Ok(source) = from.file(name) else { return false };
+    let Ok(source) = from.file(name) else {
+        return false;
+    };
     let unchanged = || rustix::fs::fstat(&source).is_ok_and(|s| Stamp::of(&s) == *stamp);
     if !unchanged() {
         return false;
@@ -130,12 +156,20 @@ fn cloned(from: &Dir, name: &[u8], stamp: &Stamp, to: &File) -> bool {
 
 /// Brings a copy from the tree that it holds now to another one, touching only
 /// the files that differ; how many.
-pub(crate) fn restore(how: &Making<'_>, into: &Dir, now: ObjectId, wanted: ObjectId) -> Result<usize> {
+pub(crate) fn restore(
+    how: &Making<'_>,
+    into: &Dir,
+    now: ObjectId,
+    wanted: ObjectId,
+) -> Result<usize> {
     let changes = differences(how.store.odb(), now, wanted, CHANGES_MAX * 10)?;
     for change in changes.iter().filter(|c| c.after.is_none()) {
         put_change(into, how.store, change, how.owner)?;
     }
-    for change in changes.iter().filter(|c| c.after.is_some_and(|l| l.mode != Mode::Gitlink)) {
+    for change in changes
+        .iter()
+        .filter(|c| c.after.is_some_and(|l| l.mode != Mode::Gitlink))
+    {
         put_change(into, how.store, change, how.owner)?;
     }
     Ok(changes.len())

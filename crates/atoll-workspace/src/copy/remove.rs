@@ -1,4 +1,4 @@
-use rustix::fs::{AtFlags, FileType, Mode};
+use rustix::fs::FileType;
 
 use crate::beneath::Dir;
 use crate::error::{Error, Result};
@@ -28,7 +28,7 @@ fn remove(parent: &Dir, name: &[u8], depth: usize) -> Result<()> {
         });
     }
     if stat.st_mode & 0o700 != 0o700 {
-        rustix::fs::chmodat(parent.fd(), name, Mode::from_raw_mode(0o700), AtFlags::empty()).map_err(fail)?;
+        parent.unlock(name).map_err(fail)?;
     }
     let dir = parent.sub_name(name).map_err(fail)?;
     for entry in dir.entries(usize::MAX)? {

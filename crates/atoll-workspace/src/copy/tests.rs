@@ -5,9 +5,9 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::testing::git;
 use crate::origin::{Found, find};
 use crate::store::tree;
+use crate::testing::git;
 use crate::walk::{Limits, Options, Snapshot, Tracked, snapshot};
 
 const LIMIT: u64 = 64 << 20;
@@ -48,7 +48,11 @@ impl Bench {
             Found::Repo(r) => r.tracked(1000),
             _ => Tracked::default(),
         };
-        let options = Options { limits: Limits::default(), ignores: true, tracked: &tracked };
+        let options = Options {
+            limits: Limits::default(),
+            ignores: true,
+            tracked: &tracked,
+        };
         snapshot(&dir, options, &self.store, &mut self.cache).unwrap()
     }
 
@@ -57,7 +61,11 @@ impl Bench {
         let taken = self.take(&self.w());
         let source = Dir::open(&self.w()).unwrap();
         let into = Dir::open(&self.c()).unwrap();
-        let making = Making { store: &self.store, source: Some(&source), owner: None };
+        let making = Making {
+            store: &self.store,
+            source: Some(&source),
+            owner: None,
+        };
         materialise(&making, &taken.flat, &into, &mut self.cache).unwrap();
         let found = find(&source, &self.w());
         let repo = match &found {
@@ -88,22 +96,45 @@ fn a_copy_has_content_modes_links_and_times() {
     symlink("../a", b.w().join("d/link")).unwrap();
     let when = std::time::UNIX_EPOCH + std::time::Duration::new(1_600_000_000, 123_456_789);
     for p in ["a", "d/run", "big"] {
-        fs::File::open(b.w().join(p)).unwrap().set_modified(when).unwrap();
+        fs::File::open(b.w().join(p))
+            .unwrap()
+            .set_modified(when)
+            .unwrap();
     }
     std::thread::sleep(std::time::Duration::from_millis(60));
     let (taken, note) = b.copy();
     assert!(note.unwrap().contains("no git repository"));
-    assert_eq!(fs::metadata(b.c().join("d/run")).unwrap().permissions().mode() & 0o7777, 0o755);
-    assert_eq!(fs::read_link(b.c().join("d/link")).unwrap(), Path::new("../a"));
+    assert_eq!(
+        fs::metadata(b.c().join("d/run"))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o7777,
+        0o755
+    );
+    assert_eq!(
+        fs::read_link(b.c().join("d/link")).unwrap(),
+        Path::new("../a")
+    );
     for p in ["a", "d/run", "big"] {
         let meta = fs::metadata(b.c().join(p)).unwrap();
-        assert_eq!((meta.mtime(), meta.mtime_nsec()), (1_600_000_000, 123_456_789), "{p}");
-        assert_eq!(fs::read(b.c().join(p)).unwrap(), fs::read(b.w().join(p)).unwrap());
+        assert_eq!(
+            (meta.mtime(), meta.mtime_nsec()),
+            (1_600_000_000, 123_456_789),
+            "{p}"
+        );
+        assert_eq!(
+            fs::read(b.c().join(p)).unwrap(),
+            fs::read(b.w().join(p)).unwrap()
+        );
     }
     let c = b.c();
     assert_eq!(b.take(&c).tree, taken.tree);
     assert_eq!(git(&b.c(), &["status", "--porcelain"]), "");
-    assert_eq!(git(&b.c(), &["log", "--format=%an %at %s"]), "Atoll 1700000000 The workspace as it was found");
+    assert_eq!(
+        git(&b.c(), &["log", "--format=%an %at %s"]),
+        "Atoll 1700000000 The workspace as it was found"
+    );
 }
 
 #[test]
@@ -123,7 +154,11 @@ fn a_copy_is_brought_back_by_touching_what_differs() {
     fs::write(c.join("becomes-folder/y"), "x").unwrap();
     let now = b.take(&c).tree;
     let into = Dir::open(&c).unwrap();
-    let making = Making { store: &b.store, source: None, owner: None };
+    let making = Making {
+        store: &b.store,
+        source: None,
+        owner: None,
+    };
     assert_eq!(restore(&making, &into, now, taken.tree).unwrap(), 5);
     assert_eq!(b.take(&c).tree, taken.tree);
     assert_eq!(fs::metadata(c.join("same")).unwrap().ino(), inode);
@@ -132,7 +167,11 @@ fn a_copy_is_brought_back_by_touching_what_differs() {
     fs::remove_dir_all(c.join("removed")).unwrap();
     symlink(outside.path(), c.join("removed")).unwrap();
     let now = b.take(&c).tree;
-    let making = Making { store: &b.store, source: None, owner: None };
+    let making = Making {
+        store: &b.store,
+        source: None,
+        owner: None,
+    };
     assert!(restore(&making, &into, now, taken.tree).is_err());
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
 }
@@ -158,8 +197,13 @@ fn the_private_git_describes_shows_status_and_commits() {
     assert_eq!(note, None);
     let c = b.c();
     for args in [
-        &["rev-parse", "HEAD"][..], &["describe"], &["status", "--porcelain", "--branch"], &["tag"], &["diff"],
-        &["symbolic-ref", "HEAD"], &["cat-file", "-p", "HEAD"],
+        &["rev-parse", "HEAD"][..],
+        &["describe"],
+        &["status", "--porcelain", "--branch"],
+        &["tag"],
+        &["diff"],
+        &["symbolic-ref", "HEAD"],
+        &["cat-file", "-p", "HEAD"],
     ] {
         assert_eq!(git(&c, args), git(&w, args), "{args:?}");
     }
@@ -190,7 +234,10 @@ fn masked_files_are_in_neither_tree_nor_history() {
     assert_eq!(git(&c, &["status", "--porcelain"]), "");
     git(&c, &["fsck", "--strict"]);
     let dump = git(&c, &["cat-file", "--batch-all-objects", "--batch"]);
-    assert!(dump.contains("one") && !dump.contains("supersecret"), "{dump}");
+    assert!(
+        dump.contains("one") && !dump.contains("supersecret"),
+        "{dump}"
+    );
 }
 
 /// Every way that a repository's data can make git run something. Atoll runs no
@@ -218,7 +265,14 @@ fn a_repository_full_of_traps_springs_none() {
         b.t.path().join("more-config").display()
     );
     fs::write(w.join(".git/config"), config).unwrap();
-    for hook in ["pre-commit", "post-checkout", "post-index-change", "fsmonitor-watchman", "reference-transaction", "pre-auto-gc"] {
+    for hook in [
+        "pre-commit",
+        "post-checkout",
+        "post-index-change",
+        "fsmonitor-watchman",
+        "reference-transaction",
+        "pre-auto-gc",
+    ] {
         let path = w.join(".git/hooks").join(hook);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, format!("#!/bin/sh\n{run}\n")).unwrap();
@@ -230,16 +284,34 @@ fn a_repository_full_of_traps_springs_none() {
     fs::create_dir_all(w.join("bare/objects")).unwrap();
     fs::create_dir_all(w.join("bare/refs")).unwrap();
     b.write("bare/HEAD", "ref: refs/heads/main\n");
-    b.write("bare/config", format!("[core]\n\tfsmonitor = {run}\n\tbare = true\n"));
-    b.write("nested/.git/config", format!("[core]\n\tfsmonitor = {run}\n"));
+    b.write(
+        "bare/config",
+        format!("[core]\n\tfsmonitor = {run}\n\tbare = true\n"),
+    );
+    b.write(
+        "nested/.git/config",
+        format!("[core]\n\tfsmonitor = {run}\n"),
+    );
     b.write("nested/file", "x");
     let (taken, note) = b.copy();
     assert_eq!(note, None);
     let c = b.c();
-    assert_eq!(fs::read_to_string(c.join(".git/config")).unwrap().matches("evil").count(), 0);
+    assert_eq!(
+        fs::read_to_string(c.join(".git/config"))
+            .unwrap()
+            .matches("evil")
+            .count(),
+        0
+    );
     assert!(!c.join(".git/hooks").exists() && !c.join("nested/.git").exists());
     assert!(!c.join(".git/objects/info/alternates").exists());
-    assert!(taken.omitted.skipped.iter().any(|(p, _)| p == "nested/.git"));
+    assert!(
+        taken
+            .omitted
+            .skipped
+            .iter()
+            .any(|(p, _)| p == "nested/.git")
+    );
     assert_eq!(git(&c, &["log", "--format=%s"]), "one");
     assert_eq!(git(&c, &["status", "--porcelain"]), "?? bare/\n?? nested/");
     assert!(!canary.exists(), "something was run");
@@ -258,7 +330,9 @@ fn a_damaged_or_foreign_repository_degrades_to_made_up_history() {
         }
         b.write("a", "x");
         match spoil {
-            1 => fs::remove_dir_all(w.join(".git/objects")).and_then(|()| fs::create_dir(w.join(".git/objects"))).unwrap(),
+            1 => fs::remove_dir_all(w.join(".git/objects"))
+                .and_then(|()| fs::create_dir(w.join(".git/objects")))
+                .unwrap(),
             2 => {
                 // One blob is missing, as in a partial clone.
                 let id = git(&w, &["rev-parse", "HEAD:a"]);
@@ -268,7 +342,11 @@ fn a_damaged_or_foreign_repository_degrades_to_made_up_history() {
             _ => {}
         }
         let (_, note) = b.copy();
-        assert!(note.unwrap().starts_with("git history in the box is made up"), "{spoil}");
+        assert!(
+            note.unwrap()
+                .starts_with("git history in the box is made up"),
+            "{spoil}"
+        );
         assert_eq!(git(&b.c(), &["status", "--porcelain"]), "", "{spoil}");
         git(&b.c(), &["fsck", "--strict"]);
     }
@@ -283,7 +361,7 @@ fn removing_a_copy_follows_no_link_and_minds_no_permissions() {
     fs::create_dir_all(&locked).unwrap();
     fs::write(locked.join("f"), "x").unwrap();
     symlink(outside.path(), t.path().join("c/out")).unwrap();
-    fs::set_permissions(locked.parent().unwrap(), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(locked.parent().unwrap(), fs::Permissions::from_mode(0o000)).unwrap();
     let parent = Dir::open(t.path()).unwrap();
     remove_tree(&parent, "c").unwrap();
     remove_tree(&parent, "c").unwrap();
@@ -296,5 +374,8 @@ fn a_tree_read_back_equals_what_was_taken() {
     b.write("x/y/z", "1");
     let w = b.w();
     let taken = b.take(&w);
-    assert_eq!(tree::read(b.store.odb(), taken.tree, 100, &mut Vec::new()).unwrap(), taken.flat);
+    assert_eq!(
+        tree::read(b.store.odb(), taken.tree, 100, &mut Vec::new()).unwrap(),
+        taken.flat
+    );
 }

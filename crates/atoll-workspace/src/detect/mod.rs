@@ -5,8 +5,6 @@ mod node;
 mod python;
 mod settings;
 
-pub use settings::{Settings, parse as parse_settings};
-
 use atoll_domain::{Hash, Language};
 use atoll_ports::workspace::{Detected, TestCommand};
 
@@ -33,17 +31,36 @@ impl Place<'_> {
     }
 
     fn has(&self, name: &str) -> bool {
-        let Ok(path) = RelPath::parse(&format!("{}{name}", self.at)) else { return false };
-        self.root.parent(&path).and_then(|d| d.stat(path.name().as_bytes())).is_ok()
+        let Ok(path) = RelPath::parse(&format!("{}{name}", self.at)) else {
+            return false;
+        };
+        self.root
+            .parent(&path)
+            .and_then(|d| d.stat(path.name().as_bytes()))
+            .is_ok()
     }
 
     fn names(&self, folder: &str) -> Vec<String> {
         let path = format!("{}{folder}", self.at);
         let path = path.trim_end_matches('/');
-        let path = if path.is_empty() { None } else { RelPath::parse(path).ok() };
-        let dir = if self.at.is_empty() && folder.is_empty() { self.root.sub(None) } else { self.root.sub(path.as_ref()) };
-        let entries = dir.ok().and_then(|d| d.entries(10_000).ok()).unwrap_or_default();
-        entries.into_iter().filter_map(|e| String::from_utf8(e.name).ok()).collect()
+        let path = if path.is_empty() {
+            None
+        } else {
+            RelPath::parse(path).ok()
+        };
+        let dir = if self.at.is_empty() && folder.is_empty() {
+            self.root.sub(None)
+        } else {
+            self.root.sub(path.as_ref())
+        };
+        let entries = dir
+            .ok()
+            .and_then(|d| d.entries(10_000).ok())
+            .unwrap_or_default();
+        entries
+            .into_iter()
+            .filter_map(|e| String::from_utf8(e.name).ok())
+            .collect()
     }
 
     /// The folder for a flag such as `make -C`; `None` at the root.
@@ -66,18 +83,43 @@ fn words(cmd: &[&str]) -> Vec<String> {
 /// The folder cannot be read. What is wrong with its files is in `problems`.
 pub(crate) fn detect(root: &Dir) -> Result<Detected> {
     let mut found = Detected::default();
-    projects(&Place { root, at: String::new() }, &mut found);
+    projects(
+        &Place {
+            root,
+            at: String::new(),
+        },
+        &mut found,
+    );
     if found.tests.is_empty() {
-        for name in root.entries(100_000)?.into_iter().filter(|e| e.kind == rustix::fs::FileType::Directory).take(FOLDERS_MAX) {
-            let Ok(name) = String::from_utf8(name.name) else { continue };
-            if !name.starts_with('.') && name != "node_modules" && name != "target" && name != "vendor" {
-                projects(&Place { root, at: format!("{name}/") }, &mut found);
+        for name in root
+            .entries(100_000)?
+            .into_iter()
+            .filter(|e| e.kind == rustix::fs::FileType::Directory)
+            .take(FOLDERS_MAX)
+        {
+            let Ok(name) = String::from_utf8(name.name) else {
+                continue;
+            };
+            if !name.starts_with('.')
+                && name != "node_modules"
+                && name != "target"
+                && name != "vendor"
+            {
+                projects(
+                    &Place {
+                        root,
+                        at: format!("{name}/"),
+                    },
+                    &mut found,
+                );
             }
         }
     }
     found.languages.sort_unstable();
     found.languages.dedup();
-    found.guide = ["AGENTS.md", "CLAUDE.md"].iter().find_map(|n| guide(root, n, &mut found.problems));
+    found.guide = ["AGENTS.md", "CLAUDE.md"]
+        .iter()
+        .find_map(|n| guide(root, n, &mut found.problems));
     own(root, &mut found);
     Ok(found)
 }
@@ -86,14 +128,23 @@ pub(crate) fn detect(root: &Dir) -> Result<Detected> {
 fn projects(place: &Place<'_>, found: &mut Detected) {
     let mut push = |language: Language, test: Option<(Vec<String>, String)>| {
         found.languages.push(language);
-        found.tests.extend(test.map(|(cmd, because)| TestCommand { cmd, language, because }));
+        found.tests.extend(test.map(|(cmd, because)| TestCommand {
+            cmd,
+            language,
+            because,
+        }));
     };
     if place.has("Cargo.toml") {
         push(Language::Rust, Some(cargo(place)));
     }
     if place.has("go.mod") {
         let mut cmd = words(&["go"]);
-        cmd.extend(place.folder().into_iter().flat_map(|f| ["-C".to_owned(), f.to_owned()]));
+        cmd.extend(
+            place
+                .folder()
+                .into_iter()
+                .flat_map(|f| ["-C".to_owned(), f.to_owned()]),
+        );
         cmd.extend(words(&["test", "./..."]));
         push(Language::Go, Some((cmd, place.because("go.mod"))));
     }
@@ -110,14 +161,25 @@ fn projects(place: &Place<'_>, found: &mut Detected) {
     }
     if let Some((file, target)) = make(place) {
         let mut cmd = words(&["make"]);
-        cmd.extend(place.folder().into_iter().flat_map(|f| ["-C".to_owned(), f.to_owned()]));
+        cmd.extend(
+            place
+                .folder()
+                .into_iter()
+                .flat_map(|f| ["-C".to_owned(), f.to_owned()]),
+        );
         cmd.push(target.to_owned());
-        push(Language::Make, Some((cmd, place.because(&format!("{file}: {target}")))));
+        push(
+            Language::Make,
+            Some((cmd, place.because(&format!("{file}: {target}")))),
+        );
     }
 }
 
 fn cargo(place: &Place<'_>) -> (Vec<String>, String) {
-    let manifest: toml::Table = place.text("Cargo.toml").and_then(|t| t.parse().ok()).unwrap_or_default();
+    let manifest: toml::Table = place
+        .text("Cargo.toml")
+        .and_then(|t| t.parse().ok())
+        .unwrap_or_default();
     let mut cmd = words(&["cargo", "test"]);
     if manifest.contains_key("workspace") {
         cmd.push("--workspace".to_owned());
@@ -130,24 +192,38 @@ fn cargo(place: &Place<'_>) -> (Vec<String>, String) {
 
 /// A `test` or `check` target, by the text of its rule.
 fn make(place: &Place<'_>) -> Option<(&'static str, &'static str)> {
-    ["GNUmakefile", "makefile", "Makefile"].into_iter().find_map(|file| {
-        let text = place.text(file)?;
-        let target = ["test", "check", "tests"].into_iter().find(|t| text.lines().any(|l| is_rule(l, t)));
-        target.map(|t| (file, t))
-    })
+    ["GNUmakefile", "makefile", "Makefile"]
+        .into_iter()
+        .find_map(|file| {
+            let text = place.text(file)?;
+            let target = ["test", "check", "tests"]
+                .into_iter()
+                .find(|t| text.lines().any(|l| is_rule(l, t)));
+            target.map(|t| (file, t))
+        })
 }
 
 fn is_rule(line: &str, target: &str) -> bool {
-    let Some((targets, after)) = line.split_once(':') else { return false };
-    !line.starts_with(['\t', '#', ' ']) && !after.starts_with('=') && !after.starts_with(":=") && targets.split_whitespace().any(|t| t == target)
+    let Some((targets, after)) = line.split_once(':') else {
+        return false;
+    };
+    !line.starts_with(['\t', '#', ' '])
+        && !after.starts_with('=')
+        && !after.starts_with(":=")
+        && targets.split_whitespace().any(|t| t == target)
 }
 
 fn guide(root: &Dir, name: &str, problems: &mut Vec<String>) -> Option<String> {
-    let mut file = root.file(name.as_bytes()).ok().filter(|f| f.metadata().is_ok_and(|m| m.is_file()))?;
+    let mut file = root
+        .file(name.as_bytes())
+        .ok()
+        .filter(|f| f.metadata().is_ok_and(|m| m.is_file()))?;
     match crate::beneath::read_bounded(&mut file, GUIDE_LIMIT_BYTES).ok()? {
         Some(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
         None => {
-            problems.push(format!("{name} is over {GUIDE_LIMIT_BYTES} bytes and was not read"));
+            problems.push(format!(
+                "{name} is over {GUIDE_LIMIT_BYTES} bytes and was not read"
+            ));
             None
         }
     }
@@ -157,9 +233,14 @@ const OWN_FILES_MAX: usize = 200;
 
 // `.atoll/`: what its owner may trust, bound to its whole content.
 fn own(root: &Dir, found: &mut Detected) {
-    let Ok(stat) = root.stat(b".atoll") else { return };
+    let Ok(stat) = root.stat(b".atoll") else {
+        return;
+    };
     if crate::beneath::kind_of(&stat) != "a directory" {
-        found.problems.push(format!(".atoll is {}, not a folder, and was not read", crate::beneath::kind_of(&stat)));
+        found.problems.push(format!(
+            ".atoll is {}, not a folder, and was not read",
+            crate::beneath::kind_of(&stat)
+        ));
         return;
     }
     match own_hash(root) {
@@ -167,15 +248,19 @@ fn own(root: &Dir, found: &mut Detected) {
         Err(why) => found.problems.push(format!(".atoll was not read: {why}")),
         Ok(hash) => {
             found.atoll_hash = Some(hash);
-            let Some(bytes) = small_file(root, ".atoll/workspace.toml", settings::LIMIT_BYTES) else {
+            let Some(bytes) = small_file(root, ".atoll/workspace.toml", settings::LIMIT_BYTES)
+            else {
                 if root.file(b".atoll/workspace.toml").is_ok() {
-                    found.problems.push(".atoll/workspace.toml is no file, or is too large".into());
+                    found
+                        .problems
+                        .push(".atoll/workspace.toml is no file, or is too large".into());
                 }
                 return;
             };
             match settings::parse(&String::from_utf8_lossy(&bytes)) {
                 Ok(settings) => {
                     found.suggested_test = settings.test;
+                    found.suggested_setup = settings.setup;
                     found.suggested_mounts = settings.mounts;
                 }
                 Err(e) => found.problems.push(format!(".atoll/workspace.toml {e}")),
@@ -191,9 +276,13 @@ fn own_hash(root: &Dir) -> std::result::Result<Hash, String> {
     while let Some(at) = open.pop() {
         let path = RelPath::parse(&at).map_err(|e| e.to_string())?;
         let dir = root.sub(Some(&path)).map_err(|e| e.to_string())?;
-        for entry in dir.entries(OWN_FILES_MAX).map_err(|_| "it holds too many files".to_owned())? {
+        for entry in dir
+            .entries(OWN_FILES_MAX)
+            .map_err(|_| "it holds too many files".to_owned())?
+        {
             seen += 1;
-            let name = String::from_utf8(entry.name).map_err(|_| "a name is not UTF-8".to_owned())?;
+            let name =
+                String::from_utf8(entry.name).map_err(|_| "a name is not UTF-8".to_owned())?;
             let below = format!("{at}/{name}");
             if seen > OWN_FILES_MAX {
                 return Err("it holds too many files".into());
@@ -201,7 +290,8 @@ fn own_hash(root: &Dir) -> std::result::Result<Hash, String> {
             match entry.kind {
                 rustix::fs::FileType::Directory => open.push(below),
                 rustix::fs::FileType::RegularFile => {
-                    let content = small_file(root, &below, FILE_LIMIT_BYTES).ok_or_else(|| format!("{below} is too large"))?;
+                    let content = small_file(root, &below, FILE_LIMIT_BYTES)
+                        .ok_or_else(|| format!("{below} is too large"))?;
                     parts.push(format!("{below}\0{}\n", Hash::of(&content)).into_bytes());
                 }
                 _ => return Err(format!("{below} is a link or a special file")),

@@ -3,13 +3,21 @@ use super::{Place, words};
 /// The test command of a `package.json`, as its own script or by what it depends on.
 pub(super) fn test(place: &Place<'_>) -> Option<(Vec<String>, String)> {
     let manifest: serde_json::Value = serde_json::from_str(&place.text("package.json")?).ok()?;
-    let script = manifest.pointer("/scripts/test").and_then(|s| s.as_str()).unwrap_or_default();
+    let script = manifest
+        .pointer("/scripts/test")
+        .and_then(|s| s.as_str())
+        .unwrap_or_default();
     // What `npm init` writes.
     if !script.trim().is_empty() && !script.contains("no test specified") {
-        return Some((run_script(place), place.because("package.json: scripts.test")));
+        return Some((
+            run_script(place),
+            place.because("package.json: scripts.test"),
+        ));
     }
     let depends = |name: &str| {
-        ["dependencies", "devDependencies"].iter().any(|d| manifest.get(d).and_then(|d| d.get(name)).is_some())
+        ["dependencies", "devDependencies"]
+            .iter()
+            .any(|d| manifest.get(d).and_then(|d| d.get(name)).is_some())
     };
     for (name, cmd) in [
         ("vitest", &["npx", "--no-install", "vitest", "run"][..]),
@@ -18,18 +26,32 @@ pub(super) fn test(place: &Place<'_>) -> Option<(Vec<String>, String)> {
         ("ava", &["npx", "--no-install", "ava"]),
     ] {
         if depends(name) {
-            return Some((inside(place, cmd), place.because(&format!("package.json: depends on {name}"))));
+            return Some((
+                inside(place, cmd),
+                place.because(&format!("package.json: depends on {name}")),
+            ));
         }
     }
-    let is_test = |n: &String| [".test.js", ".test.mjs", ".test.cjs"].iter().any(|e| n.ends_with(e));
+    let is_test = |n: &String| {
+        [".test.js", ".test.mjs", ".test.cjs"]
+            .iter()
+            .any(|e| n.ends_with(e))
+    };
     let folders = ["test", "tests", "__tests__", "src", ""];
     let found = folders.into_iter().find(|f| {
         let names = place.names(f);
-        let whole = *f == "test" && names.iter().any(|n| [".js", ".mjs", ".cjs"].iter().any(|e| n.ends_with(e)));
+        let whole = *f == "test"
+            && names
+                .iter()
+                .any(|n| [".js", ".mjs", ".cjs"].iter().any(|e| n.ends_with(e)));
         whole || names.iter().any(is_test)
     });
     found.map(|f| {
-        let what = if f.is_empty() { "*.test.js".to_owned() } else { format!("{f}/") };
+        let what = if f.is_empty() {
+            "*.test.js".to_owned()
+        } else {
+            format!("{f}/")
+        };
         (inside(place, &["node", "--test"]), place.because(&what))
     })
 }
@@ -45,7 +67,12 @@ fn run_script(place: &Place<'_>) -> Vec<String> {
         ("npm", "--prefix")
     };
     let mut cmd = vec![tool.to_owned()];
-    cmd.extend(place.folder().into_iter().flat_map(|f| [flag.to_owned(), f.to_owned()]));
+    cmd.extend(
+        place
+            .folder()
+            .into_iter()
+            .flat_map(|f| [flag.to_owned(), f.to_owned()]),
+    );
     cmd.push("test".to_owned());
     cmd
 }
@@ -55,7 +82,13 @@ fn inside(place: &Place<'_>, cmd: &[&str]) -> Vec<String> {
     match place.folder() {
         None => words(cmd),
         Some(folder) => {
-            let mut all = words(&["sh", "-c", "cd -- \"$1\" && shift && exec \"$@\"", "sh", folder]);
+            let mut all = words(&[
+                "sh",
+                "-c",
+                "cd -- \"$1\" && shift && exec \"$@\"",
+                "sh",
+                folder,
+            ]);
             all.extend(words(cmd));
             all
         }

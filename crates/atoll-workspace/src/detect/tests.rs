@@ -16,7 +16,11 @@ fn look(files: &[(&str, &str)]) -> Detected {
 
 fn first(files: &[(&str, &str)]) -> String {
     let found = look(files);
-    found.tests.first().map(|t| t.cmd.join(" ")).unwrap_or_default()
+    found
+        .tests
+        .first()
+        .map(|t| t.cmd.join(" "))
+        .unwrap_or_default()
 }
 
 #[test]
@@ -25,26 +29,71 @@ fn each_kind_of_project_names_its_test_command() {
         (&[("Cargo.toml", "[package]")][..], "cargo test"),
         (&[("Cargo.toml", "[workspace]")], "cargo test --workspace"),
         (&[("go.mod", "module x")], "go test ./..."),
-        (&[("package.json", r#"{"scripts":{"test":"jest"}}"#)], "npm test"),
-        (&[("package.json", r#"{"scripts":{"test":"vitest"}}"#), ("pnpm-lock.yaml", "")], "pnpm test"),
         (
-            &[("package.json", r#"{"scripts":{"test":"echo \"Error: no test specified\" && exit 1"},"devDependencies":{"vitest":"1"}}"#)],
+            &[("package.json", r#"{"scripts":{"test":"jest"}}"#)],
+            "npm test",
+        ),
+        (
+            &[
+                ("package.json", r#"{"scripts":{"test":"vitest"}}"#),
+                ("pnpm-lock.yaml", ""),
+            ],
+            "pnpm test",
+        ),
+        (
+            &[(
+                "package.json",
+                r#"{"scripts":{"test":"echo \"Error: no test specified\" && exit 1"},"devDependencies":{"vitest":"1"}}"#,
+            )],
             "npx --no-install vitest run",
         ),
         (&[("package.json", "{}"), ("test/a.js", "")], "node --test"),
-        (&[("package.json", "{}"), ("src/a.test.mjs", "")], "node --test"),
-        (&[("pyproject.toml", "[tool.pytest.ini_options]\n")], "python3 -m pytest -q"),
-        (&[("pyproject.toml", "[project.optional-dependencies]\ntest = ['pytest>=7']\n")], "python3 -m pytest -q"),
+        (
+            &[("package.json", "{}"), ("src/a.test.mjs", "")],
+            "node --test",
+        ),
+        (
+            &[("pyproject.toml", "[tool.pytest.ini_options]\n")],
+            "python3 -m pytest -q",
+        ),
+        (
+            &[(
+                "pyproject.toml",
+                "[project.optional-dependencies]\ntest = ['pytest>=7']\n",
+            )],
+            "python3 -m pytest -q",
+        ),
         (&[("setup.cfg", "[tool:pytest]\n")], "python3 -m pytest -q"),
-        (&[("tox.ini", "[testenv]\ndeps = pytest\n")], "python3 -m pytest -q"),
-        (&[("tests/test_a.py", "def test_a(): pass")], "python3 -m pytest -q"),
-        (&[("tests/test_a.py", "import unittest\nclass A(unittest.TestCase): pass")], "python3 -m unittest discover -s tests"),
+        (
+            &[("tox.ini", "[testenv]\ndeps = pytest\n")],
+            "python3 -m pytest -q",
+        ),
+        (
+            &[("tests/test_a.py", "def test_a(): pass")],
+            "python3 -m pytest -q",
+        ),
+        (
+            &[(
+                "tests/test_a.py",
+                "import unittest\nclass A(unittest.TestCase): pass",
+            )],
+            "python3 -m unittest discover -s tests",
+        ),
         (&[("test_a.py", "import unittest\n")], "python3 -m unittest"),
-        (&[("Makefile", "all:\n\t./x test: y\ntest: all\n\tsh t\n")], "make test"),
+        (
+            &[("Makefile", "all:\n\t./x test: y\ntest: all\n\tsh t\n")],
+            "make test",
+        ),
         (&[("Makefile", "check tests: all\n")], "make check"),
         (&[("Makefile", "test := 1\n# test: no\n\ttest: no\n")], ""),
-        (&[("backend/go.mod", "module x")], "go -C backend test ./..."),
-        (&[("web/package.json", r#"{"devDependencies":{"jest":"1"}}"#)], "sh -c cd -- \"$1\" && shift && exec \"$@\" sh web npx --no-install jest"),
+        (
+            &[("backend/go.mod", "module x")],
+            "go -C backend test ./...",
+        ),
+        (
+            &[("web/package.json", r#"{"devDependencies":{"jest":"1"}}"#)],
+            "sh -c cd -- \"$1\" && shift && exec \"$@\" sh web npx --no-install jest",
+        ),
         (&[("README.md", "")], ""),
     ] {
         assert_eq!(first(files), cmd, "{files:?}");
@@ -60,34 +109,80 @@ fn several_kinds_are_ordered_by_how_sure_they_are() {
         ("Cargo.toml", ""),
     ]);
     let order: Vec<_> = found.tests.iter().map(|t| t.because.as_str()).collect();
-    assert_eq!(order, ["Cargo.toml", "pyproject.toml: tool.pytest", "package.json: scripts.test", "Makefile: test"]);
-    assert_eq!(found.languages, [Language::Rust, Language::Python, Language::Node, Language::Make]);
+    assert_eq!(
+        order,
+        [
+            "Cargo.toml",
+            "pyproject.toml: tool.pytest",
+            "package.json: scripts.test",
+            "Makefile: test"
+        ]
+    );
+    assert_eq!(
+        found.languages,
+        [
+            Language::Rust,
+            Language::Python,
+            Language::Node,
+            Language::Make
+        ]
+    );
 }
 
 #[test]
 fn guides_are_text_and_bounded() {
-    assert_eq!(look(&[("AGENTS.md", "be kind"), ("CLAUDE.md", "x")]).guide.unwrap(), "be kind");
+    assert_eq!(
+        look(&[("AGENTS.md", "be kind"), ("CLAUDE.md", "x")])
+            .guide
+            .unwrap(),
+        "be kind"
+    );
     assert_eq!(look(&[("CLAUDE.md", "x")]).guide.unwrap(), "x");
     let long = "x".repeat(70_000);
     let found = look(&[("AGENTS.md", &long), ("CLAUDE.md", "short")]);
-    assert_eq!((found.guide.as_deref(), found.problems.len()), (Some("short"), 1));
+    assert_eq!(
+        (found.guide.as_deref(), found.problems.len()),
+        (Some("short"), 1)
+    );
 }
 
 #[test]
 fn a_hostile_atoll_folder_is_inert_and_said() {
-    let found = look(&[(".atoll/workspace.toml", "test = ['make', 'x']\n[[mounts]]\nsrc='/opt'\n"), (".atoll/policy.cedar", "permit")]);
+    let found = look(&[
+        (
+            ".atoll/workspace.toml",
+            "test = ['make', 'x']\n[[mounts]]\nsrc='/opt'\n",
+        ),
+        (".atoll/policy.cedar", "permit"),
+    ]);
     assert_eq!(found.suggested_test.unwrap(), ["make", "x"]);
     assert_eq!(found.suggested_mounts.len(), 1);
     assert!(found.tests.is_empty(), "a suggestion is no test command");
     // Trust is bound to every byte of it.
-    let one = look(&[(".atoll/a", "1"), (".atoll/d/b", "2")]).atoll_hash.unwrap();
-    assert_eq!(look(&[(".atoll/d/b", "2"), (".atoll/a", "1")]).atoll_hash.unwrap(), one);
-    for other in [&[(".atoll/a", "2"), (".atoll/d/b", "2")][..], &[(".atoll/a", "1")], &[(".atoll/a", "1"), (".atoll/d/c", "2")]] {
+    let one = look(&[(".atoll/a", "1"), (".atoll/d/b", "2")])
+        .atoll_hash
+        .unwrap();
+    assert_eq!(
+        look(&[(".atoll/d/b", "2"), (".atoll/a", "1")])
+            .atoll_hash
+            .unwrap(),
+        one
+    );
+    for other in [
+        &[(".atoll/a", "2"), (".atoll/d/b", "2")][..],
+        &[(".atoll/a", "1")],
+        &[(".atoll/a", "1"), (".atoll/d/c", "2")],
+    ] {
         assert_ne!(look(other).atoll_hash.unwrap(), one);
     }
     let bad = look(&[(".atoll/workspace.toml", "test = 'ok'\npolicy = 'open'\n")]);
     assert_eq!(bad.suggested_test, None);
-    assert_eq!(bad.problems, [".atoll/workspace.toml line 2: `policy` is not a setting; there are test, setup and mounts"]);
+    assert_eq!(
+        bad.problems,
+        [
+            ".atoll/workspace.toml line 2: `policy` is not a setting; there are test, setup and mounts"
+        ]
+    );
     // Links are not followed, whatever they lead to.
     let t = tempfile::tempdir().unwrap();
     fs::create_dir(t.path().join(".atoll")).unwrap();
@@ -98,7 +193,10 @@ fn a_hostile_atoll_folder_is_inert_and_said() {
     std::os::unix::fs::symlink("/etc", t.path().join(".atoll")).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", t.path().join("AGENTS.md")).unwrap();
     let found = detect(&Dir::open(t.path()).unwrap()).unwrap();
-    assert_eq!((found.atoll_hash, found.guide, found.problems.len()), (None, None, 1));
+    assert_eq!(
+        (found.atoll_hash, found.guide, found.problems.len()),
+        (None, None, 1)
+    );
 }
 
 #[test]

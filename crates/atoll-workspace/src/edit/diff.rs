@@ -27,7 +27,11 @@ enum Side {
 
 impl<'a> Hunk<'a> {
     fn old(&self) -> Vec<&'a str> {
-        self.lines.iter().filter(|(s, _)| *s != Side::New).map(|(_, l)| *l).collect()
+        self.lines
+            .iter()
+            .filter(|(s, _)| *s != Side::New)
+            .map(|(_, l)| *l)
+            .collect()
     }
 
     fn counts(&self) -> (usize, usize) {
@@ -38,7 +42,10 @@ impl<'a> Hunk<'a> {
     /// Context lines at the front and at the back.
     fn edges(&self) -> (usize, usize) {
         let both = |l: &&(Side, &str)| l.0 == Side::Both;
-        (self.lines.iter().take_while(both).count(), self.lines.iter().rev().take_while(both).count())
+        (
+            self.lines.iter().take_while(both).count(),
+            self.lines.iter().rev().take_while(both).count(),
+        )
     }
 }
 
@@ -62,9 +69,17 @@ pub(super) fn apply(text: &str, diff: &str) -> Result<Applied, Error> {
         }
         tolerated.extend(place.said.iter().map(|s| format!("{name}: {s}")));
         let at = if place.at == usize::MAX { 0 } else { place.at };
-        out.extend(lines.all[done..at].iter().map(|(t, e)| ((*t).to_owned(), *e)));
+        out.extend(
+            lines.all[done..at]
+                .iter()
+                .map(|(t, e)| ((*t).to_owned(), *e)),
+        );
         let kept = &hunk.lines[place.skipped_front..hunk.lines.len() - place.skipped_back];
-        let old: Vec<&str> = kept.iter().filter(|(s, _)| *s != Side::New).map(|(_, l)| *l).collect();
+        let old: Vec<&str> = kept
+            .iter()
+            .filter(|(s, _)| *s != Side::New)
+            .map(|(_, l)| *l)
+            .collect();
         let fit = Fit::new(&texts[at..at + old.len()], &old, place.level);
         let mut file_at = at;
         for (side, line) in kept {
@@ -80,12 +95,18 @@ pub(super) fn apply(text: &str, diff: &str) -> Result<Applied, Error> {
         done = file_at;
         let at_end = done == lines.all.len() && kept.last().is_some_and(|(s, _)| *s == Side::New);
         // Without a mark the file's own style stays.
-        if at_end && (hunk.unfinished || (was_unfinished && !hunk.marked)) && let Some(last) = out.last_mut() {
+        if at_end
+            && (hunk.unfinished || (was_unfinished && !hunk.marked))
+            && let Some(last) = out.last_mut()
+        {
             last.1 = "";
         }
     }
     out.extend(lines.all[done..].iter().map(|(t, e)| ((*t).to_owned(), *e)));
-    Ok(Applied { text: joined(&out, ending), tolerated })
+    Ok(Applied {
+        text: joined(&out, ending),
+        tolerated,
+    })
 }
 
 // Only the last line may lack its ending.
@@ -93,7 +114,11 @@ fn joined(out: &[(String, &str)], ending: &str) -> String {
     let mut text = String::new();
     for (n, (line, own)) in out.iter().enumerate() {
         text.push_str(line);
-        text.push_str(if own.is_empty() && n + 1 < out.len() { ending } else { own });
+        text.push_str(if own.is_empty() && n + 1 < out.len() {
+            ending
+        } else {
+            own
+        });
     }
     text
 }
@@ -110,7 +135,13 @@ struct Place {
 /// How many context lines at either edge may be wrong.
 const FUZZ_MAX: usize = 2;
 
-fn locate(texts: &[&str], hunk: &Hunk<'_>, from: usize, shift: isize, name: &str) -> Result<Place, Error> {
+fn locate(
+    texts: &[&str],
+    hunk: &Hunk<'_>,
+    from: usize,
+    shift: isize,
+    name: &str,
+) -> Result<Place, Error> {
     let old = hunk.old();
     if old.is_empty() || old.iter().all(|l| l.trim().is_empty()) {
         return blank_place(texts, hunk, &old, from, name);
@@ -128,16 +159,29 @@ fn locate(texts: &[&str], hunk: &Hunk<'_>, from: usize, shift: isize, name: &str
                 if found.is_empty() {
                     continue;
                 }
-                return Err(Error::Ambiguous { what: name.to_owned(), lines: found.iter().map(|n| n + 1).collect() });
+                return Err(Error::Ambiguous {
+                    what: name.to_owned(),
+                    lines: found.iter().map(|n| n + 1).collect(),
+                });
             };
             let mut said: Vec<&'static str> = level.said().into_iter().collect();
             if fuzz > 0 {
                 said.push("some context lines at its edges differed");
             }
-            return Ok(Place { at, level, skipped_front: skip_front, skipped_back: skip_back, said });
+            return Ok(Place {
+                at,
+                level,
+                skipped_front: skip_front,
+                skipped_back: skip_back,
+                said,
+            });
         }
     }
-    Err(Error::NotFound { what: name.to_owned(), nearest: nearest(texts, &old), already: false })
+    Err(Error::NotFound {
+        what: name.to_owned(),
+        nearest: nearest(texts, &old),
+        already: false,
+    })
 }
 
 /// The one place that fits; among several, the one whose line number the header
@@ -148,27 +192,49 @@ fn choose(found: &[usize], hunk: &Hunk<'_>, shift: isize, skipped: usize) -> Opt
         [at] => Some(*at),
         [] => None,
         several => {
-            let start = hunk.start.filter(|_| hunk.counted && shift == 0 && skipped == 0)?;
+            let start = hunk
+                .start
+                .filter(|_| hunk.counted && shift == 0 && skipped == 0)?;
             several.iter().copied().find(|at| at + 1 == start)
         }
     }
 }
 
 // Nothing to recognise the place by: only an empty file, or a header that says where.
-fn blank_place(texts: &[&str], hunk: &Hunk<'_>, old: &[&str], from: usize, name: &str) -> Result<Place, Error> {
-    let place = |at| Place { at, level: Level::Exact, skipped_front: 0, skipped_back: 0, said: vec![] };
+fn blank_place(
+    texts: &[&str],
+    hunk: &Hunk<'_>,
+    old: &[&str],
+    from: usize,
+    name: &str,
+) -> Result<Place, Error> {
+    let place = |at| Place {
+        at,
+        level: Level::Exact,
+        skipped_front: 0,
+        skipped_back: 0,
+        said: vec![],
+    };
     if texts.is_empty() && old.is_empty() {
         return Ok(place(usize::MAX));
     }
-    let stated = hunk.start.filter(|_| hunk.counted).map(|s| if old.is_empty() { s } else { s.wrapping_sub(1) });
+    let stated = hunk
+        .start
+        .filter(|_| hunk.counted)
+        .map(|s| if old.is_empty() { s } else { s.wrapping_sub(1) });
     match stated {
-        Some(at) if at >= from && texts.get(at..at + old.len()).is_some_and(|w| w == old) => Ok(place(at)),
-        _ => Err(Error::Malformed(format!("{name} has no context lines; add some of the lines around the change"))),
+        Some(at) if at >= from && texts.get(at..at + old.len()).is_some_and(|w| w == old) => {
+            Ok(place(at))
+        }
+        _ => Err(Error::Malformed(format!(
+            "{name} has no context lines; add some of the lines around the change"
+        ))),
     }
 }
 
 fn parse(diff: &str) -> Result<Vec<Hunk<'_>>, Error> {
-    let malformed = |why: &str| Error::Malformed(format!("{why}; send a unified diff of this one file"));
+    let malformed =
+        |why: &str| Error::Malformed(format!("{why}; send a unified diff of this one file"));
     let mut hunks: Vec<Hunk<'_>> = Vec::new();
     let mut open = false;
     let mut files = 0;
@@ -178,7 +244,8 @@ fn parse(diff: &str) -> Result<Vec<Hunk<'_>>, Error> {
         let line = all[n];
         // Lines that a hunk still owes are its own, whatever they look like.
         let owed = open && hunks.last().is_some_and(owes);
-        let header = line.starts_with("--- ") && all.get(n + 1).is_some_and(|l| l.starts_with("+++ "));
+        let header =
+            line.starts_with("--- ") && all.get(n + 1).is_some_and(|l| l.starts_with("+++ "));
         n += 1;
         if header && !owed {
             files += 1;
@@ -190,11 +257,21 @@ fn parse(diff: &str) -> Result<Vec<Hunk<'_>>, Error> {
             if hunks.len() >= HUNKS_MAX {
                 return Err(malformed("the diff has too many hunks"));
             }
-            let (start, declared) = range(line).map_or((None, None), |(s, old, new)| (Some(s), Some((old, new))));
-            hunks.push(Hunk { start, declared, counted: false, lines: vec![], marked: false, unfinished: false });
+            let (start, declared) =
+                range(line).map_or((None, None), |(s, old, new)| (Some(s), Some((old, new))));
+            hunks.push(Hunk {
+                start,
+                declared,
+                counted: false,
+                lines: vec![],
+                marked: false,
+                unfinished: false,
+            });
             open = true;
         } else if open && let Some(hunk) = hunks.last_mut() {
-            body(hunk, line).ok_or_else(|| malformed("a line of a hunk starts with neither a space, `+` nor `-`"))?;
+            body(hunk, line).ok_or_else(|| {
+                malformed("a line of a hunk starts with neither a space, `+` nor `-`")
+            })?;
         }
     }
     if files > 1 {
@@ -202,12 +279,20 @@ fn parse(diff: &str) -> Result<Vec<Hunk<'_>>, Error> {
     }
     // A blank last line is the end of the message, not context.
     for hunk in &mut hunks {
-        while hunk.declared != Some(hunk.counts()) && hunk.lines.last().is_some_and(|(s, l)| *s == Side::Both && l.is_empty()) {
+        while hunk.declared != Some(hunk.counts())
+            && hunk
+                .lines
+                .last()
+                .is_some_and(|(s, l)| *s == Side::Both && l.is_empty())
+        {
             hunk.lines.pop();
         }
         hunk.counted = hunk.declared == Some(hunk.counts());
     }
-    if hunks.iter().all(|h| h.lines.iter().all(|(s, _)| *s == Side::Both)) {
+    if hunks
+        .iter()
+        .all(|h| h.lines.iter().all(|(s, _)| *s == Side::Both))
+    {
         return Err(malformed("the diff has no changed line"));
     }
     Ok(hunks)
@@ -239,7 +324,7 @@ fn body<'a>(hunk: &mut Hunk<'a>, line: &'a str) -> Option<()> {
 
 /// Start and counts of `@@ -start,old +start,new @@`.
 fn range(line: &str) -> Option<(usize, usize, usize)> {
-    let mut parts = line.strip_prefix("@@")?.trim_start().split_whitespace();
+    let mut parts = line.strip_prefix("@@")?.split_whitespace();
     let read = |p: &str| -> Option<(usize, usize)> {
         let (start, count) = p.split_once(',').unwrap_or((p, "1"));
         Some((start.parse().ok()?, count.parse().ok()?))

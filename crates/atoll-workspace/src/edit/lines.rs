@@ -27,7 +27,11 @@ impl<'a> Lines<'a> {
     /// The ending that most lines have.
     pub(crate) fn ending(&self) -> &'static str {
         let crlf = self.all.iter().filter(|(_, e)| *e == "\r\n").count();
-        if crlf * 2 > self.all.len() { "\r\n" } else { "\n" }
+        if crlf * 2 > self.all.len() {
+            "\r\n"
+        } else {
+            "\n"
+        }
     }
 }
 
@@ -42,7 +46,10 @@ pub(super) fn to_crlf(text: &str) -> String {
 
 /// The lines of a needle: an ending of the last line makes no empty line.
 pub(super) fn needle(text: &str) -> Vec<&str> {
-    let mut lines: Vec<&str> = text.split('\n').map(|l| l.strip_suffix('\r').unwrap_or(l)).collect();
+    let mut lines: Vec<&str> = text
+        .split('\n')
+        .map(|l| l.strip_suffix('\r').unwrap_or(l))
+        .collect();
     if lines.last() == Some(&"") {
         lines.pop();
     }

@@ -14,8 +14,13 @@ pub(super) enum Level {
     IndentQuotes,
 }
 
-pub(super) const LEVELS: [Level; 5] =
-    [Level::Exact, Level::Trailing, Level::Quotes, Level::Indent, Level::IndentQuotes];
+pub(super) const LEVELS: [Level; 5] = [
+    Level::Exact,
+    Level::Trailing,
+    Level::Quotes,
+    Level::Indent,
+    Level::IndentQuotes,
+];
 
 impl Level {
     pub(super) fn said(self) -> Option<&'static str> {
@@ -41,7 +46,11 @@ impl Level {
             return Cow::Borrowed(line);
         }
         let line = line.trim_end();
-        if self.folds() && !line.is_ascii() { Cow::Owned(plain(line)) } else { Cow::Borrowed(line) }
+        if self.folds() && !line.is_ascii() {
+            Cow::Owned(plain(line))
+        } else {
+            Cow::Borrowed(line)
+        }
     }
 }
 
@@ -70,9 +79,16 @@ pub(super) fn common_indent<'a>(lines: &[&'a str]) -> &'a str {
         common = Some(match common {
             None => indent,
             Some(c) => {
-                let same = c.bytes().zip(indent.bytes()).take_while(|(a, b)| a == b).count();
+                let same = c
+                    .bytes()
+                    .zip(indent.bytes())
+                    .take_while(|(a, b)| a == b)
+                    .count();
                 // White space may be multi-byte: stay on a boundary.
-                let same = (0..=same).rev().find(|n| c.is_char_boundary(*n)).unwrap_or(0);
+                let same = (0..=same)
+                    .rev()
+                    .find(|n| c.is_char_boundary(*n))
+                    .unwrap_or(0);
                 &c[..same]
             }
         });
@@ -86,21 +102,35 @@ pub(super) const PLACES_MAX: usize = 20;
 /// Where `needle` stands in `lines` from line `from` on, at this level.
 pub(super) fn places(lines: &[&str], needle: &[&str], from: usize, level: Level) -> Vec<usize> {
     let mut found = Vec::new();
-    if needle.is_empty() || needle.iter().all(|l| l.trim().is_empty()) || needle.len() > lines.len() {
+    if needle.is_empty() || needle.iter().all(|l| l.trim().is_empty()) || needle.len() > lines.len()
+    {
         return found;
     }
-    let needle_indent = if level.dedents() { common_indent(needle) } else { "" };
-    let forms: Vec<Cow<'_, str>> =
-        needle.iter().map(|l| level.form(l.strip_prefix(needle_indent).unwrap_or(l.trim_start()))).collect();
+    let needle_indent = if level.dedents() {
+        common_indent(needle)
+    } else {
+        ""
+    };
+    let forms: Vec<Cow<'_, str>> = needle
+        .iter()
+        .map(|l| level.form(l.strip_prefix(needle_indent).unwrap_or(l.trim_start())))
+        .collect();
     // The first line with something in it decides quickly at most places.
-    let key = needle.iter().position(|l| !l.trim().is_empty()).unwrap_or(0);
+    let key = needle
+        .iter()
+        .position(|l| !l.trim().is_empty())
+        .unwrap_or(0);
     let key_form = level.form(needle[key].trim()).trim().to_owned();
     for at in from..=lines.len() - needle.len() {
         if level.form(lines[at + key].trim()).trim() != key_form {
             continue;
         }
         let window = &lines[at..at + needle.len()];
-        let indent = if level.dedents() { common_indent(window) } else { "" };
+        let indent = if level.dedents() {
+            common_indent(window)
+        } else {
+            ""
+        };
         let fits = window.iter().zip(&forms).all(|(line, form)| {
             let line = line.strip_prefix(indent).unwrap_or(line.trim_start());
             level.form(line) == *form
@@ -131,11 +161,18 @@ pub(super) fn nearest(lines: &[&str], needle: &[&str]) -> String {
             votes[at.saturating_sub(n)] += want.len();
         }
     }
-    let best = votes.iter().enumerate().max_by_key(|(at, v)| (**v, std::cmp::Reverse(*at)));
+    let best = votes
+        .iter()
+        .enumerate()
+        .max_by_key(|(at, v)| (**v, std::cmp::Reverse(*at)));
     if let Some((at, _)) = best.filter(|(_, v)| **v > 0) {
         return numbered(lines, at.saturating_sub(1), size + 2);
     }
-    let longest = wanted.iter().max_by_key(|l| l.len()).copied().unwrap_or_default();
+    let longest = wanted
+        .iter()
+        .max_by_key(|l| l.len())
+        .copied()
+        .unwrap_or_default();
     let grams = bigrams(longest);
     let alike = lines
         .iter()

@@ -66,14 +66,20 @@ pub enum Error {
 }
 
 fn join(lines: &[usize]) -> String {
-    lines.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    lines
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn shown(nearest: &str) -> String {
     if nearest.is_empty() {
         "; read the file again".to_owned()
     } else {
-        format!("; the nearest place is\n{nearest}\nCopy the lines exactly as they are, without line numbers")
+        format!(
+            "; the nearest place is\n{nearest}\nCopy the lines exactly as they are, without line numbers"
+        )
     }
 }
 
@@ -86,18 +92,30 @@ pub const TEXT_LIMIT_BYTES: usize = 8 << 20;
 /// [`Error`]; nothing was guessed.
 pub fn apply(text: &str, edit: &Edit<'_>) -> Result<Applied, Error> {
     let edit_bytes = match edit {
-        Edit::Replace { search, replace, .. } => search.len() + replace.len(),
+        Edit::Replace {
+            search, replace, ..
+        } => search.len() + replace.len(),
         Edit::Whole(t) | Edit::Diff(t) => t.len(),
     };
     if text.len() > TEXT_LIMIT_BYTES || edit_bytes > TEXT_LIMIT_BYTES {
-        return Err(Error::Malformed(format!("the file or the edit is larger than {TEXT_LIMIT_BYTES} bytes")));
+        return Err(Error::Malformed(format!(
+            "the file or the edit is larger than {TEXT_LIMIT_BYTES} bytes"
+        )));
     }
     let applied = match edit {
-        Edit::Replace { search, replace, all } => replace::apply(text, search, replace, *all)?,
+        Edit::Replace {
+            search,
+            replace,
+            all,
+        } => replace::apply(text, search, replace, *all)?,
         Edit::Whole(content) => whole(text, content),
         Edit::Diff(diff) => diff::apply(text, diff)?,
     };
-    if applied.text == text { Err(Error::NoChange) } else { Ok(applied) }
+    if applied.text == text {
+        Err(Error::NoChange)
+    } else {
+        Ok(applied)
+    }
 }
 
 fn whole(old: &str, new: &str) -> Applied {

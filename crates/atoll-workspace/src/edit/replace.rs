@@ -16,19 +16,29 @@ pub(super) fn apply(text: &str, search: &str, replace: &str, all: bool) -> Resul
         return Err(Error::NoChange);
     }
     let mut tolerated = Vec::new();
-    if !text.contains(search) && (all_crlf(text) || (search.contains('\r') && !text.contains('\r'))) {
+    if !text.contains(search) && (all_crlf(text) || (search.contains('\r') && !text.contains('\r')))
+    {
         // One style in the file: work without it and put it back.
         let had_crlf = all_crlf(text);
         let lf = |s: &str| s.replace("\r\n", "\n");
         let done = at_lf(&lf(text), &lf(search), &lf(replace), all, &mut tolerated)?;
         tolerated.insert(0, "line endings differed".to_owned());
-        return Ok(Applied { text: if had_crlf { to_crlf(&done) } else { done }, tolerated });
+        return Ok(Applied {
+            text: if had_crlf { to_crlf(&done) } else { done },
+            tolerated,
+        });
     }
     let text = at_lf(text, search, replace, all, &mut tolerated)?;
     Ok(Applied { text, tolerated })
 }
 
-fn at_lf(text: &str, search: &str, replace: &str, all: bool, tolerated: &mut Vec<String>) -> Result<String, Error> {
+fn at_lf(
+    text: &str,
+    search: &str,
+    replace: &str,
+    all: bool,
+    tolerated: &mut Vec<String>,
+) -> Result<String, Error> {
     if let Some(done) = exact(text, search, replace, all)? {
         return Ok(done);
     }
@@ -46,12 +56,21 @@ fn at_lf(text: &str, search: &str, replace: &str, all: bool, tolerated: &mut Vec
                     tolerated.extend(level.said().map(str::to_owned));
                     return Ok(splice(&lines, at, &variant.search, &variant.replace, level));
                 }
-                _ => return Err(Error::Ambiguous { what: WHAT.into(), lines: found.iter().map(|n| n + 1).collect() }),
+                _ => {
+                    return Err(Error::Ambiguous {
+                        what: WHAT.into(),
+                        lines: found.iter().map(|n| n + 1).collect(),
+                    });
+                }
             }
         }
     }
     let already = replace.trim().len() > 8 && text.matches(replace.trim()).count() == 1;
-    Err(Error::NotFound { what: WHAT.into(), nearest: nearest(&texts, &as_is.0), already })
+    Err(Error::NotFound {
+        what: WHAT.into(),
+        nearest: nearest(&texts, &as_is.0),
+        already,
+    })
 }
 
 fn exact(text: &str, search: &str, replace: &str, all: bool) -> Result<Option<String>, Error> {
@@ -61,11 +80,16 @@ fn exact(text: &str, search: &str, replace: &str, all: bool) -> Result<Option<St
         _ if all => Ok(Some(text.replace(search, replace))),
         1 => {
             let at = places[0];
-            Ok(Some([&text[..at], replace, &text[at + search.len()..]].concat()))
+            Ok(Some(
+                [&text[..at], replace, &text[at + search.len()..]].concat(),
+            ))
         }
         _ => {
             let line = |at: usize| text[..at].matches('\n').count() + 1;
-            Err(Error::Ambiguous { what: WHAT.into(), lines: places.into_iter().map(line).collect() })
+            Err(Error::Ambiguous {
+                what: WHAT.into(),
+                lines: places.into_iter().map(line).collect(),
+            })
         }
     }
 }
@@ -93,21 +117,39 @@ struct Variant<'a> {
 
 /// The needle as it is, then without blank edges, then without line numbers.
 fn variants<'a>(search: &[&'a str], replace: &[&'a str]) -> Vec<Variant<'a>> {
-    let mut all = vec![Variant { search: search.to_vec(), replace: replace.to_vec(), said: vec![] }];
+    let mut all = vec![Variant {
+        search: search.to_vec(),
+        replace: replace.to_vec(),
+        said: vec![],
+    }];
     let edged = without_edges(search);
     if edged.len() < search.len() {
         let said = vec!["blank lines around the search text were ignored"];
-        all.push(Variant { search: edged, replace: without_edges(replace), said });
+        all.push(Variant {
+            search: edged,
+            replace: without_edges(replace),
+            said,
+        });
     }
     for spaced in [false, true] {
-        let Some(bare) = without_numbers(search, spaced) else { continue };
+        let Some(bare) = without_numbers(search, spaced) else {
+            continue;
+        };
         let replace = without_numbers(replace, spaced).unwrap_or_else(|| replace.to_vec());
         let said = vec!["line numbers in the search text were ignored"];
         let edged = without_edges(&bare);
         let shorter = edged.len() < bare.len();
-        all.push(Variant { search: bare, replace: replace.clone(), said: said.clone() });
+        all.push(Variant {
+            search: bare,
+            replace: replace.clone(),
+            said: said.clone(),
+        });
         if shorter {
-            all.push(Variant { search: edged, replace: without_edges(&replace), said });
+            all.push(Variant {
+                search: edged,
+                replace: without_edges(&replace),
+                said,
+            });
         }
     }
     all
@@ -137,8 +179,16 @@ fn without_numbers<'a>(lines: &[&'a str], spaced: bool) -> Option<Vec<&'a str>> 
         let bare = if let Some(tabbed) = rest.strip_prefix('\t') {
             tabbed
         } else {
-            let marked = rest.trim_start_matches(' ').strip_prefix(['|', '→', ':', '│'])?;
-            if spaced { marked.strip_prefix(' ').or(marked.is_empty().then_some(""))? } else { marked }
+            let marked = rest
+                .trim_start_matches(' ')
+                .strip_prefix(['|', '→', ':', '│'])?;
+            if spaced {
+                marked
+                    .strip_prefix(' ')
+                    .or(marked.is_empty().then_some(""))?
+            } else {
+                marked
+            }
         };
         out.push(bare);
     }
@@ -148,7 +198,10 @@ fn without_numbers<'a>(lines: &[&'a str], spaced: bool) -> Option<Vec<&'a str>> 
 /// Puts `replace` where `search` stands at line `at`. Lines that both share keep
 /// the file's own text; new ones take the file's indentation and endings.
 fn splice(lines: &Lines<'_>, at: usize, search: &[&str], replace: &[&str], level: Level) -> String {
-    let window: Vec<&str> = lines.all[at..at + search.len()].iter().map(|(t, _)| *t).collect();
+    let window: Vec<&str> = lines.all[at..at + search.len()]
+        .iter()
+        .map(|(t, _)| *t)
+        .collect();
     let ending = lines.ending();
     let mut middle: Vec<(String, &str)> = Vec::new();
     let fit = Fit::new(&window, search, level);
@@ -164,15 +217,23 @@ fn splice(lines: &Lines<'_>, at: usize, search: &[&str], replace: &[&str], level
     }
     // A file without a last newline stays without one.
     let to_end = at + search.len() == lines.all.len();
-    if to_end && lines.all.last().is_some_and(|(_, e)| e.is_empty()) {
-        if let Some(last) = middle.last_mut() {
-            last.1 = "";
-        }
+    let unfinished = lines.all.last().is_some_and(|(_, e)| e.is_empty());
+    if to_end
+        && unfinished
+        && let Some(last) = middle.last_mut()
+    {
+        last.1 = "";
     }
     let mut out = String::new();
-    lines.all[..at].iter().for_each(|(t, e)| out.extend([*t, *e]));
-    middle.iter().for_each(|(t, e)| out.extend([t.as_str(), *e]));
-    lines.all[at + search.len()..].iter().for_each(|(t, e)| out.extend([*t, *e]));
+    lines.all[..at]
+        .iter()
+        .for_each(|(t, e)| out.extend([*t, *e]));
+    middle
+        .iter()
+        .for_each(|(t, e)| out.extend([t.as_str(), *e]));
+    lines.all[at + search.len()..]
+        .iter()
+        .for_each(|(t, e)| out.extend([*t, *e]));
     out
 }
 
@@ -191,11 +252,20 @@ impl<'a> Fit<'a> {
         let straighten = matches!(level, Level::Quotes | Level::IndentQuotes)
             && window.iter().all(|l| plain(l) == *l)
             && search.iter().any(|l| plain(l) != *l);
-        Self { from: common_indent(search), to: common_indent(window), shifts, straighten }
+        Self {
+            from: common_indent(search),
+            to: common_indent(window),
+            shifts,
+            straighten,
+        }
     }
 
     pub(super) fn line(&self, line: &str) -> String {
-        let text = if self.straighten { plain(line) } else { line.to_owned() };
+        let text = if self.straighten {
+            plain(line)
+        } else {
+            line.to_owned()
+        };
         if !self.shifts || text.trim().is_empty() {
             return text;
         }
@@ -206,7 +276,10 @@ impl<'a> Fit<'a> {
                 let own = text.len() - text.trim_start().len();
                 let less = self.from.len().saturating_sub(own);
                 let keep = self.to.len().saturating_sub(less);
-                let keep = (0..=keep).rev().find(|n| self.to.is_char_boundary(*n)).unwrap_or(0);
+                let keep = (0..=keep)
+                    .rev()
+                    .find(|n| self.to.is_char_boundary(*n))
+                    .unwrap_or(0);
                 format!("{}{}", &self.to[..keep], text.trim_start())
             }
         }

@@ -3,7 +3,11 @@ use proptest::prelude::*;
 use super::*;
 
 fn swap<'a>(search: &'a str, replace: &'a str) -> Edit<'a> {
-    Edit::Replace { search, replace, all: false }
+    Edit::Replace {
+        search,
+        replace,
+        all: false,
+    }
 }
 
 fn ok(text: &str, edit: &Edit<'_>) -> (String, Vec<String>) {
@@ -23,15 +27,47 @@ fn an_exact_place_is_replaced() {
 #[test]
 fn two_places_are_named_and_neither_is_taken() {
     let e = apply(FILE, &swap("    x\n}", "    y\n}")).unwrap_err();
-    assert_eq!(e, Error::Ambiguous { what: "the search text".into(), lines: vec![3, 8] });
-    assert_eq!(apply("aaa", &swap("aa", "b")).unwrap_err(), Error::Ambiguous { what: "the search text".into(), lines: vec![1, 1] });
-    let (text, _) = ok(FILE, &Edit::Replace { search: "    x\n", replace: "    y\n", all: true });
+    assert_eq!(
+        e,
+        Error::Ambiguous {
+            what: "the search text".into(),
+            lines: vec![3, 8]
+        }
+    );
+    assert_eq!(
+        apply("aaa", &swap("aa", "b")).unwrap_err(),
+        Error::Ambiguous {
+            what: "the search text".into(),
+            lines: vec![1, 1]
+        }
+    );
+    let (text, _) = ok(
+        FILE,
+        &Edit::Replace {
+            search: "    x\n",
+            replace: "    y\n",
+            all: true,
+        },
+    );
     assert_eq!(text.matches("    y\n").count(), 2);
     // Loosely, too: both fit once indentation is ignored.
     let e = apply(FILE, &swap("  x\n}", "  y\n}")).unwrap_err();
-    assert!(matches!(e, Error::NotFound { .. } | Error::Ambiguous { .. }));
-    let e = apply("if a:\n    go()\n    stop()\nelse:\n  go()\n  stop()\n", &swap("go()\nstop()\n", "x()\n")).unwrap_err();
-    assert_eq!(e, Error::Ambiguous { what: "the search text".into(), lines: vec![2, 5] });
+    assert!(matches!(
+        e,
+        Error::NotFound { .. } | Error::Ambiguous { .. }
+    ));
+    let e = apply(
+        "if a:\n    go()\n    stop()\nelse:\n  go()\n  stop()\n",
+        &swap("go()\nstop()\n", "x()\n"),
+    )
+    .unwrap_err();
+    assert_eq!(
+        e,
+        Error::Ambiguous {
+            what: "the search text".into(),
+            lines: vec![2, 5]
+        }
+    );
 }
 
 #[test]
@@ -40,7 +76,10 @@ fn trailing_space_and_endings_are_tolerated() {
     assert_eq!(text, "a  \nB\nc\n", "the shared line keeps its own text");
     assert_eq!(said, ["trailing white space differed"]);
     let (text, said) = ok("a\r\nb\r\nc\r\n", &swap("a\nb\n", "a\nx\ny\n"));
-    assert_eq!((text.as_str(), said[0].as_str()), ("a\r\nx\r\ny\r\nc\r\n", "line endings differed"));
+    assert_eq!(
+        (text.as_str(), said[0].as_str()),
+        ("a\r\nx\r\ny\r\nc\r\n", "line endings differed")
+    );
     let (text, _) = ok("a\nb\nc\n", &swap("a\r\nb\r\n", "a\r\nx\r\n"));
     assert_eq!(text, "a\nx\nc\n");
     // Mixed endings: each line keeps its own.
@@ -53,40 +92,76 @@ fn trailing_space_and_endings_are_tolerated() {
 #[test]
 fn a_shift_of_indentation_is_carried_over() {
     let file = "class A:\n    def f(self):\n        if x:\n            return 1\n";
-    let (text, said) = ok(file, &swap("if x:\n    return 1", "if x:\n    y = 2\n    return y"));
-    assert_eq!(text, "class A:\n    def f(self):\n        if x:\n            y = 2\n            return y\n");
+    let (text, said) = ok(
+        file,
+        &swap("if x:\n    return 1", "if x:\n    y = 2\n    return y"),
+    );
+    assert_eq!(
+        text,
+        "class A:\n    def f(self):\n        if x:\n            y = 2\n            return y\n"
+    );
     assert_eq!(said.len(), 1);
-    let (text, _) = ok("\tif x {\n\t\ty()\n\t}\n", &swap("if x {\n\ty()\n}", "if x {\n\tz()\n}\nw()"));
+    let (text, _) = ok(
+        "\tif x {\n\t\ty()\n\t}\n",
+        &swap("if x {\n\ty()\n}", "if x {\n\tz()\n}\nw()"),
+    );
     assert_eq!(text, "\tif x {\n\t\tz()\n\t}\n\tw()\n");
     // The needle is deeper than the file; a new line is shallower than the needle.
     let (text, _) = ok("a\n  b\n", &swap("    a\n      b\n", "    a\n  c\n"));
     assert_eq!(text, "a\nc\n");
     // A shift that isn't uniform is another text.
-    assert!(matches!(apply("if x:\n    a()\n    b()\n", &swap("if x:\n  a()\n    b()", "z")), Err(Error::NotFound { .. })));
+    assert!(matches!(
+        apply(
+            "if x:\n    a()\n    b()\n",
+            &swap("if x:\n  a()\n    b()", "z")
+        ),
+        Err(Error::NotFound { .. })
+    ));
 }
 
 #[test]
 fn pasted_line_numbers_and_quotes_are_tolerated() {
-    for pasted in ["     2\t    let x = 1;\n     3\t    x\n", "2|    let x = 1;\n3|    x", "2:     let x = 1;\n3:     x"] {
+    for pasted in [
+        "     2\t    let x = 1;\n     3\t    x\n",
+        "2|    let x = 1;\n3|    x",
+        "2:     let x = 1;\n3:     x",
+    ] {
         let (text, said) = ok(FILE, &swap(pasted, "    let x = 7;\n    x"));
         assert_eq!(text, FILE.replace("= 1;", "= 7;"), "{pasted}");
         assert!(said.contains(&"line numbers in the search text were ignored".to_owned()));
     }
-    let (text, _) = ok("say(\"it's\")\nend\n", &swap("say(“it’s”)", "say(“it’s so”)"));
+    let (text, _) = ok(
+        "say(\"it's\")\nend\n",
+        &swap("say(“it’s”)", "say(“it’s so”)"),
+    );
     assert_eq!(text, "say(\"it's so\")\nend\n");
-    let (text, _) = ok("say(“it’s”)\nlast\n", &swap("say(\"it's\")\nlast", "say(\"it's\")\nnew\nlast"));
-    assert_eq!(text, "say(“it’s”)\nnew\nlast\n", "the file's own typography stays");
+    let (text, _) = ok(
+        "say(“it’s”)\nlast\n",
+        &swap("say(\"it's\")\nlast", "say(\"it's\")\nnew\nlast"),
+    );
+    assert_eq!(
+        text, "say(“it’s”)\nnew\nlast\n",
+        "the file's own typography stays"
+    );
 }
 
 #[test]
 fn what_is_not_there_is_shown_nearest() {
     let e = apply(FILE, &swap("fn b() {\n    let x = 3;\n", "")).unwrap_err();
-    let Error::NotFound { nearest, .. } = &e else { panic!("{e:?}") };
+    let Error::NotFound { nearest, .. } = &e else {
+        panic!("{e:?}")
+    };
     assert!(nearest.contains("     7\t    let x = 2;"), "{nearest}");
     let e = apply(FILE, &swap("let y = one_and_two;", "let x = 1;")).unwrap_err();
     assert!(matches!(e, Error::NotFound { already: true, .. }));
-    assert!(matches!(apply("", &swap("x", "y")), Err(Error::NotFound { .. })));
-    assert!(matches!(apply("x", &swap(" \n", "y")), Err(Error::Malformed(_))));
+    assert!(matches!(
+        apply("", &swap("x", "y")),
+        Err(Error::NotFound { .. })
+    ));
+    assert!(matches!(
+        apply("x", &swap(" \n", "y")),
+        Err(Error::Malformed(_))
+    ));
     assert_eq!(apply("x", &swap("x", "x")), Err(Error::NoChange));
 }
 
@@ -106,27 +181,84 @@ fn a_diff_applies_with_wrong_numbers_and_some_wrong_context() {
     assert_eq!(text, FILE.replace("= 2;", "= 20;"));
     assert_eq!(said, ["hunk 1: some context lines at its edges differed"]);
     let e = apply(FILE, &Edit::Diff("@@ -99,2 +99,2 @@\n-    x\n+    y\n }\n")).unwrap_err();
-    assert_eq!(e, Error::Ambiguous { what: "hunk 1".into(), lines: vec![3, 8] });
+    assert_eq!(
+        e,
+        Error::Ambiguous {
+            what: "hunk 1".into(),
+            lines: vec![3, 8]
+        }
+    );
     // The header states which, and counts right.
     let (text, _) = ok(FILE, &Edit::Diff("@@ -8,2 +8,2 @@\n-    x\n+    y\n }\n"));
-    assert!(text.ends_with("let x = 2;\n    y\n}\n") && text.starts_with("fn a() {\n    let x = 1;\n    x\n"));
+    assert!(
+        text.ends_with("let x = 2;\n    y\n}\n")
+            && text.starts_with("fn a() {\n    let x = 1;\n    x\n")
+    );
 }
 
 #[test]
 fn odd_diffs_are_refused_or_read() {
-    for bad in ["", "hello", "@@ -1 +1 @@\n a\n", "@@ -1 +1 @@\nnot a diff line\n", "--- a\n+++ b\n@@ @@\n-x\n--- c\n+++ d\n@@ @@\n-y\n"] {
-        assert!(matches!(apply("x\ny\n", &Edit::Diff(bad)), Err(Error::Malformed(_))), "{bad:?}");
+    for bad in [
+        "",
+        "hello",
+        "@@ -1 +1 @@\n a\n",
+        "@@ -1 +1 @@\nnot a diff line\n",
+        "--- a\n+++ b\n@@ @@\n-x\n--- c\n+++ d\n@@ @@\n-y\n",
+    ] {
+        assert!(
+            matches!(apply("x\ny\n", &Edit::Diff(bad)), Err(Error::Malformed(_))),
+            "{bad:?}"
+        );
     }
-    assert_eq!(ok("", &Edit::Diff("--- /dev/null\n+++ b/x\n@@ -0,0 +1,2 @@\n+a\n+b\n")).0, "a\nb\n");
-    assert!(matches!(apply("x\n", &Edit::Diff("@@ @@\n+a\n")), Err(Error::Malformed(_))));
-    assert_eq!(ok("a\nb", &Edit::Diff("@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+c\n")).0, "a\nc\n");
-    assert_eq!(ok("a\nb\n", &Edit::Diff("@@ -1,2 +1,2 @@\n a\n-b\n+c\n\\ No newline at end of file\n")).0, "a\nc");
-    assert_eq!(ok("a\r\nb\r\n", &Edit::Diff("@@ -1,2 +1,2 @@\n a\n-b\n+c\n")).0, "a\r\nc\r\n");
-    assert_eq!(ok("a\n-- b\nc\n", &Edit::Diff("```diff\n@@ -1,3 +1,3 @@\n a\n--- b\n+++ c\n c\n```")).1.len(), 0);
+    assert_eq!(
+        ok(
+            "",
+            &Edit::Diff("--- /dev/null\n+++ b/x\n@@ -0,0 +1,2 @@\n+a\n+b\n")
+        )
+        .0,
+        "a\nb\n"
+    );
+    assert!(matches!(
+        apply("x\n", &Edit::Diff("@@ @@\n+a\n")),
+        Err(Error::Malformed(_))
+    ));
+    assert_eq!(
+        ok(
+            "a\nb",
+            &Edit::Diff("@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+c\n")
+        )
+        .0,
+        "a\nc\n"
+    );
+    assert_eq!(
+        ok(
+            "a\nb\n",
+            &Edit::Diff("@@ -1,2 +1,2 @@\n a\n-b\n+c\n\\ No newline at end of file\n")
+        )
+        .0,
+        "a\nc"
+    );
+    assert_eq!(
+        ok("a\r\nb\r\n", &Edit::Diff("@@ -1,2 +1,2 @@\n a\n-b\n+c\n")).0,
+        "a\r\nc\r\n"
+    );
+    assert_eq!(
+        ok(
+            "a\n-- b\nc\n",
+            &Edit::Diff("```diff\n@@ -1,3 +1,3 @@\n a\n--- b\n+++ c\n c\n```")
+        )
+        .1
+        .len(),
+        0
+    );
 }
 
 fn diff_of(old: &str, new: &str) -> String {
-    similar::TextDiff::from_lines(old, new).unified_diff().context_radius(3).header("a/x", "b/x").to_string()
+    similar::TextDiff::from_lines(old, new)
+        .unified_diff()
+        .context_radius(3)
+        .header("a/x", "b/x")
+        .to_string()
 }
 
 proptest! {

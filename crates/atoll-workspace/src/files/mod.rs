@@ -25,7 +25,11 @@ pub(crate) struct Shown {
 /// A path that a tool may touch: not `.git`, not a credential file by name.
 pub(crate) fn tool_path(path: &str) -> Result<RelPath> {
     let path = RelPath::parse_outside_git(path)?;
-    if mask(&path) == Mask::Yes { Err(Error::Masked { path: path.into() }) } else { Ok(path) }
+    if mask(&path) == Mask::Yes {
+        Err(Error::Masked { path: path.into() })
+    } else {
+        Ok(path)
+    }
 }
 
 /// A folder that a tool may look below; `None` is the root.

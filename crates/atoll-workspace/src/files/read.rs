@@ -18,7 +18,12 @@ pub(crate) struct ReadAsk {
 
 impl Default for ReadAsk {
     fn default() -> Self {
-        Self { start_line: 1, lines_max: 1000, text_limit_bytes: 64 << 10, file_limit_bytes: 16 << 20 }
+        Self {
+            start_line: 1,
+            lines_max: 1000,
+            text_limit_bytes: 64 << 10,
+            file_limit_bytes: 16 << 20,
+        }
     }
 }
 
@@ -30,7 +35,10 @@ pub(crate) fn content(root: &Dir, path: &RelPath, limit_bytes: u64) -> Result<Op
     let parent = match root.parent(path) {
         Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
         Err(Errno::LOOP | Errno::XDEV) => {
-            return Err(Error::Path { path: path.to_string(), why: "a folder in it is a symlink or another file system" });
+            return Err(Error::Path {
+                path: path.to_string(),
+                why: "a folder in it is a symlink or another file system",
+            });
         }
         other => other.map_err(fail)?,
     };
@@ -39,7 +47,10 @@ pub(crate) fn content(root: &Dir, path: &RelPath, limit_bytes: u64) -> Result<Op
         Err(Errno::NOENT) => return Ok(None),
         Err(e) => return Err(fail(e)),
         Ok(stat) if kind_of(&stat) != "a file" => {
-            return Err(Error::NotAFile { path: path.to_string(), kind: kind_of(&stat) });
+            return Err(Error::NotAFile {
+                path: path.to_string(),
+                kind: kind_of(&stat),
+            });
         }
         Ok(_) => {}
     }
@@ -47,7 +58,10 @@ pub(crate) fn content(root: &Dir, path: &RelPath, limit_bytes: u64) -> Result<Op
     // It may have been swapped since: ask what was opened.
     let stat = rustix::fs::fstat(&file).map_err(fail)?;
     if kind_of(&stat) != "a file" {
-        return Err(Error::NotAFile { path: path.to_string(), kind: kind_of(&stat) });
+        return Err(Error::NotAFile {
+            path: path.to_string(),
+            kind: kind_of(&stat),
+        });
     }
     match read_bounded(&mut file, limit_bytes).map_err(|e| Error::io("read", path, e))? {
         None => Err(Error::Limit {
@@ -56,7 +70,9 @@ pub(crate) fn content(root: &Dir, path: &RelPath, limit_bytes: u64) -> Result<Op
             hint: "search it, or read parts of it with a command",
         }),
         Some(content) if mask(path) == Mask::IfToken && holds_token(&content) => {
-            Err(Error::Masked { path: path.to_string() })
+            Err(Error::Masked {
+                path: path.to_string(),
+            })
         }
         content => Ok(content),
     }
@@ -64,7 +80,9 @@ pub(crate) fn content(root: &Dir, path: &RelPath, limit_bytes: u64) -> Result<Op
 
 /// Numbered lines of a file, and the hash of the whole.
 pub(crate) fn read(root: &Dir, path: &RelPath, ask: ReadAsk) -> Result<(Shown, Hash)> {
-    let content = content(root, path, ask.file_limit_bytes)?.ok_or_else(|| Error::Missing { path: path.to_string() })?;
+    let content = content(root, path, ask.file_limit_bytes)?.ok_or_else(|| Error::Missing {
+        path: path.to_string(),
+    })?;
     let hash = Hash::of(&content);
     if is_binary(&content) {
         let text = format!("{path} is a binary file of {} bytes", content.len());
@@ -84,7 +102,11 @@ pub(crate) fn read(root: &Dir, path: &RelPath, ask: ReadAsk) -> Result<(Shown, H
     let mut out = String::new();
     let mut last = first - 1;
     let mut cuts = 0;
-    for line in text.lines().skip(first - 1).take(usize::try_from(ask.lines_max).unwrap_or(usize::MAX)) {
+    for line in text
+        .lines()
+        .skip(first - 1)
+        .take(usize::try_from(ask.lines_max).unwrap_or(usize::MAX))
+    {
         let shown = cut(line, LINE_CHARS_MAX);
         if out.len() + shown.len() + 8 > ask.text_limit_bytes {
             break;
@@ -93,10 +115,23 @@ pub(crate) fn read(root: &Dir, path: &RelPath, ask: ReadAsk) -> Result<(Shown, H
         last += 1;
         out.push_str(&format!("{last:>6}\t{shown}\n"));
     }
-    Ok((Shown { text: out, more: notes(path, first, last, total, lossy, cuts) }, hash))
+    Ok((
+        Shown {
+            text: out,
+            more: notes(path, first, last, total, lossy, cuts),
+        },
+        hash,
+    ))
 }
 
-fn notes(path: &RelPath, first: usize, last: usize, total: usize, lossy: bool, cuts: usize) -> Option<String> {
+fn notes(
+    path: &RelPath,
+    first: usize,
+    last: usize,
+    total: usize,
+    lossy: bool,
+    cuts: usize,
+) -> Option<String> {
     let mut notes = Vec::new();
     if total == 0 {
         notes.push(format!("{path} is empty"));
@@ -107,7 +142,10 @@ fn notes(path: &RelPath, first: usize, last: usize, total: usize, lossy: bool, c
         }
     }
     if lossy {
-        notes.push("it is not UTF-8; \u{fffd} stands for what is not text, and edits of such lines fail".to_owned());
+        notes.push(
+            "it is not UTF-8; \u{fffd} stands for what is not text, and edits of such lines fail"
+                .to_owned(),
+        );
     }
     if cuts > 0 {
         notes.push(format!("{cuts} long lines were cut"));

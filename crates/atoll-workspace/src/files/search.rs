@@ -45,7 +45,12 @@ const LINE_CHARS_MAX: usize = 300;
 const CONTEXT_MAX: usize = 10;
 
 /// Lines that match, as `path:line: text`; lines of context as `path-line- text`.
-pub(crate) fn search(root: &Dir, from: Option<&RelPath>, ask: SearchAsk<'_>, tracked: &Tracked) -> Result<Shown> {
+pub(crate) fn search(
+    root: &Dir,
+    from: Option<&RelPath>,
+    ask: SearchAsk<'_>,
+    tracked: &Tracked,
+) -> Result<Shown> {
     if ask.pattern.is_empty() || ask.pattern.len() > PATTERN_BYTES_MAX {
         return Err(Error::Pattern("a pattern has 1 to 4,096 bytes".into()));
     }
@@ -62,14 +67,20 @@ pub(crate) fn search(root: &Dir, from: Option<&RelPath>, ask: SearchAsk<'_>, tra
         .before_context(context)
         .after_context(context)
         .binary_detection(BinaryDetection::quit(0))
-        .heap_limit(Some(usize::try_from(ask.file_limit_bytes).unwrap_or(usize::MAX)))
+        .heap_limit(Some(
+            usize::try_from(ask.file_limit_bytes).unwrap_or(usize::MAX),
+        ))
         .build();
     let mut finder = Finder {
         glob: ask.glob.map(glob).transpose()?,
         ask,
         matcher,
         searcher,
-        hits: Hits { text: String::new(), matches: 0, full: false },
+        hits: Hits {
+            text: String::new(),
+            matches: 0,
+            full: false,
+        },
         files: 0,
         searched: 0,
         large: 0,
@@ -78,14 +89,27 @@ pub(crate) fn search(root: &Dir, from: Option<&RelPath>, ask: SearchAsk<'_>, tra
     if let Some(file) = from.filter(|p| is_file(root, p)) {
         finder.one(root, file)?;
     } else {
-        walk(root, from, Options { limits: Limits::default(), ignores: true, tracked }, &mut finder)?;
+        walk(
+            root,
+            from,
+            Options {
+                limits: Limits::default(),
+                ignores: true,
+                tracked,
+            },
+            &mut finder,
+        )?;
     }
     Ok(finder.shown())
 }
 
 fn glob(glob: &str) -> Result<GlobMatcher> {
     // As in .gitignore: without a slash it fits names at any depth.
-    let anywhere = if glob.contains('/') { glob.trim_start_matches('/').to_owned() } else { format!("**/{glob}") };
+    let anywhere = if glob.contains('/') {
+        glob.trim_start_matches('/').to_owned()
+    } else {
+        format!("**/{glob}")
+    };
     if anywhere.len() > 512 {
         return Err(Error::Pattern("a glob has at most 500 bytes".into()));
     }
@@ -97,7 +121,9 @@ fn glob(glob: &str) -> Result<GlobMatcher> {
 }
 
 fn is_file(root: &Dir, path: &RelPath) -> bool {
-    let stat = root.parent(path).and_then(|d| d.stat(path.name().as_bytes()));
+    let stat = root
+        .parent(path)
+        .and_then(|d| d.stat(path.name().as_bytes()));
     stat.is_ok_and(|s| crate::beneath::kind_of(&s) == "a file")
 }
 
@@ -125,7 +151,8 @@ impl Finder<'_> {
         let at = root.parent(path).map_err(fail)?;
         let stat = at.stat(path.name().as_bytes()).map_err(fail)?;
         self.glob = None;
-        self.file(&at, path.name().as_bytes(), path, &stat).map(drop)
+        self.file(&at, path.name().as_bytes(), path, &stat)
+            .map(drop)
     }
 
     fn shown(self) -> Shown {
@@ -134,38 +161,65 @@ impl Finder<'_> {
             notes.push(format!("no match in {} files", self.searched));
         }
         if self.hits.full {
-            notes.push("there are more matches; narrow the pattern, the path or the glob".to_owned());
+            notes.push(
+                "there are more matches; narrow the pattern, the path or the glob".to_owned(),
+            );
         }
         if self.capped > 0 {
             let max = self.ask.matches_per_file_max;
-            notes.push(format!("only the first {max} matches are shown of {} files", self.capped));
+            notes.push(format!(
+                "only the first {max} matches are shown of {} files",
+                self.capped
+            ));
         }
         if self.large > 0 {
-            notes.push(format!("{} files over {} bytes were not searched", self.large, self.ask.file_limit_bytes));
+            notes.push(format!(
+                "{} files over {} bytes were not searched",
+                self.large, self.ask.file_limit_bytes
+            ));
         }
-        Shown { text: self.hits.text, more: (!notes.is_empty()).then(|| notes.join("; ")) }
+        Shown {
+            text: self.hits.text,
+            more: (!notes.is_empty()).then(|| notes.join("; ")),
+        }
     }
 }
 
 impl Visit for Finder<'_> {
     fn file(&mut self, at: &Dir, name: &[u8], path: &RelPath, stat: &Stat) -> Result<Option<Skip>> {
-        if self.glob.as_ref().is_some_and(|g| !g.is_match(path.as_str())) || mask(path) == Mask::Yes {
+        if self
+            .glob
+            .as_ref()
+            .is_some_and(|g| !g.is_match(path.as_str()))
+            || mask(path) == Mask::Yes
+        {
             return Ok(None);
         }
         if u64::try_from(stat.st_size).unwrap_or(0) > self.ask.file_limit_bytes {
             self.large += 1;
             return Ok(None);
         }
-        let Ok(file) = at.file(name) else { return Ok(None) };
+        let Ok(file) = at.file(name) else {
+            return Ok(None);
+        };
         if !file.metadata().is_ok_and(|m| m.is_file()) {
             return Ok(None);
         }
         self.searched += 1;
         let before = self.hits.text.len();
-        let mut sink = FileSink { path, ask: &self.ask, hits: &mut self.hits, here: 0, capped: false };
+        let mut sink = FileSink {
+            path,
+            ask: &self.ask,
+            hits: &mut self.hits,
+            here: 0,
+            capped: false,
+        };
         // A file that grows meanwhile is read to its bound.
         let reader = file.take(self.ask.file_limit_bytes);
-        if let Err(e) = self.searcher.search_reader(&self.matcher, reader, &mut sink) {
+        if let Err(e) = self
+            .searcher
+            .search_reader(&self.matcher, reader, &mut sink)
+        {
             tracing::debug!(error = %e, "a file was not searched to its end");
         }
         self.capped += u64::from(sink.capped);
@@ -193,8 +247,8 @@ struct FileSink<'a> {
 impl FileSink<'_> {
     /// `false`: the answer is full.
     fn push(&mut self, number: Option<u64>, bytes: &[u8], mark: char) -> bool {
-        let mut number = number.unwrap_or(0);
-        for line in bytes.split_inclusive(|b| *b == b'\n') {
+        let lines = bytes.split_inclusive(|b| *b == b'\n');
+        for (number, line) in (number.unwrap_or(0)..).zip(lines) {
             let text = String::from_utf8_lossy(line);
             let shown = cut(text.trim_end_matches(['\n', '\r']), LINE_CHARS_MAX);
             let line = format!("{}{mark}{number}{mark} {shown}\n", self.path);
@@ -203,7 +257,6 @@ impl FileSink<'_> {
                 return false;
             }
             self.hits.text.push_str(&line);
-            number += 1;
         }
         true
     }

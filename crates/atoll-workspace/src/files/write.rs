@@ -32,13 +32,19 @@ pub(crate) fn put(root: &Dir, path: &RelPath, new: &[u8], how: Put) -> Result<Ha
     let old = expected(root, path, how)?;
     // A file may speak of placeholders; a new one would replace a secret.
     if count(new) > old.as_deref().map_or(0, count) {
-        return Err(Error::Placeholder { path: path.to_string() });
+        return Err(Error::Placeholder {
+            path: path.to_string(),
+        });
     }
     let fail = |e: Errno| match e {
-        Errno::LOOP | Errno::XDEV => {
-            Error::Path { path: path.to_string(), why: "a folder in it is a symlink or another file system" }
-        }
-        Errno::NOTDIR => Error::Path { path: path.to_string(), why: "a folder in it is a file" },
+        Errno::LOOP | Errno::XDEV => Error::Path {
+            path: path.to_string(),
+            why: "a folder in it is a symlink or another file system",
+        },
+        Errno::NOTDIR => Error::Path {
+            path: path.to_string(),
+            why: "a folder in it is a file",
+        },
         e => Error::io("write", path, e),
     };
     let parent = root.parent_made(path, how.owner).map_err(fail)?;
@@ -46,18 +52,26 @@ pub(crate) fn put(root: &Dir, path: &RelPath, new: &[u8], how: Put) -> Result<Ha
         Ok(stat) if stat.st_mode & 0o100 != 0 => 0o755,
         _ => 0o644,
     };
-    parent.replace(path.name(), new, mode, how.owner, Sync::No).map_err(fail)?;
+    parent
+        .replace(path.name(), new, mode, how.owner, Sync::No)
+        .map_err(fail)?;
     Ok(Hash::of(new))
 }
 
 /// Removes a file, and the folders that it leaves empty.
 pub(crate) fn delete(root: &Dir, path: &RelPath, how: Put) -> Result<()> {
     if how.before.is_none() {
-        return Err(Error::Stale { path: path.to_string() });
+        return Err(Error::Stale {
+            path: path.to_string(),
+        });
     }
     expected(root, path, how)?;
-    let parent = root.parent(path).map_err(|e| Error::io("remove", path, e))?;
-    parent.unlink(path.name().as_bytes()).map_err(|e| Error::io("remove", path, e))?;
+    let parent = root
+        .parent(path)
+        .map_err(|e| Error::io("remove", path, e))?;
+    parent
+        .unlink(path.name().as_bytes())
+        .map_err(|e| Error::io("remove", path, e))?;
     prune(root, path);
     Ok(())
 }
@@ -66,7 +80,9 @@ pub(crate) fn delete(root: &Dir, path: &RelPath, how: Put) -> Result<()> {
 pub(crate) fn prune(root: &Dir, path: &RelPath) {
     let mut at = path.parent();
     while let Some(folder) = at {
-        let removed = root.parent(&folder).and_then(|d| d.rmdir(folder.name().as_bytes()));
+        let removed = root
+            .parent(&folder)
+            .and_then(|d| d.rmdir(folder.name().as_bytes()));
         if removed.is_err() {
             break;
         }
@@ -76,10 +92,19 @@ pub(crate) fn prune(root: &Dir, path: &RelPath) {
 
 fn expected(root: &Dir, path: &RelPath, how: Put) -> Result<Option<Vec<u8>>> {
     let old = content(root, path, how.file_limit_bytes)?;
-    if old.as_deref().map(Hash::of) == how.before { Ok(old) } else { Err(Error::Stale { path: path.to_string() }) }
+    if old.as_deref().map(Hash::of) == how.before {
+        Ok(old)
+    } else {
+        Err(Error::Stale {
+            path: path.to_string(),
+        })
+    }
 }
 
 fn count(content: &[u8]) -> usize {
     let needle = PLACEHOLDER.as_bytes();
-    content.windows(needle.len()).filter(|w| w.eq_ignore_ascii_case(needle)).count()
+    content
+        .windows(needle.len())
+        .filter(|w| w.eq_ignore_ascii_case(needle))
+        .count()
 }

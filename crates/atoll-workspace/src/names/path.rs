@@ -20,7 +20,12 @@ impl RelPath {
     /// # Errors
     /// [`Error::Path`] with the reason.
     pub fn parse(path: &str) -> Result<Self, Error> {
-        let refuse = |why| Err(Error::Path { path: path.chars().take(200).collect(), why });
+        let refuse = |why| {
+            Err(Error::Path {
+                path: path.chars().take(200).collect(),
+                why,
+            })
+        };
         let mut rest = path;
         while let Some(r) = rest.strip_prefix("./") {
             rest = r;
@@ -39,7 +44,9 @@ impl RelPath {
             match name {
                 "" => return refuse("it has an empty component"),
                 "." | ".." => return refuse("it has a `.` or `..` component"),
-                _ if name.len() > NAME_BYTES_MAX => return refuse("a component is longer than 255 bytes"),
+                _ if name.len() > NAME_BYTES_MAX => {
+                    return refuse("a component is longer than 255 bytes");
+                }
                 _ if name.contains('\0') => return refuse("it holds a NUL byte"),
                 _ => {}
             }
@@ -54,7 +61,10 @@ impl RelPath {
     pub fn parse_outside_git(path: &str) -> Result<Self, Error> {
         let parsed = Self::parse(path)?;
         if parsed.is_git() {
-            return Err(Error::Path { path: path.chars().take(200).collect(), why: "it names a .git folder" });
+            return Err(Error::Path {
+                path: path.chars().take(200).collect(),
+                why: "it names a .git folder",
+            });
         }
         Ok(parsed)
     }
@@ -137,7 +147,8 @@ pub fn is_git_alias(name: &str) -> bool {
 
 // NTFS gives the first 8.3 name `git~1` to `.git`; a hash-based one starts `gi`.
 fn is_short_name(stem: &str) -> bool {
-    stem.strip_prefix("git~").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    stem.strip_prefix("git~")
+        .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Lower case, compatibility-decomposed, without the code points that HFS+
@@ -146,7 +157,10 @@ pub(super) fn fold(name: &str) -> String {
     if name.is_ascii() {
         return name.to_ascii_lowercase();
     }
-    name.nfkc().filter(|c| !is_ignored(*c)).flat_map(char::to_lowercase).collect()
+    name.nfkc()
+        .filter(|c| !is_ignored(*c))
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 fn is_ignored(c: char) -> bool {
@@ -162,19 +176,45 @@ mod tests {
     #[test]
     fn aliases_of_git_are_seen() {
         for name in [
-            ".git", ".GIT", ".Git", ".g\u{200c}it", "\u{feff}.git", ".git.", ".git ", ".git . .", "git~1", "GIT~1",
-            ".git::$INDEX_ALLOCATION", ".git:x", "a\\.git", ".git\\config", "\u{ff0e}git", ".gi\u{ff54}", ".g\u{2060}i\u{206a}T",
+            ".git",
+            ".GIT",
+            ".Git",
+            ".g\u{200c}it",
+            "\u{feff}.git",
+            ".git.",
+            ".git ",
+            ".git . .",
+            "git~1",
+            "GIT~1",
+            ".git::$INDEX_ALLOCATION",
+            ".git:x",
+            "a\\.git",
+            ".git\\config",
+            "\u{ff0e}git",
+            ".gi\u{ff54}",
+            ".g\u{2060}i\u{206a}T",
         ] {
             assert!(is_git_alias(name), "{name:?}");
         }
-        for name in [".gitignore", ".gitattributes", "git", ".github", "git~", "x.git", ".gitx", "git~a"] {
+        for name in [
+            ".gitignore",
+            ".gitattributes",
+            "git",
+            ".github",
+            "git~",
+            "x.git",
+            ".gitx",
+            "git~a",
+        ] {
             assert!(!is_git_alias(name), "{name:?}");
         }
     }
 
     #[test]
     fn paths_are_checked() {
-        for bad in ["", "/", "/a", "a//b", "../a", "a/..", "a/./b", "a\0b", ".", ".."] {
+        for bad in [
+            "", "/", "/a", "a//b", "../a", "a/..", "a/./b", "a\0b", ".", "..",
+        ] {
             assert!(RelPath::parse(bad).is_err(), "{bad:?}");
         }
         assert!(RelPath::parse(&"a/".repeat(2100)).is_err());

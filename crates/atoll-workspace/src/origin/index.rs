@@ -14,7 +14,11 @@ pub(crate) struct IndexEntry {
 /// Parses versions 2 to 4 (`Documentation/gitformat-index.txt`). Entries whose
 /// paths no workspace can hold are left out; `None` when it is no such index.
 pub(crate) fn parse_index(content: &[u8], entries_max: usize) -> Option<Vec<IndexEntry>> {
-    let be32 = |at: usize| Some(u32::from_be_bytes(content.get(at..at + 4)?.try_into().ok()?));
+    let be32 = |at: usize| {
+        Some(u32::from_be_bytes(
+            content.get(at..at + 4)?.try_into().ok()?,
+        ))
+    };
     if content.get(..4)? != b"DIRC" {
         return None;
     }
@@ -51,9 +55,16 @@ pub(crate) fn parse_index(content: &[u8], entries_max: usize) -> Option<Vec<Inde
             at += (name_at - at + nul + 8) & !7;
             rest[..nul].to_vec()
         };
-        let path = std::str::from_utf8(&path).ok().and_then(|p| RelPath::parse_outside_git(p).ok());
+        let path = std::str::from_utf8(&path)
+            .ok()
+            .and_then(|p| RelPath::parse_outside_git(p).ok());
         if let (Some(path), Some(mode)) = (path, Mode::from_bits(mode)) {
-            entries.push(IndexEntry { path, mode, id, stage: (flags >> 12 & 3) as u8 });
+            entries.push(IndexEntry {
+                path,
+                mode,
+                id,
+                stage: (flags >> 12 & 3) as u8,
+            });
         }
     }
     Some(entries)

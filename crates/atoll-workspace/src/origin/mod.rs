@@ -38,7 +38,9 @@ const INDEX_LIMIT_BYTES: u64 = 256 << 20;
 
 /// Looks at `.git` in `root`, which lies at `root_path`.
 pub(crate) fn find(root: &Dir, root_path: &Path) -> Found {
-    let Ok(stat) = root.stat(b".git") else { return Found::None };
+    let Ok(stat) = root.stat(b".git") else {
+        return Found::None;
+    };
     match kind_of(&stat) {
         "a directory" => match (root.sub_name(b".git"), root.sub_name(b".git")) {
             (Ok(git), Ok(common)) => whole(Repo { git, common }),
@@ -59,16 +61,22 @@ fn whole(repo: Repo) -> Found {
 // A `.git` file of a linked worktree. It could name any repository of this
 // user, so the repository must name this checkout in return.
 fn linked(root: &Dir, root_path: &Path) -> Found {
-    let Some(git_path) = small_file(root, ".git", SMALL_BYTES).and_then(|c| path_after(&c, "gitdir:")) else {
+    let Some(git_path) =
+        small_file(root, ".git", SMALL_BYTES).and_then(|c| path_after(&c, "gitdir:"))
+    else {
         return Found::Odd("its .git file names no folder");
     };
     let Ok(git_path) = root_path.join(git_path).canonicalize() else {
         return Found::Odd("its .git file names a folder that does not exist");
     };
-    let Ok(git) = Dir::open(&git_path) else { return Found::Odd("its .git file names a folder that cannot be opened") };
+    let Ok(git) = Dir::open(&git_path) else {
+        return Found::Odd("its .git file names a folder that cannot be opened");
+    };
     let back = small_file(&git, "gitdir", SMALL_BYTES).and_then(|c| path_after(&c, ""));
     let here = root_path.canonicalize().map(|p| p.join(".git")).ok();
-    let back = back.map(|b| git_path.join(b)).and_then(|b| Some(b.parent()?.canonicalize().ok()?.join(".git")));
+    let back = back
+        .map(|b| git_path.join(b))
+        .and_then(|b| Some(b.parent()?.canonicalize().ok()?.join(".git")));
     if back.is_none() || back != here {
         return Found::Odd("its .git file names a repository that does not name it in return");
     }
@@ -134,7 +142,9 @@ impl Repo {
     }
 
     pub(crate) fn objects(&self) -> Option<Dir> {
-        self.common.sub(RelPath::parse("objects").ok().as_ref()).ok()
+        self.common
+            .sub(RelPath::parse("objects").ok().as_ref())
+            .ok()
     }
 
     /// Where refs are written.

@@ -31,14 +31,25 @@ const PEELS_MAX: usize = 2_000;
 const SYMREFS_MAX: usize = 5;
 
 pub(super) fn head(git: &Dir, common: &Dir) -> Head {
-    let text = small_file(git, "HEAD", REF_BYTES).and_then(|c| String::from_utf8(c).ok()).unwrap_or_default();
+    let text = small_file(git, "HEAD", REF_BYTES)
+        .and_then(|c| String::from_utf8(c).ok())
+        .unwrap_or_default();
     match text.trim_end().strip_prefix("ref: ") {
         Some(name) => {
-            let branch = name.trim().strip_prefix("refs/heads/").filter(|b| valid_branch(b)).map(str::to_owned);
-            let commit = branch.as_ref().and_then(|b| resolve(common, &format!("refs/heads/{b}")));
+            let branch = name
+                .trim()
+                .strip_prefix("refs/heads/")
+                .filter(|b| valid_branch(b))
+                .map(str::to_owned);
+            let commit = branch
+                .as_ref()
+                .and_then(|b| resolve(common, &format!("refs/heads/{b}")));
             Head { branch, commit }
         }
-        None => Head { branch: None, commit: text.trim().parse().ok() },
+        None => Head {
+            branch: None,
+            commit: text.trim().parse().ok(),
+        },
     }
 }
 
@@ -65,7 +76,11 @@ pub(super) fn resolve(common: &Dir, name: &str) -> Option<ObjectId> {
 fn packed(common: &Dir) -> BTreeMap<String, (ObjectId, Option<ObjectId>)> {
     let mut refs = BTreeMap::new();
     let content = common.file(b"packed-refs").ok().and_then(|mut f| {
-        if f.metadata().ok()?.is_file() { read_bounded(&mut f, PACKED_LIMIT_BYTES).ok()? } else { None }
+        if f.metadata().ok()?.is_file() {
+            read_bounded(&mut f, PACKED_LIMIT_BYTES).ok()?
+        } else {
+            None
+        }
     });
     let mut last: Option<String> = None;
     for line in String::from_utf8_lossy(&content.unwrap_or_default()).lines() {
@@ -86,8 +101,10 @@ fn packed(common: &Dir) -> BTreeMap<String, (ObjectId, Option<ObjectId>)> {
 }
 
 pub(super) fn tags_at(common: &Dir, commit: ObjectId, odb: &Odb) -> Vec<Tag> {
-    let mut all: BTreeMap<String, (ObjectId, Option<ObjectId>)> =
-        packed(common).into_iter().filter(|(n, _)| n.starts_with("refs/tags/")).collect();
+    let mut all: BTreeMap<String, (ObjectId, Option<ObjectId>)> = packed(common)
+        .into_iter()
+        .filter(|(n, _)| n.starts_with("refs/tags/"))
+        .collect();
     for name in loose(common, "refs/tags") {
         if let Some(id) = resolve(common, &name) {
             all.insert(name, (id, None));
@@ -106,7 +123,10 @@ pub(super) fn tags_at(common: &Dir, commit: ObjectId, odb: &Odb) -> Vec<Tag> {
             None => false,
         };
         if at && let Some(name) = name.strip_prefix("refs/tags/") {
-            tags.push(Tag { name: name.to_owned(), target: id });
+            tags.push(Tag {
+                name: name.to_owned(),
+                target: id,
+            });
         }
     }
     tags
@@ -114,12 +134,19 @@ pub(super) fn tags_at(common: &Dir, commit: ObjectId, odb: &Odb) -> Vec<Tag> {
 
 fn peel(odb: &Odb, id: ObjectId) -> Option<ObjectId> {
     let content = odb.read_kind(id, Kind::Tag).ok()?;
-    std::str::from_utf8(content.strip_prefix(b"object ")?.get(..40)?).ok()?.parse().ok()
+    std::str::from_utf8(content.strip_prefix(b"object ")?.get(..40)?)
+        .ok()?
+        .parse()
+        .ok()
 }
 
 pub(super) fn branches(common: &Dir) -> Vec<String> {
     let mut names = loose(common, "refs/heads");
-    names.extend(packed(common).into_keys().filter(|n| n.starts_with("refs/heads/")));
+    names.extend(
+        packed(common)
+            .into_keys()
+            .filter(|n| n.starts_with("refs/heads/")),
+    );
     names
 }
 
@@ -128,10 +155,14 @@ fn loose(common: &Dir, below: &str) -> Vec<String> {
     let mut open = vec![below.to_owned()];
     let mut seen = 0;
     while let Some(at) = open.pop() {
-        let entries = RelPath::parse(&at).ok().and_then(|p| common.sub(Some(&p)).ok()?.entries(REFS_MAX).ok());
+        let entries = RelPath::parse(&at)
+            .ok()
+            .and_then(|p| common.sub(Some(&p)).ok()?.entries(REFS_MAX).ok());
         for entry in entries.unwrap_or_default() {
             seen += 1;
-            let Ok(name) = String::from_utf8(entry.name) else { continue };
+            let Ok(name) = String::from_utf8(entry.name) else {
+                continue;
+            };
             if seen > REFS_MAX {
                 return names;
             }
@@ -148,18 +179,27 @@ fn loose(common: &Dir, below: &str) -> Vec<String> {
 /// May this be a branch's name? git's `check-ref-format --branch` rules, and no
 /// component that some file system takes for another name.
 pub(crate) fn valid_branch(name: &str) -> bool {
-    !name.starts_with('-') && name != "HEAD" && name != "@" && valid_ref(&format!("refs/heads/{name}"))
+    !name.starts_with('-')
+        && name != "HEAD"
+        && name != "@"
+        && valid_ref(&format!("refs/heads/{name}"))
 }
 
 fn valid_ref(name: &str) -> bool {
     let parts_fine = name.split('/').all(|p| {
-        !p.is_empty() && !p.starts_with('.') && !p.to_ascii_lowercase().ends_with(".lock") && !p.ends_with('.') && p.len() <= 200
+        !p.is_empty()
+            && !p.starts_with('.')
+            && !p.to_ascii_lowercase().ends_with(".lock")
+            && !p.ends_with('.')
+            && p.len() <= 200
     });
     parts_fine
         && name.len() <= 1000
         && !name.contains("..")
         && !name.contains("@{")
-        && !name.chars().any(|c| c.is_control() || matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\'))
+        && !name
+            .chars()
+            .any(|c| c.is_control() || matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\'))
 }
 
 #[cfg(test)]
@@ -172,8 +212,31 @@ mod tests {
             assert!(valid_branch(good), "{good}");
         }
         for bad in [
-            "", "-x", "a..b", "a b", "a~1", "a^", "a:b", "a?b", "a*", "a[b", "a\\b", "/a", "a/", "a//b", ".a", "a/.b", "a.lock",
-            "a.lock/b", "a.LOCK", "a@{b", "a\nb", "../../config", "HEAD", "@", "a.",
+            "",
+            "-x",
+            "a..b",
+            "a b",
+            "a~1",
+            "a^",
+            "a:b",
+            "a?b",
+            "a*",
+            "a[b",
+            "a\\b",
+            "/a",
+            "a/",
+            "a//b",
+            ".a",
+            "a/.b",
+            "a.lock",
+            "a.lock/b",
+            "a.LOCK",
+            "a@{b",
+            "a\nb",
+            "../../config",
+            "HEAD",
+            "@",
+            "a.",
         ] {
             assert!(!valid_branch(bad), "{bad:?}");
         }

@@ -8,7 +8,8 @@ use crate::error::{Error, Result};
 use crate::names::RelPath;
 use crate::origin::{Repo, valid_branch};
 use crate::store::object::{Commit, Kind, name_of};
-use crate::store::{Mode, ObjectId, Store, loose, tree};
+use crate::store::tree::Difference;
+use crate::store::{Flat, Mode, ObjectId, Odb, Store, loose, tree};
 use std::io::Write as _;
 
 /// The branch to make.
@@ -32,28 +33,76 @@ const ENTRIES_MAX: usize = 500_000;
 /// # Errors
 /// [`Error::Branch`] (name taken, HEAD unreadable), [`Error::Overlap`] where the
 /// base of a changed file is not what HEAD has.
-pub(crate) fn branch(how: &Branch<'_>, base: ObjectId, after: ObjectId, paths: &[String]) -> Result<ObjectId> {
-    let fail = |why: &str| Error::Branch { name: how.name.to_owned(), why: why.to_owned() };
+pub(crate) fn branch(
+    how: &Branch<'_>,
+    base: ObjectId,
+    after: ObjectId,
+    paths: &[String],
+) -> Result<ObjectId> {
+    let fail = |why: &str| Error::Branch {
+        name: how.name.to_owned(),
+        why: why.to_owned(),
+    };
     let common = how.repo.common();
     if !valid_branch(how.name) {
         return Err(fail("that is no valid branch name"));
     }
     if common.stat(b"reftable").is_ok() {
-        return Err(fail("this repository keeps its refs in a form Atoll does not write"));
+        return Err(fail(
+            "this repository keeps its refs in a form Atoll does not write",
+        ));
     }
     let reference = format!("refs/heads/{}", how.name);
     refuse_taken(how, &reference)?;
     let changes = checked(how.store, base, after, paths)?;
-    let head = how.repo.head().commit.ok_or_else(|| fail("HEAD names no commit"))?;
-    let odb = how.repo.odb(how.file_limit_bytes).ok_or_else(|| fail("the objects cannot be opened"))?;
+    let head = how
+        .repo
+        .head()
+        .commit
+        .ok_or_else(|| fail("HEAD names no commit"))?;
+    let odb = how
+        .repo
+        .odb(how.file_limit_bytes)
+        .ok_or_else(|| fail("the objects cannot be opened"))?;
+    let flat = patched_head(how, &odb, head, &changes)?;
+    let objects = how
+        .repo
+        .objects()
+        .ok_or_else(|| fail("the objects cannot be opened"))?;
+    let owner = owner_of(common);
+    let root = write_trees(how.store, &odb, &objects, owner, &changes, &flat)?;
+    let (name, email) = how.author;
+    let rest = Commit::signed(name, email, how.at_s, how.message);
+    let made = Commit {
+        tree: root,
+        parents: vec![head],
+        rest,
+    };
+    let id = loose::write(&objects, Kind::Commit, &made.encode(), owner)?;
+    write_ref(common, &reference, id, owner)
+        .map_err(|e| fail(&format!("its ref cannot be written: {e}")))?;
+    Ok(id)
+}
+
+/// HEAD's files with the changes, each of which starts from what HEAD has.
+fn patched_head(
+    how: &Branch<'_>,
+    odb: &Odb,
+    head: ObjectId,
+    changes: &[Difference],
+) -> Result<Flat> {
     let commit = Commit::decode(head, &odb.read_kind(head, Kind::Commit)?)?;
     let mut refused = Vec::new();
-    let mut flat = tree::read(&odb, commit.tree, ENTRIES_MAX, &mut refused)?;
+    let mut flat = tree::read(odb, commit.tree, ENTRIES_MAX, &mut refused)?;
     if !refused.is_empty() {
-        return Err(fail("HEAD holds names that Atoll does not write"));
+        let why = "HEAD holds names that Atoll does not write".to_owned();
+        return Err(Error::Branch {
+            name: how.name.to_owned(),
+            why,
+        });
     }
     let mut overlap = Vec::new();
-    for change in &changes {
+    for change in changes {
         let path = RelPath::parse_outside_git(&change.path)?;
         if flat.get(&path).copied() != change.before {
             overlap.push(change.path.clone());
@@ -63,32 +112,47 @@ pub(crate) fn branch(how: &Branch<'_>, base: ObjectId, after: ObjectId, paths: &
             None => flat.remove(&path),
         };
     }
-    if !overlap.is_empty() {
-        return Err(Error::Overlap { paths: overlap });
+    if overlap.is_empty() {
+        Ok(flat)
+    } else {
+        Err(Error::Overlap { paths: overlap })
     }
+}
 
-    let objects = how.repo.objects().ok_or_else(|| fail("the objects cannot be opened"))?;
-    let owner = owner_of(common);
-    for leaf in changes.iter().filter_map(|c| c.after).filter(|l| l.mode != Mode::Gitlink) {
+/// Writes the blobs and trees that the user's repository lacks; the root's id.
+fn write_trees(
+    store: &Store,
+    odb: &Odb,
+    objects: &Dir,
+    owner: Option<Owner>,
+    changes: &[Difference],
+    flat: &Flat,
+) -> Result<ObjectId> {
+    for leaf in changes
+        .iter()
+        .filter_map(|c| c.after)
+        .filter(|l| l.mode != Mode::Gitlink)
+    {
         if !odb.holds(leaf.id) {
-            loose::write(&objects, Kind::Blob, &how.store.blob(leaf.id)?, owner)?;
+            loose::write(objects, Kind::Blob, &store.blob(leaf.id)?, owner)?;
         }
     }
-    let root = tree::write_with(&flat, &mut |content| {
+    tree::write_with(flat, &mut |content| {
         let id = name_of(Kind::Tree, content);
-        if odb.holds(id) { Ok(id) } else { loose::write(&objects, Kind::Tree, content, owner) }
-    })?;
-    let (name, email) = how.author;
-    let rest = Commit::signed(name, email, how.at_s, how.message);
-    let made = Commit { tree: root, parents: vec![head], rest };
-    let id = loose::write(&objects, Kind::Commit, &made.encode(), owner)?;
-    write_ref(common, &reference, id, owner).map_err(|e| fail(&format!("its ref cannot be written: {e}")))?;
-    Ok(id)
+        if odb.holds(id) {
+            Ok(id)
+        } else {
+            loose::write(objects, Kind::Tree, content, owner)
+        }
+    })
 }
 
 /// Removes the branch, if it still names `commit`. Its objects stay for git's gc.
 pub(crate) fn unbranch(repo: &Repo, name: &str, commit: ObjectId) -> Result<()> {
-    let fail = |why: &str| Error::Branch { name: name.to_owned(), why: why.to_owned() };
+    let fail = |why: &str| Error::Branch {
+        name: name.to_owned(),
+        why: why.to_owned(),
+    };
     if !valid_branch(name) {
         return Err(fail("that is no valid branch name"));
     }
@@ -97,35 +161,61 @@ pub(crate) fn unbranch(repo: &Repo, name: &str, commit: ObjectId) -> Result<()> 
     }
     let reference = format!("refs/heads/{name}");
     if repo.resolve(&reference) != Some(commit) {
-        return Err(Error::Overlap { paths: vec![reference] });
+        return Err(Error::Overlap {
+            paths: vec![reference],
+        });
     }
     let path = RelPath::parse(&reference)?;
-    let gone = repo.common().parent(&path).and_then(|d| d.unlink(path.name().as_bytes()));
+    let gone = repo
+        .common()
+        .parent(&path)
+        .and_then(|d| d.unlink(path.name().as_bytes()));
     gone.map_err(|_| fail("its ref was packed since; remove it with git branch -D"))
 }
 
 // The name itself, or one that is its folder, or lies below it.
 fn refuse_taken(how: &Branch<'_>, reference: &str) -> Result<()> {
-    let fail = |why: String| Err(Error::Branch { name: how.name.to_owned(), why });
+    let fail = |why: String| {
+        Err(Error::Branch {
+            name: how.name.to_owned(),
+            why,
+        })
+    };
     let taken = how.repo.branches();
     for other in &taken {
         if other == reference {
             return fail("there is such a branch already".into());
         }
-        if other.starts_with(&format!("{reference}/")) || reference.starts_with(&format!("{other}/")) {
-            return fail(format!("it collides with {}", other.trim_start_matches("refs/heads/")));
+        if other.starts_with(&format!("{reference}/"))
+            || reference.starts_with(&format!("{other}/"))
+        {
+            return fail(format!(
+                "it collides with {}",
+                other.trim_start_matches("refs/heads/")
+            ));
         }
     }
     Ok(())
 }
 
 fn owner_of(common: &Dir) -> Option<Owner> {
-    let stat = common.stat_self().ok().filter(|_| rustix::process::geteuid().is_root())?;
-    Some(Owner { uid: stat.st_uid, gid: stat.st_gid })
+    let stat = common
+        .stat_self()
+        .ok()
+        .filter(|_| rustix::process::geteuid().is_root())?;
+    Some(Owner {
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+    })
 }
 
 // git's own way: a lock file made exclusively, then renamed.
-fn write_ref(common: &Dir, reference: &str, id: ObjectId, owner: Option<Owner>) -> std::io::Result<()> {
+fn write_ref(
+    common: &Dir,
+    reference: &str,
+    id: ObjectId,
+    owner: Option<Owner>,
+) -> std::io::Result<()> {
     let path = RelPath::parse(reference).map_err(std::io::Error::other)?;
     let dir = common.parent_made(&path, owner)?;
     let lock = format!("{}.lock", path.name());

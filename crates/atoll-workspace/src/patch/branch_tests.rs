@@ -37,9 +37,15 @@ impl Bench {
     }
 
     fn take(&self, at: &Path) -> ObjectId {
-        let options = Options { limits: Limits::default(), ignores: true, tracked: &Tracked::default() };
+        let options = Options {
+            limits: Limits::default(),
+            ignores: true,
+            tracked: &Tracked::default(),
+        };
         let mut cache = StatCache::load(&self.t.path().join("none"));
-        snapshot(&Dir::open(at).unwrap(), options, &self.store, &mut cache).unwrap().tree
+        snapshot(&Dir::open(at).unwrap(), options, &self.store, &mut cache)
+            .unwrap()
+            .tree
     }
 
     /// The patch from the checkout as it is to one with `edit` done to it.
@@ -52,7 +58,13 @@ impl Bench {
         let base = self.take(&self.w());
         edit(&c);
         let tree = self.take(&c);
-        let paths = patch(&self.store, base, tree).unwrap().0.files.into_iter().map(|f| f.path).collect();
+        let paths = patch(&self.store, base, tree)
+            .unwrap()
+            .0
+            .files
+            .into_iter()
+            .map(|f| f.path)
+            .collect();
         (base, tree, paths)
     }
 
@@ -63,7 +75,11 @@ impl Bench {
         }
     }
 
-    fn branch(&self, name: &str, (base, tree, paths): &(ObjectId, ObjectId, Vec<String>)) -> Result<ObjectId> {
+    fn branch(
+        &self,
+        name: &str,
+        (base, tree, paths): &(ObjectId, ObjectId, Vec<String>),
+    ) -> Result<ObjectId> {
         let how = Branch {
             repo: &self.repo(),
             store: &self.store,
@@ -98,10 +114,16 @@ fn a_branch_holds_head_and_the_patch_and_nothing_else() {
         let before = git(&w, &["status", "--porcelain"]);
         let id = b.branch("atoll/p1", &patch).unwrap();
         assert_eq!(git(&w, &["rev-parse", "atoll/p1"]), id.to_string());
-        assert_eq!(git(&w, &["rev-parse", "atoll/p1^"]), git(&w, &["rev-parse", "main"]));
+        assert_eq!(
+            git(&w, &["rev-parse", "atoll/p1^"]),
+            git(&w, &["rev-parse", "main"])
+        );
         let changed = git(&w, &["diff", "--name-status", "main", "atoll/p1"]);
         assert_eq!(changed, "M\ta\nD\td/gone\nA\tnew/n");
-        assert_eq!(git(&w, &["show", "-s", "--format=%an|%at|%s", "atoll/p1"]), "Atoll|1700000000|mend it");
+        assert_eq!(
+            git(&w, &["show", "-s", "--format=%an|%at|%s", "atoll/p1"]),
+            "Atoll|1700000000|mend it"
+        );
         assert_eq!(git(&w, &["show", "atoll/p1:.env"]), ".env");
         assert_eq!(git(&w, &["status", "--porcelain"]), before);
         assert_eq!(git(&w, &["symbolic-ref", "HEAD"]), "refs/heads/main");
@@ -120,14 +142,34 @@ fn names_that_are_taken_or_odd_are_refused() {
     git(&w, &["branch", "loose"]);
     let patch = b.patch(edit);
     let objects = git(&w, &["count-objects"]);
-    for name in ["main", "loose", "packed/one", "packed", "loose/x", "packed/one/y", "../../config", "-d", "a..b", "x.lock"] {
-        assert!(matches!(b.branch(name, &patch), Err(Error::Branch { .. })), "{name}");
+    for name in [
+        "main",
+        "loose",
+        "packed/one",
+        "packed",
+        "loose/x",
+        "packed/one/y",
+        "../../config",
+        "-d",
+        "a..b",
+        "x.lock",
+    ] {
+        assert!(
+            matches!(b.branch(name, &patch), Err(Error::Branch { .. })),
+            "{name}"
+        );
     }
     assert_eq!(git(&w, &["count-objects"]), objects, "nothing was written");
     let id = b.branch("mine", &patch).unwrap();
     git(&w, &["branch", "-f", "mine", "main"]);
-    assert!(matches!(unbranch(&b.repo(), "mine", id), Err(Error::Overlap { .. })));
-    assert!(matches!(unbranch(&b.repo(), "main", id), Err(Error::Branch { .. })));
+    assert!(matches!(
+        unbranch(&b.repo(), "mine", id),
+        Err(Error::Overlap { .. })
+    ));
+    assert!(matches!(
+        unbranch(&b.repo(), "main", id),
+        Err(Error::Branch { .. })
+    ));
 }
 
 #[test]
@@ -146,7 +188,10 @@ fn a_branch_from_a_linked_worktree_lands_in_its_repository() {
     let b = Bench::new();
     let patch = b.patch(edit);
     let wt = b.t.path().join("wt");
-    git(&b.w(), &["worktree", "add", "-q", "-b", "side", wt.to_str().unwrap()]);
+    git(
+        &b.w(),
+        &["worktree", "add", "-q", "-b", "side", wt.to_str().unwrap()],
+    );
     let repo = match find(&Dir::open(&wt).unwrap(), &wt) {
         Found::Repo(r) => r,
         _ => panic!("no repository"),

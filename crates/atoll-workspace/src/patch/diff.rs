@@ -18,23 +18,45 @@ const DIFF_LIMIT_BYTES: usize = 8 << 20;
 const EFFORT: Duration = Duration::from_secs(3);
 
 /// The patch that leads from `base` to `tree`, with its unified diff.
-pub(crate) fn patch(store: &Store, base: ObjectId, tree: ObjectId) -> Result<(PatchSummary, String)> {
+pub(crate) fn patch(
+    store: &Store,
+    base: ObjectId,
+    tree: ObjectId,
+) -> Result<(PatchSummary, String)> {
     let mut diff = String::new();
     let mut files = Vec::new();
     for change in differences(store.odb(), base, tree, CHANGES_MAX)? {
         files.push(one(store, &change, &mut diff)?);
     }
-    let worst = files.iter().map(|f: &FileChange| f.class).max().unwrap_or(PatchClass::Ordinary);
-    let id = |o: ObjectId| TreeId::parse(&o.to_string()).ok_or_else(|| Error::corrupt("a tree", "its id is not one"));
-    Ok((PatchSummary { base: id(base)?, tree: id(tree)?, files, class: worst }, diff))
+    let worst = files
+        .iter()
+        .map(|f: &FileChange| f.class)
+        .max()
+        .unwrap_or(PatchClass::Ordinary);
+    let id = |o: ObjectId| {
+        TreeId::parse(&o.to_string()).ok_or_else(|| Error::corrupt("a tree", "its id is not one"))
+    };
+    Ok((
+        PatchSummary {
+            base: id(base)?,
+            tree: id(tree)?,
+            files,
+            class: worst,
+        },
+        diff,
+    ))
 }
 
 fn one(store: &Store, change: &Difference, diff: &mut String) -> Result<FileChange> {
     let content = |leaf: Option<Leaf>| -> Result<Vec<u8>> {
-        leaf.filter(|l| l.mode != Mode::Gitlink).map_or(Ok(Vec::new()), |l| store.blob(l.id))
+        leaf.filter(|l| l.mode != Mode::Gitlink)
+            .map_or(Ok(Vec::new()), |l| store.blob(l.id))
     };
     let (old, new) = (content(change.before)?, content(change.after)?);
-    let target = change.after.filter(|l| l.mode == Mode::Link).map(|_| new.as_slice());
+    let target = change
+        .after
+        .filter(|l| l.mode == Mode::Link)
+        .map(|_| new.as_slice());
     let (class, why) = class(change, target, manifest_matters(&change.path, &old, &new));
     let binary = is_binary(&old) || is_binary(&new);
     let (added, removed) = show(change, &old, &new, binary, diff);
@@ -76,25 +98,48 @@ fn show(change: &Difference, old: &[u8], new: &[u8], binary: bool, out: &mut Str
         (None, Some(l)) => writeln!(head, "new file mode {}", l.mode.octal()),
         (Some(l), None) => writeln!(head, "deleted file mode {}", l.mode.octal()),
         (Some(x), Some(y)) if x.mode != y.mode => {
-            writeln!(head, "old mode {}\nnew mode {}", x.mode.octal(), y.mode.octal())
+            writeln!(
+                head,
+                "old mode {}\nnew mode {}",
+                x.mode.octal(),
+                y.mode.octal()
+            )
         }
         _ => Ok(()),
     }
     .unwrap_or_default(); // writing to a String cannot fail
-    let from = if change.before.is_some() { a.clone() } else { "/dev/null".into() };
-    let to = if change.after.is_some() { b.clone() } else { "/dev/null".into() };
+    let from = if change.before.is_some() {
+        a.clone()
+    } else {
+        "/dev/null".into()
+    };
+    let to = if change.after.is_some() {
+        b.clone()
+    } else {
+        "/dev/null".into()
+    };
     if old == new {
         out.push_str(&head);
         return (0, 0);
     }
     if binary || old.len().max(new.len()) > SHOWN_LIMIT_BYTES || out.len() > DIFF_LIMIT_BYTES {
-        let kind = if binary { "Binary files" } else { "Large files" };
+        let kind = if binary {
+            "Binary files"
+        } else {
+            "Large files"
+        };
         let _ = writeln!(head, "{kind} {from} and {to} differ");
         out.push_str(&head);
-        return if binary { (0, 0) } else { (lines(new), lines(old)) };
+        return if binary {
+            (0, 0)
+        } else {
+            (lines(new), lines(old))
+        };
     }
     let (old, new) = (String::from_utf8_lossy(old), String::from_utf8_lossy(new));
-    let text = TextDiff::configure().timeout(EFFORT).diff_lines(old.as_ref(), new.as_ref());
+    let text = TextDiff::configure()
+        .timeout(EFFORT)
+        .diff_lines(old.as_ref(), new.as_ref());
     let (mut added, mut removed) = (0, 0);
     for change in text.iter_all_changes() {
         match change.tag() {
@@ -104,7 +149,11 @@ fn show(change: &Difference, old: &[u8], new: &[u8], binary: bool, out: &mut Str
         }
     }
     out.push_str(&head);
-    let _ = write!(out, "{}", text.unified_diff().context_radius(3).header(&from, &to));
+    let _ = write!(
+        out,
+        "{}",
+        text.unified_diff().context_radius(3).header(&from, &to)
+    );
     (added, removed)
 }
 
@@ -114,7 +163,10 @@ fn lines(content: &[u8]) -> u64 {
 
 /// As git quotes a path that could break the form.
 fn quoted(prefix: &str, path: &str) -> String {
-    if !path.chars().any(|c| c.is_control() || c == '"' || c == '\\') {
+    if !path
+        .chars()
+        .any(|c| c.is_control() || c == '"' || c == '\\')
+    {
         return format!("{prefix}{path}");
     }
     let mut out = format!("\"{prefix}");

@@ -1,4 +1,8 @@
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a test")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test"
+)]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -45,13 +49,25 @@ impl Bench {
 
     fn take(&self, at: &Path) -> ObjectId {
         let mut cache = StatCache::load(&self.t.path().join("none"));
-        let options = Options { limits: Limits::default(), ignores: true, tracked: &Tracked::default() };
-        snapshot(&Dir::open(at).unwrap(), options, &self.store, &mut cache).unwrap().tree
+        let options = Options {
+            limits: Limits::default(),
+            ignores: true,
+            tracked: &Tracked::default(),
+        };
+        snapshot(&Dir::open(at).unwrap(), options, &self.store, &mut cache)
+            .unwrap()
+            .tree
     }
 
     fn trees(&self) -> (ObjectId, ObjectId, Vec<String>) {
         let (base, tree) = (self.take(&self.w()), self.take(&self.c()));
-        let paths = patch(&self.store, base, tree).unwrap().0.files.into_iter().map(|f| f.path).collect();
+        let paths = patch(&self.store, base, tree)
+            .unwrap()
+            .0
+            .files
+            .into_iter()
+            .map(|f| f.path)
+            .collect();
         (base, tree, paths)
     }
 
@@ -66,7 +82,10 @@ impl Bench {
         })
     }
 
-    fn accept(&self, (base, tree, paths): &(ObjectId, ObjectId, Vec<String>)) -> Result<Vec<String>> {
+    fn accept(
+        &self,
+        (base, tree, paths): &(ObjectId, ObjectId, Vec<String>),
+    ) -> Result<Vec<String>> {
         self.with(|into| accept(into, *base, *tree, paths, &mut |_| {}))
     }
 
@@ -91,9 +110,17 @@ fn dump(at: &Path) -> Vec<(String, u32, Vec<u8>)> {
             if meta.is_dir() {
                 open.push(entry);
             } else if meta.is_symlink() {
-                out.push((name, 0, fs::read_link(&entry).unwrap().display().to_string().into()));
+                out.push((
+                    name,
+                    0,
+                    fs::read_link(&entry).unwrap().display().to_string().into(),
+                ));
             } else {
-                out.push((name, meta.permissions().mode() & 0o7777, fs::read(&entry).unwrap()));
+                out.push((
+                    name,
+                    meta.permissions().mode() & 0o7777,
+                    fs::read(&entry).unwrap(),
+                ));
             }
         }
     }
@@ -102,7 +129,14 @@ fn dump(at: &Path) -> Vec<(String, u32, Vec<u8>)> {
 }
 
 fn edited() -> Bench {
-    let b = Bench::new(&[("a", "one\n"), ("d/b", "two\n"), ("gone/x", "three\n"), ("tofolder", "f"), ("tofile/y", "g"), ("run", "r")]);
+    let b = Bench::new(&[
+        ("a", "one\n"),
+        ("d/b", "two\n"),
+        ("gone/x", "three\n"),
+        ("tofolder", "f"),
+        ("tofile/y", "g"),
+        ("run", "r"),
+    ]);
     fs::set_permissions(b.w().join("a"), fs::Permissions::from_mode(0o640)).unwrap();
     write(&b.c().join("a"), "ONE\n");
     write(&b.c().join("new/deep/n"), "new\n");
@@ -124,12 +158,24 @@ fn a_patch_names_each_change_and_shows_it() {
     let (base, tree, _) = b.trees();
     let (summary, diff) = patch(&b.store, base, tree).unwrap();
     let of = |p: &str| summary.files.iter().find(|f| f.path == p).unwrap();
-    assert_eq!((of("a").change, of("a").added, of("a").removed), (Change::Modified, 1, 1));
-    assert_eq!((of("run").change, of("run").class), (Change::Mode, PatchClass::RunsOutside));
-    assert_eq!((of("gone/x").change, of("new/deep/n").change), (Change::Deleted, Change::Added));
+    assert_eq!(
+        (of("a").change, of("a").added, of("a").removed),
+        (Change::Modified, 1, 1)
+    );
+    assert_eq!(
+        (of("run").change, of("run").class),
+        (Change::Mode, PatchClass::RunsOutside)
+    );
+    assert_eq!(
+        (of("gone/x").change, of("new/deep/n").change),
+        (Change::Deleted, Change::Added)
+    );
     assert!(of("bin").binary && of("tests/test_a.py").is_test && !of("a").is_test);
     assert_eq!(summary.class, PatchClass::RunsOutside);
-    assert!(diff.contains("diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1 +1 @@\n-one\n+ONE\n"), "{diff}");
+    assert!(
+        diff.contains("diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1 +1 @@\n-one\n+ONE\n"),
+        "{diff}"
+    );
     assert!(diff.contains("new file mode 100644\nBinary files /dev/null and b/bin differ"));
     assert!(diff.contains("old mode 100644\nnew mode 100755\n"));
     assert!(diff.contains("deleted file mode 100644\n--- a/gone/x\n+++ /dev/null\n"));
@@ -143,7 +189,11 @@ fn accept_writes_all_and_undo_takes_all_back() {
     let paths = b.accept(&trees).unwrap();
     assert_eq!(paths, trees.2);
     assert_eq!(b.take(&b.w()), trees.1);
-    assert_eq!(fs::metadata(b.w().join("a")).unwrap().permissions().mode() & 0o777, 0o640, "bits are kept");
+    assert_eq!(
+        fs::metadata(b.w().join("a")).unwrap().permissions().mode() & 0o777,
+        0o640,
+        "bits are kept"
+    );
     assert!(!b.w().join("gone").exists());
     b.undo(&trees).unwrap();
     assert_eq!(dump(&b.w()), before);
@@ -195,11 +245,32 @@ fn a_crash_at_any_step_is_taken_back_or_complete() {
         }));
         assert!(crashed.is_err());
         // A temporary file that was never renamed.
-        fs::write(b.w().join("d").join(format!("{}x", crate::beneath::TEMP_PREFIX)), "half").unwrap();
-        fs::write(b.w().join(format!("{}x", crate::beneath::TEMP_PREFIX)), "half").unwrap();
-        assert!(matches!(b.accept(&trees), Err(Error::Pending | Error::Overlap { .. })), "step {crash_at}");
+        fs::write(
+            b.w()
+                .join("d")
+                .join(format!("{}x", crate::beneath::TEMP_PREFIX)),
+            "half",
+        )
+        .unwrap();
+        fs::write(
+            b.w().join(format!("{}x", crate::beneath::TEMP_PREFIX)),
+            "half",
+        )
+        .unwrap();
+        assert!(
+            matches!(
+                b.accept(&trees),
+                Err(Error::Pending | Error::Overlap { .. })
+            ),
+            "step {crash_at}"
+        );
         let said = recover(&b.journal, &b.store, LIMIT).unwrap().unwrap();
-        fs::remove_file(b.w().join("d").join(format!("{}x", crate::beneath::TEMP_PREFIX))).unwrap();
+        fs::remove_file(
+            b.w()
+                .join("d")
+                .join(format!("{}x", crate::beneath::TEMP_PREFIX)),
+        )
+        .unwrap();
         if crash_at == steps {
             assert!(said.contains("was complete"), "{said}");
             assert_eq!(b.take(&b.w()), trees.1);
@@ -272,5 +343,8 @@ fn only_what_was_shown_is_accepted() {
     let b = edited();
     let (base, tree, mut paths) = b.trees();
     paths.pop();
-    assert!(matches!(b.accept(&(base, tree, paths)), Err(Error::Refused { .. })));
+    assert!(matches!(
+        b.accept(&(base, tree, paths)),
+        Err(Error::Refused { .. })
+    ));
 }

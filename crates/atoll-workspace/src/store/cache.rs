@@ -29,9 +29,16 @@ pub(crate) struct StatCache {
 impl StatCache {
     /// Loads `path`; a missing or damaged file is an empty cache.
     pub(crate) fn load(path: &Path) -> Self {
-        let mut cache = Self { path: path.to_owned(), known: HashMap::new(), generation: 1, changed: false };
+        let mut cache = Self {
+            path: path.to_owned(),
+            known: HashMap::new(),
+            generation: 1,
+            changed: false,
+        };
         let limit = (ENTRIES_MAX * RECORD_BYTES + 64) as u64;
-        let content = std::fs::File::open(path).ok().and_then(|mut f| read_bounded(&mut f, limit).ok().flatten());
+        let content = std::fs::File::open(path)
+            .ok()
+            .and_then(|mut f| read_bounded(&mut f, limit).ok().flatten());
         if let Some(content) = content {
             cache.decode(&content);
         }
@@ -39,19 +46,33 @@ impl StatCache {
     }
 
     fn decode(&mut self, content: &[u8]) {
-        let Some(sum_at) = content.len().checked_sub(20) else { return };
+        let Some(sum_at) = content.len().checked_sub(20) else {
+            return;
+        };
         let (body, sum) = content.split_at(sum_at);
-        let Some((magic, rest)) = body.split_at_checked(8) else { return };
-        let Some((generation, records)) = rest.split_at_checked(4) else { return };
+        let Some((magic, rest)) = body.split_at_checked(8) else {
+            return;
+        };
+        let Some((generation, records)) = rest.split_at_checked(4) else {
+            return;
+        };
         let expected: [u8; 20] = Sha1::digest(body).into();
         if magic != MAGIC || sum != expected || !records.len().is_multiple_of(RECORD_BYTES) {
             return;
         }
-        self.generation = u32::from_le_bytes(generation.try_into().unwrap_or_default()).saturating_add(1);
+        self.generation =
+            u32::from_le_bytes(generation.try_into().unwrap_or_default()).saturating_add(1);
         for record in records.chunks_exact(RECORD_BYTES) {
-            let word = |n: usize| u64::from_le_bytes(record[n * 8..n * 8 + 8].try_into().unwrap_or_default());
-            let stamp =
-                Stamp { dev: word(0), ino: word(1), size: word(2), mtime_ns: word(3) as i64, ctime_ns: word(4) as i64 };
+            let word = |n: usize| {
+                u64::from_le_bytes(record[n * 8..n * 8 + 8].try_into().unwrap_or_default())
+            };
+            let stamp = Stamp {
+                dev: word(0),
+                ino: word(1),
+                size: word(2),
+                mtime_ns: word(3) as i64,
+                ctime_ns: word(4) as i64,
+            };
             let seen = u32::from_le_bytes(record[60..64].try_into().unwrap_or_default());
             if let Some(id) = ObjectId::from_slice(&record[40..60]) {
                 self.known.insert(stamp, (id, seen));
@@ -72,7 +93,10 @@ impl StatCache {
     pub(crate) fn put(&mut self, stamp: Stamp, id: ObjectId, now_ns: i64) {
         let latest = stamp.ctime_ns.max(stamp.mtime_ns);
         let settled = stamp.ctime_ns.saturating_add(RACY_NS) < now_ns && latest < now_ns;
-        if settled && self.known.len() < ENTRIES_MAX && self.known.insert(stamp, (id, self.generation)).is_none() {
+        if settled
+            && self.known.len() < ENTRIES_MAX
+            && self.known.insert(stamp, (id, self.generation)).is_none()
+        {
             self.changed = true;
         }
     }
@@ -102,10 +126,15 @@ impl StatCache {
         let sum: [u8; 20] = Sha1::digest(&out).into();
         out.extend_from_slice(&sum);
         let fail = |e| Error::io("write", self.path.display(), e);
-        let (Some(parent), Some(name)) = (self.path.parent(), self.path.file_name().and_then(|n| n.to_str())) else {
+        let (Some(parent), Some(name)) = (
+            self.path.parent(),
+            self.path.file_name().and_then(|n| n.to_str()),
+        ) else {
             return Err(Error::corrupt("the stat cache", "its path has no name"));
         };
-        Dir::open(parent)?.replace(name, &out, 0o600, None, Sync::No).map_err(fail)?;
+        Dir::open(parent)?
+            .replace(name, &out, 0o600, None, Sync::No)
+            .map_err(fail)?;
         self.changed = false;
         self.generation = self.generation.saturating_add(1);
         Ok(())

@@ -2,7 +2,9 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The SHA-1 name of a git object.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct ObjectId([u8; 20]);
 

@@ -13,7 +13,12 @@ use crate::error::{Error, Result};
 use crate::names::RelPath;
 
 /// Writes one object, durably; an existing one is left alone.
-pub(crate) fn write(objects: &Dir, kind: Kind, content: &[u8], owner: Option<Owner>) -> Result<ObjectId> {
+pub(crate) fn write(
+    objects: &Dir,
+    kind: Kind,
+    content: &[u8],
+    owner: Option<Owner>,
+) -> Result<ObjectId> {
     let id = name_of(kind, content);
     let hex = id.to_string();
     let path = RelPath::parse(&format!("{}/{}", &hex[..2], &hex[2..]))?;
@@ -34,7 +39,10 @@ pub(crate) fn write(objects: &Dir, kind: Kind, content: &[u8], owner: Option<Own
         .write_all(&packed)
         .and_then(|()| owner.map_or(Ok(()), |o| o.give(&file).map_err(Into::into)))
         .and_then(|()| file.sync_all())
-        .and_then(|()| dir.rename(temp.as_bytes(), path.name().as_bytes()).map_err(Into::into))
+        .and_then(|()| {
+            dir.rename(temp.as_bytes(), path.name().as_bytes())
+                .map_err(Into::into)
+        })
         .and_then(|()| dir.sync().map_err(Into::into));
     if let Err(e) = written {
         let _ = dir.unlink(temp.as_bytes());

@@ -17,11 +17,11 @@ use std::path::Path;
 use std::sync::Mutex;
 
 pub(crate) use cache::{StatCache, now_ns as cache_now_ns};
-pub use id::{BadId, ObjectId};
+pub use id::ObjectId;
 pub use object::Mode;
 pub(crate) use odb::Odb;
-pub use tree::Leaf;
 pub(crate) use tree::Flat;
+pub use tree::Leaf;
 
 use crate::beneath::{Dir, Sync, TEMP_PREFIX};
 use crate::error::{Error, Result};
@@ -57,9 +57,19 @@ impl Store {
         }
         let objects = Dir::open(&path.join("objects"))?;
         let odb = Odb::open(objects, file_limit_bytes)?;
-        let store = Self { odb, known: Mutex::new(HashSet::new()) };
+        let store = Self {
+            odb,
+            known: Mutex::new(HashSet::new()),
+        };
         store.sweep()?;
-        if store.odb.packs().iter().filter(|p| p.pack_bytes < SMALL_PACK_BYTES).count() > SMALL_PACKS_MAX {
+        if store
+            .odb
+            .packs()
+            .iter()
+            .filter(|p| p.pack_bytes < SMALL_PACK_BYTES)
+            .count()
+            > SMALL_PACKS_MAX
+        {
             store.merge_small()?;
         }
         let mut known = HashSet::new();
@@ -71,7 +81,9 @@ impl Store {
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashSet<ObjectId>> {
-        self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.known
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     // Temporary packs of a process that died.
@@ -87,7 +99,12 @@ impl Store {
 
     fn merge_small(&self) -> Result<()> {
         let dir = self.odb.pack_dir()?;
-        let small: Vec<_> = self.odb.packs().into_iter().filter(|p| p.pack_bytes < SMALL_PACK_BYTES).collect();
+        let small: Vec<_> = self
+            .odb
+            .packs()
+            .into_iter()
+            .filter(|p| p.pack_bytes < SMALL_PACK_BYTES)
+            .collect();
         let mut writer = pack::Writer::begin(&dir)?;
         let mut seen = HashSet::new();
         for pack in &small {
@@ -98,7 +115,11 @@ impl Store {
                 at.push((pack.offset_at(n).map_err(read)?, id));
             }
             at.sort_unstable();
-            let ends = at.iter().skip(1).map(|(o, _)| *o).chain([pack.pack_bytes.saturating_sub(20)]);
+            let ends = at
+                .iter()
+                .skip(1)
+                .map(|(o, _)| *o)
+                .chain([pack.pack_bytes.saturating_sub(20)]);
             for ((from, id), to) in at.iter().zip(ends.collect::<Vec<_>>()) {
                 if seen.insert(*id) {
                     writer.add_raw(*id, &pack.raw(*from, to).map_err(read)?)?;
@@ -128,7 +149,11 @@ impl Store {
     }
 
     pub(crate) fn batch(&self) -> Batch<'_> {
-        Batch { store: self, writer: None, fresh: HashSet::new() }
+        Batch {
+            store: self,
+            writer: None,
+            fresh: HashSet::new(),
+        }
     }
 }
 
@@ -152,7 +177,9 @@ impl Batch<'_> {
         }
         let writer = match &mut self.writer {
             Some(w) => w,
-            None => self.writer.insert(pack::Writer::begin(&self.store.odb.pack_dir()?)?),
+            None => self
+                .writer
+                .insert(pack::Writer::begin(&self.store.odb.pack_dir()?)?),
         };
         writer.add(id, kind, content)?;
         self.fresh.insert(id);
@@ -165,7 +192,9 @@ impl Batch<'_> {
 
     /// Makes every object put so far durable. Returns how many were new.
     pub(crate) fn finish(mut self) -> Result<usize> {
-        let Some(writer) = self.writer.take() else { return Ok(0) };
+        let Some(writer) = self.writer.take() else {
+            return Ok(0);
+        };
         let count = writer.count();
         let name = writer.finish(&self.store.odb.pack_dir()?, Sync::Yes)?;
         self.store.odb.add_pack(&name)?;
@@ -192,7 +221,12 @@ pub(crate) struct Loosened<'a> {
 
 impl<'a> Loosened<'a> {
     pub(crate) fn begin(pack_dir: &'a Dir) -> Result<Self> {
-        Ok(Self { pack_dir, writer: pack::Writer::begin(pack_dir)?, seen: HashSet::new(), bytes: 0 })
+        Ok(Self {
+            pack_dir,
+            writer: pack::Writer::begin(pack_dir)?,
+            seen: HashSet::new(),
+            bytes: 0,
+        })
     }
 
     pub(crate) fn put(&mut self, kind: Kind, content: &[u8]) -> Result<ObjectId> {
@@ -211,7 +245,9 @@ impl<'a> Loosened<'a> {
             return Ok(true);
         }
         for pack in store.odb.packs() {
-            let raw = pack.raw_entry(&id).map_err(|e| Error::io("read", &pack.name, e))?;
+            let raw = pack
+                .raw_entry(&id)
+                .map_err(|e| Error::io("read", &pack.name, e))?;
             if let Some(raw) = raw {
                 self.seen.insert(id);
                 self.bytes += raw.len() as u64;

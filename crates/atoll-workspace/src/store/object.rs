@@ -25,7 +25,9 @@ impl Kind {
     }
 
     pub(crate) fn from_name(name: &[u8]) -> Option<Self> {
-        [Self::Commit, Self::Tree, Self::Blob, Self::Tag].into_iter().find(|k| k.name().as_bytes() == name)
+        [Self::Commit, Self::Tree, Self::Blob, Self::Tag]
+            .into_iter()
+            .find(|k| k.name().as_bytes() == name)
     }
 
     pub(crate) const fn code(self) -> u8 {
@@ -58,7 +60,9 @@ pub(crate) fn name_of(kind: Kind, content: &[u8]) -> ObjectId {
 }
 
 /// How a tree's entry is to be made; git knows no others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// A file, 0644.
@@ -107,7 +111,11 @@ impl Mode {
 
     /// The permission bits of a file with this mode.
     pub(crate) const fn permissions(self) -> u32 {
-        if matches!(self, Self::Exec) { 0o755 } else { 0o644 }
+        if matches!(self, Self::Exec) {
+            0o755
+        } else {
+            0o644
+        }
     }
 }
 
@@ -146,16 +154,34 @@ pub(crate) fn decode_tree(id: ObjectId, content: &[u8]) -> Result<Vec<TreeEntry>
     let mut entries = Vec::new();
     let mut rest = content;
     while !rest.is_empty() {
-        let space = rest.iter().take(8).position(|b| *b == b' ').ok_or_else(|| bad("an entry has no mode"))?;
-        let mode = std::str::from_utf8(&rest[..space]).ok().and_then(|m| u32::from_str_radix(m, 8).ok());
-        let mode = mode.and_then(Mode::from_bits).ok_or_else(|| bad("an entry has an unknown mode"))?;
+        let space = rest
+            .iter()
+            .take(8)
+            .position(|b| *b == b' ')
+            .ok_or_else(|| bad("an entry has no mode"))?;
+        let mode = std::str::from_utf8(&rest[..space])
+            .ok()
+            .and_then(|m| u32::from_str_radix(m, 8).ok());
+        let mode = mode
+            .and_then(Mode::from_bits)
+            .ok_or_else(|| bad("an entry has an unknown mode"))?;
         rest = &rest[space + 1..];
-        let nul = rest.iter().take(4097).position(|b| *b == 0).ok_or_else(|| bad("an entry has no name"))?;
+        let nul = rest
+            .iter()
+            .take(4097)
+            .position(|b| *b == 0)
+            .ok_or_else(|| bad("an entry has no name"))?;
         let name = rest[..nul].to_vec();
         rest = &rest[nul + 1..];
-        let (raw, after) = rest.split_at_checked(20).ok_or_else(|| bad("an entry is cut off"))?;
+        let (raw, after) = rest
+            .split_at_checked(20)
+            .ok_or_else(|| bad("an entry is cut off"))?;
         let entry_id = ObjectId::from_slice(raw).ok_or_else(|| bad("an entry is cut off"))?;
-        entries.push(TreeEntry { name, mode, id: entry_id });
+        entries.push(TreeEntry {
+            name,
+            mode,
+            id: entry_id,
+        });
         rest = after;
     }
     Ok(entries)
@@ -189,7 +215,11 @@ impl Commit {
             parents.push(parent);
             rest = rest.get(48..).ok_or_else(|| bad("it is cut off"))?;
         }
-        Ok(Self { tree, parents, rest: rest.to_vec() })
+        Ok(Self {
+            tree,
+            parents,
+            rest: rest.to_vec(),
+        })
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -210,8 +240,15 @@ impl Commit {
 
 // git's own rule: these would break the header apart.
 fn plain(text: &str) -> String {
-    let kept: String = text.chars().filter(|c| !matches!(c, '<' | '>' | '\n' | '\r' | '\0')).collect();
-    if kept.trim().is_empty() { "unknown".into() } else { kept.trim().into() }
+    let kept: String = text
+        .chars()
+        .filter(|c| !matches!(c, '<' | '>' | '\n' | '\r' | '\0'))
+        .collect();
+    if kept.trim().is_empty() {
+        "unknown".into()
+    } else {
+        kept.trim().into()
+    }
 }
 
 #[cfg(test)]
@@ -221,27 +258,56 @@ mod tests {
     #[test]
     fn names_are_git_s() {
         // `git hash-object` of an empty blob, of "hello\n", and the empty tree.
-        assert_eq!(name_of(Kind::Blob, b"").to_string(), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
-        assert_eq!(name_of(Kind::Blob, b"hello\n").to_string(), "ce013625030ba8dba906f756967f9e9ca394464a");
-        assert_eq!(name_of(Kind::Tree, b"").to_string(), "4b825dc642cb6eb9a060e54bf8d69288fbee4904");
+        assert_eq!(
+            name_of(Kind::Blob, b"").to_string(),
+            "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
+        );
+        assert_eq!(
+            name_of(Kind::Blob, b"hello\n").to_string(),
+            "ce013625030ba8dba906f756967f9e9ca394464a"
+        );
+        assert_eq!(
+            name_of(Kind::Tree, b"").to_string(),
+            "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+        );
     }
 
     #[test]
     fn trees_sort_folders_as_if_slashed() {
         let id = name_of(Kind::Blob, b"");
-        let entry = |name: &str, mode| TreeEntry { name: name.into(), mode, id };
-        let mut entries = [entry("a", Mode::Dir), entry("a.b", Mode::File), entry("a-b", Mode::Exec)];
+        let entry = |name: &str, mode| TreeEntry {
+            name: name.into(),
+            mode,
+            id,
+        };
+        let mut entries = [
+            entry("a", Mode::Dir),
+            entry("a.b", Mode::File),
+            entry("a-b", Mode::Exec),
+        ];
         let bytes = encode_tree(&mut entries);
-        let names: Vec<_> = decode_tree(id, &bytes).unwrap().into_iter().map(|e| e.name).collect();
+        let names: Vec<_> = decode_tree(id, &bytes)
+            .unwrap()
+            .into_iter()
+            .map(|e| e.name)
+            .collect();
         assert_eq!(names, [b"a-b".to_vec(), b"a.b".to_vec(), b"a".to_vec()]);
     }
 
     #[test]
     fn commits_come_back_as_they_were() {
         let id = name_of(Kind::Blob, b"");
-        let commit = Commit { tree: id, parents: vec![id, id], rest: Commit::signed("A <x>", "a@b", 7, "hi") };
+        let commit = Commit {
+            tree: id,
+            parents: vec![id, id],
+            rest: Commit::signed("A <x>", "a@b", 7, "hi"),
+        };
         assert_eq!(Commit::decode(id, &commit.encode()).unwrap(), commit);
-        assert!(String::from_utf8(commit.rest).unwrap().contains("author A x <a@b> 7 +0000\n"));
+        assert!(
+            String::from_utf8(commit.rest)
+                .unwrap()
+                .contains("author A x <a@b> 7 +0000\n")
+        );
     }
 
     proptest::proptest! {

@@ -27,7 +27,11 @@ const ACROSS_PACKS_MAX: usize = 8;
 
 impl Odb {
     pub(crate) fn open(objects: Dir, object_limit_bytes: u64) -> Result<Self> {
-        let odb = Self { objects, packs: Mutex::new(Vec::new()), object_limit_bytes };
+        let odb = Self {
+            objects,
+            packs: Mutex::new(Vec::new()),
+            object_limit_bytes,
+        };
         odb.reload()?;
         Ok(odb)
     }
@@ -38,8 +42,12 @@ impl Odb {
         let mut packs = Vec::new();
         if let Ok(dir) = self.pack_dir() {
             for entry in dir.entries(PACKS_MAX * 6)? {
-                let name = std::str::from_utf8(&entry.name).ok().and_then(|n| n.strip_suffix(".idx"));
-                let Some(name) = name.filter(|n| n.starts_with("pack-")) else { continue };
+                let name = std::str::from_utf8(&entry.name)
+                    .ok()
+                    .and_then(|n| n.strip_suffix(".idx"));
+                let Some(name) = name.filter(|n| n.starts_with("pack-")) else {
+                    continue;
+                };
                 if packs.len() >= PACKS_MAX {
                     break;
                 }
@@ -65,11 +73,15 @@ impl Odb {
 
     pub(super) fn pack_dir(&self) -> Result<Dir> {
         let path = RelPath::parse("pack")?;
-        self.objects.sub(Some(&path)).map_err(|e| Error::io("open", "objects/pack", e))
+        self.objects
+            .sub(Some(&path))
+            .map_err(|e| Error::io("open", "objects/pack", e))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<std::sync::Arc<Pack>>> {
-        self.packs.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.packs
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub(super) fn packs(&self) -> Vec<std::sync::Arc<Pack>> {
@@ -80,14 +92,20 @@ impl Odb {
     pub(crate) fn holds(&self, id: ObjectId) -> bool {
         let hex = id.to_string();
         let path = format!("{}/{}", &hex[..2], &hex[2..]);
-        self.packs().iter().any(|p| matches!(p.find(&id), Ok(Some(_)))) || self.objects.file(path.as_bytes()).is_ok()
+        self.packs()
+            .iter()
+            .any(|p| matches!(p.find(&id), Ok(Some(_))))
+            || self.objects.file(path.as_bytes()).is_ok()
     }
 
     /// The object `id`; its content was checked against its name.
     pub(crate) fn read(&self, id: ObjectId) -> Result<(Kind, Vec<u8>)> {
         let (kind, content) = self.read_unchecked(id, 0)?;
         if name_of(kind, &content) != id {
-            return Err(Error::corrupt(format!("object {id}"), "its content does not hash to its name"));
+            return Err(Error::corrupt(
+                format!("object {id}"),
+                "its content does not hash to its name",
+            ));
         }
         Ok((kind, content))
     }
@@ -96,21 +114,27 @@ impl Odb {
     pub(crate) fn read_kind(&self, id: ObjectId, kind: Kind) -> Result<Vec<u8>> {
         match self.read(id)? {
             (found, content) if found == kind => Ok(content),
-            (found, _) => {
-                Err(Error::corrupt(format!("object {id}"), format!("it is a {}, not a {}", found.name(), kind.name())))
-            }
+            (found, _) => Err(Error::corrupt(
+                format!("object {id}"),
+                format!("it is a {}, not a {}", found.name(), kind.name()),
+            )),
         }
     }
 
     fn read_unchecked(&self, id: ObjectId, depth: usize) -> Result<(Kind, Vec<u8>)> {
         if depth > ACROSS_PACKS_MAX {
-            return Err(Error::corrupt(format!("object {id}"), "its deltas cross too many packs"));
+            return Err(Error::corrupt(
+                format!("object {id}"),
+                "its deltas cross too many packs",
+            ));
         }
         for pack in self.packs() {
             match pack.find(&id) {
                 Ok(Some(offset)) => return self.read_packed(&pack, offset, depth),
                 Ok(None) => {}
-                Err(e) => tracing::debug!(pack = pack.name, error = %e, "a pack's index does not read"),
+                Err(e) => {
+                    tracing::debug!(pack = pack.name, error = %e, "a pack's index does not read")
+                }
             }
         }
         self.read_loose(id)
@@ -139,8 +163,8 @@ impl Odb {
             }
         };
         for delta in deltas.iter().rev() {
-            content =
-                apply_delta(&content, delta, self.object_limit_bytes).ok_or_else(|| bad("a delta does not apply"))?;
+            content = apply_delta(&content, delta, self.object_limit_bytes)
+                .ok_or_else(|| bad("a delta does not apply"))?;
         }
         Ok((kind, content))
     }
@@ -149,7 +173,10 @@ impl Odb {
         let bad = |why: &str| Error::corrupt(format!("object {id}"), why);
         let hex = id.to_string();
         let path = format!("{}/{}", &hex[..2], &hex[2..]);
-        let file = self.objects.file(path.as_bytes()).map_err(|_| Error::NoObject(id))?;
+        let file = self
+            .objects
+            .file(path.as_bytes())
+            .map_err(|_| Error::NoObject(id))?;
         if !file.metadata().is_ok_and(|m| m.is_file()) {
             return Err(Error::NoObject(id));
         }
@@ -158,13 +185,21 @@ impl Odb {
             .take(self.object_limit_bytes + 64)
             .read_to_end(&mut content)
             .map_err(|_| bad("it does not inflate"))?;
-        let nul = content.iter().take(64).position(|b| *b == 0).ok_or_else(|| bad("it has no header"))?;
+        let nul = content
+            .iter()
+            .take(64)
+            .position(|b| *b == 0)
+            .ok_or_else(|| bad("it has no header"))?;
         let (kind, size) = std::str::from_utf8(&content[..nul])
             .ok()
             .and_then(|h| h.split_once(' '))
             .and_then(|(k, s)| Some((Kind::from_name(k.as_bytes())?, s.parse::<usize>().ok()?)))
             .ok_or_else(|| bad("its header is not one"))?;
         content.drain(..=nul);
-        if content.len() == size { Ok((kind, content)) } else { Err(bad("it has another size than it says")) }
+        if content.len() == size {
+            Ok((kind, content))
+        } else {
+            Err(bad("it has another size than it says"))
+        }
     }
 }

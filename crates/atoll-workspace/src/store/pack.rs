@@ -52,7 +52,12 @@ impl Writer {
         .map_err(io)?;
         let mut out = BufWriter::with_capacity(1 << 17, File::from(fd));
         out.write_all(b"PACK\0\0\0\x02\0\0\0\0").map_err(io)?;
-        Ok(Self { temp, out, at: 12, entries: Vec::new() })
+        Ok(Self {
+            temp,
+            out,
+            at: 12,
+            entries: Vec::new(),
+        })
     }
 
     pub(super) fn count(&self) -> usize {
@@ -82,7 +87,11 @@ impl Writer {
         let mut crc = flate2::Crc::new();
         crc.update(packed);
         self.out.write_all(packed).map_err(io)?;
-        self.entries.push(Written { id, crc: crc.sum(), offset: self.at });
+        self.entries.push(Written {
+            id,
+            crc: crc.sum(),
+            offset: self.at,
+        });
         self.at += packed.len() as u64;
         Ok(())
     }
@@ -103,8 +112,12 @@ impl Writer {
 
         let name = format!("pack-{}", hex::encode(sum));
         let idx = index_of(&mut self.entries, &sum);
-        pack_dir.rename(self.temp.as_bytes(), format!("{name}.pack").as_bytes()).map_err(io)?;
-        pack_dir.replace(&format!("{name}.idx"), &idx, 0o600, None, sync).map_err(io)?;
+        pack_dir
+            .rename(self.temp.as_bytes(), format!("{name}.pack").as_bytes())
+            .map_err(io)?;
+        pack_dir
+            .replace(&format!("{name}.idx"), &idx, 0o600, None, sync)
+            .map_err(io)?;
         self.temp.clear();
         Ok(name)
     }
@@ -187,7 +200,11 @@ impl Pack {
     pub(super) fn open(pack_dir: &Dir, name: &str) -> io::Result<Self> {
         let open = |ending: &str| -> io::Result<File> {
             let file = pack_dir.file(format!("{name}.{ending}").as_bytes())?;
-            if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
+            if file.metadata()?.is_file() {
+                Ok(file)
+            } else {
+                Err(io::ErrorKind::InvalidInput.into())
+            }
         };
         let (idx, pack) = (open("idx")?, open("pack")?);
         let mut head = [0; 8 + 1024];
@@ -201,7 +218,14 @@ impl Pack {
         if fan.windows(2).any(|w| w[0] > w[1]) || names_end > idx.metadata()?.len() {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        Ok(Self { name: name.to_owned(), idx, pack, pack_bytes, fan, offsets: std::sync::OnceLock::new() })
+        Ok(Self {
+            name: name.to_owned(),
+            idx,
+            pack,
+            pack_bytes,
+            fan,
+            offsets: std::sync::OnceLock::new(),
+        })
     }
 
     pub(super) fn count(&self) -> u32 {
@@ -212,19 +236,26 @@ impl Pack {
     pub(super) fn ids(&self) -> io::Result<Vec<ObjectId>> {
         let mut raw = vec![0; self.count() as usize * 20];
         self.idx.read_exact_at(&mut raw, 1032)?;
-        Ok(raw.chunks_exact(20).filter_map(ObjectId::from_slice).collect())
+        Ok(raw
+            .chunks_exact(20)
+            .filter_map(ObjectId::from_slice)
+            .collect())
     }
 
     fn id_at(&self, at: u32) -> io::Result<[u8; 20]> {
         let mut raw = [0; 20];
-        self.idx.read_exact_at(&mut raw, 1032 + u64::from(at) * 20)?;
+        self.idx
+            .read_exact_at(&mut raw, 1032 + u64::from(at) * 20)?;
         Ok(raw)
     }
 
     /// Where `id` lies in the pack.
     pub(super) fn find(&self, id: &ObjectId) -> io::Result<Option<u64>> {
         let first = usize::from(id.as_bytes()[0]);
-        let (mut low, mut high) = (if first == 0 { 0 } else { self.fan[first - 1] }, self.fan[first]);
+        let (mut low, mut high) = (
+            if first == 0 { 0 } else { self.fan[first - 1] },
+            self.fan[first],
+        );
         while low < high {
             let middle = low + (high - low) / 2;
             match self.id_at(middle)?.cmp(id.as_bytes()) {
@@ -239,36 +270,51 @@ impl Pack {
     pub(super) fn offset_at(&self, at: u32) -> io::Result<u64> {
         let count = u64::from(self.count());
         let mut raw = [0; 4];
-        self.idx.read_exact_at(&mut raw, 1032 + count * 24 + u64::from(at) * 4)?;
+        self.idx
+            .read_exact_at(&mut raw, 1032 + count * 24 + u64::from(at) * 4)?;
         let short = u32::from_be_bytes(raw);
         if short & (1 << 31) == 0 {
             return Ok(u64::from(short));
         }
         let mut raw = [0; 8];
-        self.idx.read_exact_at(&mut raw, 1032 + count * 28 + u64::from(short & !(1 << 31)) * 8)?;
+        self.idx.read_exact_at(
+            &mut raw,
+            1032 + count * 28 + u64::from(short & !(1 << 31)) * 8,
+        )?;
         Ok(u64::from_be_bytes(raw))
     }
 
     /// The entry of `id` as it lies in the pack, for a pack that is known to hold
     /// no deltas.
     pub(super) fn raw_entry(&self, id: &ObjectId) -> io::Result<Option<Vec<u8>>> {
-        let Some(from) = self.find(id)? else { return Ok(None) };
+        let Some(from) = self.find(id)? else {
+            return Ok(None);
+        };
         let offsets = match self.offsets.get() {
             Some(offsets) => offsets,
             None => {
-                let mut all = (0..self.count()).map(|n| self.offset_at(n)).collect::<io::Result<Vec<_>>>()?;
+                let mut all = (0..self.count())
+                    .map(|n| self.offset_at(n))
+                    .collect::<io::Result<Vec<_>>>()?;
                 all.push(self.pack_bytes.saturating_sub(20));
                 all.sort_unstable();
                 self.offsets.get_or_init(|| all)
             }
         };
-        let to = offsets.get(offsets.partition_point(|o| *o <= from)).copied().unwrap_or(from);
+        let to = offsets
+            .get(offsets.partition_point(|o| *o <= from))
+            .copied()
+            .unwrap_or(from);
         self.raw(from, to).map(Some)
     }
 
     /// The bytes from `from` to `to`, for copying an entry as it is.
     pub(super) fn raw(&self, from: u64, to: u64) -> io::Result<Vec<u8>> {
-        let mut bytes = vec![0; usize::try_from(to.saturating_sub(from)).map_err(|_| io::ErrorKind::InvalidData)?];
+        let mut bytes = vec![
+            0;
+            usize::try_from(to.saturating_sub(from))
+                .map_err(|_| io::ErrorKind::InvalidData)?
+        ];
         self.pack.read_exact_at(&mut bytes, from)?;
         Ok(bytes)
     }
@@ -276,7 +322,10 @@ impl Pack {
     pub(super) fn read(&self, offset: u64, limit_bytes: u64) -> Result<Packed> {
         let bad = |why: &str| Error::corrupt(format!("{}.pack", self.name), why);
         let mut head = [0; 64];
-        let got = self.pack.read_at(&mut head, offset).map_err(|e| Error::io("read", &self.name, e))?;
+        let got = self
+            .pack
+            .read_at(&mut head, offset)
+            .map_err(|e| Error::io("read", &self.name, e))?;
         let mut bytes = head[..got].iter().copied();
         let mut next = || bytes.next().ok_or_else(|| bad("an entry is cut off"));
         let mut byte = next()?;
@@ -309,7 +358,10 @@ impl Pack {
             while byte & 0x80 != 0 {
                 byte = next()?;
                 used += 1;
-                back = back.checked_add(1).and_then(|b| b.checked_mul(128)).ok_or_else(|| bad("a base offset overflows"))?
+                back = back
+                    .checked_add(1)
+                    .and_then(|b| b.checked_mul(128))
+                    .ok_or_else(|| bad("a base offset overflows"))?
                     | u64::from(byte & 0x7f);
             }
             if back == 0 || back > offset {
@@ -324,20 +376,29 @@ impl Pack {
         match (code, base_id) {
             (6, _) => Ok(Packed::OnOffset(content, base_offset)),
             (7, Some(id)) => Ok(Packed::OnId(content, id)),
-            _ => Kind::from_code(code).map(|k| Packed::Whole(k, content)).ok_or_else(|| bad("an entry has no known kind")),
+            _ => Kind::from_code(code)
+                .map(|k| Packed::Whole(k, content))
+                .ok_or_else(|| bad("an entry has no known kind")),
         }
     }
 
     fn inflate(&self, offset: u64, size: u64) -> Result<Vec<u8>> {
         let bad = |why: &str| Error::corrupt(format!("{}.pack", self.name), why);
         let mut content = Vec::with_capacity(usize::try_from(size).unwrap_or(0).min(1 << 20));
-        let source = At { file: &self.pack, at: offset };
+        let source = At {
+            file: &self.pack,
+            at: offset,
+        };
         let buffer = vec![0; if size < 4096 { 4096 } else { 1 << 15 }];
         ZlibDecoder::new_with_buf(source, buffer)
             .take(size + 1)
             .read_to_end(&mut content)
             .map_err(|_| bad("an entry does not inflate"))?;
-        if content.len() as u64 == size { Ok(content) } else { Err(bad("an entry has another size than it says")) }
+        if content.len() as u64 == size {
+            Ok(content)
+        } else {
+            Err(bad("an entry has another size than it says"))
+        }
     }
 }
 

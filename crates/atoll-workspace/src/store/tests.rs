@@ -12,7 +12,13 @@ fn flat(files: &[(&str, &str)], batch: &mut Batch<'_>) -> Flat {
         .iter()
         .map(|(p, c)| {
             let id = batch.blob(c.as_bytes()).unwrap();
-            (RelPath::parse(p).unwrap(), Leaf { mode: Mode::File, id })
+            (
+                RelPath::parse(p).unwrap(),
+                Leaf {
+                    mode: Mode::File,
+                    id,
+                },
+            )
         })
         .collect()
 }
@@ -22,14 +28,23 @@ fn a_tree_survives_reopening_and_reads_back() {
     let t = tempfile::tempdir().unwrap();
     let store = Store::open(&t.path().join("r"), LIMIT).unwrap();
     let mut batch = store.batch();
-    let files = flat(&[("a", "1"), ("b/c", "2"), ("b.x", "3"), ("b/d/e", "1")], &mut batch);
+    let files = flat(
+        &[("a", "1"), ("b/c", "2"), ("b.x", "3"), ("b/d/e", "1")],
+        &mut batch,
+    );
     let root = tree::write(&files, &mut batch).unwrap();
-    assert!(store.odb().read(root).is_err(), "nothing is visible before finish");
+    assert!(
+        store.odb().read(root).is_err(),
+        "nothing is visible before finish"
+    );
     assert_eq!(batch.finish().unwrap(), 3 + 3);
     drop(store);
     let store = Store::open(&t.path().join("r"), LIMIT).unwrap();
     assert!(store.contains(root));
-    assert_eq!(tree::read(store.odb(), root, 100, &mut Vec::new()).unwrap(), files);
+    assert_eq!(
+        tree::read(store.odb(), root, 100, &mut Vec::new()).unwrap(),
+        files
+    );
     assert!(tree::read(store.odb(), root, 3, &mut Vec::new()).is_err());
 }
 
@@ -41,11 +56,25 @@ fn a_dropped_batch_leaves_nothing_and_sweeping_clears_the_dead() {
     let mut batch = store.batch();
     batch.blob(b"x").unwrap();
     drop(batch);
-    assert_eq!(std::fs::read_dir(path.join("objects/pack")).unwrap().count(), 0);
-    std::fs::write(path.join("objects/pack").join(format!("{TEMP_PREFIX}1")), "half").unwrap();
+    assert_eq!(
+        std::fs::read_dir(path.join("objects/pack"))
+            .unwrap()
+            .count(),
+        0
+    );
+    std::fs::write(
+        path.join("objects/pack").join(format!("{TEMP_PREFIX}1")),
+        "half",
+    )
+    .unwrap();
     drop(store);
     Store::open(&path, LIMIT).unwrap();
-    assert_eq!(std::fs::read_dir(path.join("objects/pack")).unwrap().count(), 0);
+    assert_eq!(
+        std::fs::read_dir(path.join("objects/pack"))
+            .unwrap()
+            .count(),
+        0
+    );
 }
 
 #[test]
@@ -94,7 +123,13 @@ fn the_stat_cache_distrusts_recent_times_and_damage() {
     let t = tempfile::tempdir().unwrap();
     let path = t.path().join("stat");
     let id = object::name_of(Kind::Blob, b"x");
-    let stamp = |ctime_ns| crate::beneath::Stamp { dev: 1, ino: 2, size: 3, mtime_ns: 4, ctime_ns };
+    let stamp = |ctime_ns| crate::beneath::Stamp {
+        dev: 1,
+        ino: 2,
+        size: 3,
+        mtime_ns: 4,
+        ctime_ns,
+    };
     let mut cache = StatCache::load(&path);
     cache.put(stamp(1_000_000_000), id, 1_000_000_001);
     assert_eq!(cache.len(), 0, "a time as recent as this may repeat");

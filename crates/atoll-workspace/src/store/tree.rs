@@ -23,7 +23,10 @@ pub(crate) type Flat = BTreeMap<RelPath, Leaf>;
 const DEPTH_MAX: usize = 256;
 
 /// Writes the tree objects of `flat` through `put`; the root's id.
-pub(crate) fn write_with(flat: &Flat, put: &mut dyn FnMut(&[u8]) -> Result<ObjectId>) -> Result<ObjectId> {
+pub(crate) fn write_with(
+    flat: &Flat,
+    put: &mut dyn FnMut(&[u8]) -> Result<ObjectId>,
+) -> Result<ObjectId> {
     let all: Vec<(&str, Leaf)> = flat.iter().map(|(p, l)| (p.as_str(), *l)).collect();
     write_level(&all, 0, 0, put)
 }
@@ -53,12 +56,24 @@ fn write_level(
         let below = &path[skip..];
         if let Some(slash) = below.find('/') {
             let prefix = &path[..=skip + slash];
-            let end = at + files[at..].iter().take_while(|(p, _)| p.starts_with(prefix)).count();
+            let end = at
+                + files[at..]
+                    .iter()
+                    .take_while(|(p, _)| p.starts_with(prefix))
+                    .count();
             let id = write_level(&files[at..end], prefix.len(), depth + 1, put)?;
-            entries.push(TreeEntry { name: below[..slash].into(), mode: Mode::Dir, id });
+            entries.push(TreeEntry {
+                name: below[..slash].into(),
+                mode: Mode::Dir,
+                id,
+            });
             at = end;
         } else {
-            entries.push(TreeEntry { name: below.into(), mode: leaf.mode, id: leaf.id });
+            entries.push(TreeEntry {
+                name: below.into(),
+                mode: leaf.mode,
+                id: leaf.id,
+            });
             at += 1;
         }
     }
@@ -66,14 +81,22 @@ fn write_level(
     // Not only neighbours: `a-b` sorts between the file `a` and the folder `a/`.
     let mut names = std::collections::HashSet::with_capacity(entries.len());
     if !entries.iter().all(|e| names.insert(e.name.as_slice())) {
-        return Err(Error::corrupt("a tree", "a path is both a file and a folder"));
+        return Err(Error::corrupt(
+            "a tree",
+            "a path is both a file and a folder",
+        ));
     }
     put(&content)
 }
 
 /// Reads a whole tree. Names that no workspace can hold (not UTF-8, `..`, an
 /// alias of `.git`) go to `refused` instead.
-pub(crate) fn read(odb: &Odb, root: ObjectId, entries_max: usize, refused: &mut Vec<String>) -> Result<Flat> {
+pub(crate) fn read(
+    odb: &Odb,
+    root: ObjectId,
+    entries_max: usize,
+    refused: &mut Vec<String>,
+) -> Result<Flat> {
     let mut flat = Flat::new();
     let mut open: Vec<(Option<RelPath>, ObjectId, usize)> = vec![(None, root, 0)];
     let mut seen = 0;
@@ -91,12 +114,22 @@ pub(crate) fn read(odb: &Odb, root: ObjectId, entries_max: usize, refused: &mut 
                 .ok()
                 .filter(|n| !n.contains('/'))
                 .and_then(|n| RelPath::parse_outside_git(n).ok())
-                .and_then(|n| RelPath::parse(RelPath::join_checked(at.as_ref(), n.as_str()).as_str()).ok());
+                .and_then(|n| {
+                    RelPath::parse(RelPath::join_checked(at.as_ref(), n.as_str()).as_str()).ok()
+                });
             match path {
                 None => refused.push(crate::beneath::lossy(&entry.name)),
-                Some(path) if entry.mode == Mode::Dir => open.push((Some(path), entry.id, depth + 1)),
+                Some(path) if entry.mode == Mode::Dir => {
+                    open.push((Some(path), entry.id, depth + 1))
+                }
                 Some(path) => {
-                    flat.insert(path, Leaf { mode: entry.mode, id: entry.id });
+                    flat.insert(
+                        path,
+                        Leaf {
+                            mode: entry.mode,
+                            id: entry.id,
+                        },
+                    );
                 }
             }
         }
@@ -114,7 +147,12 @@ pub(crate) struct Difference {
 }
 
 /// What differs between two trees, sorted by path. Equal folders are not read.
-pub(crate) fn differences(odb: &Odb, before: ObjectId, after: ObjectId, changes_max: usize) -> Result<Vec<Difference>> {
+pub(crate) fn differences(
+    odb: &Odb,
+    before: ObjectId,
+    after: ObjectId,
+    changes_max: usize,
+) -> Result<Vec<Difference>> {
     let mut found = Vec::new();
     let mut open = vec![(String::new(), Some(before), Some(after), 0)];
     while let Some((at, old, new, depth)) = open.pop() {
@@ -125,7 +163,9 @@ pub(crate) fn differences(odb: &Odb, before: ObjectId, after: ObjectId, changes_
             return Err(Error::corrupt("a tree", "it is too deep"));
         }
         let level = |id: Option<ObjectId>| -> Result<BTreeMap<Vec<u8>, TreeEntry>> {
-            let Some(id) = id else { return Ok(BTreeMap::new()) };
+            let Some(id) = id else {
+                return Ok(BTreeMap::new());
+            };
             let entries = decode_tree(id, &odb.read_kind(id, Kind::Tree)?)?;
             Ok(entries.into_iter().map(|e| (e.name.clone(), e)).collect())
         };
@@ -137,14 +177,27 @@ pub(crate) fn differences(odb: &Odb, before: ObjectId, after: ObjectId, changes_
                 continue;
             }
             let shown = crate::beneath::lossy(name);
-            let path = if at.is_empty() { shown } else { format!("{at}/{shown}") };
+            let path = if at.is_empty() {
+                shown
+            } else {
+                format!("{at}/{shown}")
+            };
             let folder = |e: Option<&TreeEntry>| e.filter(|e| e.mode == Mode::Dir).map(|e| e.id);
             if folder(a).is_some() || folder(b).is_some() {
                 open.push((path.clone(), folder(a), folder(b), depth + 1));
             }
-            let leaf = |e: Option<&TreeEntry>| e.filter(|e| e.mode != Mode::Dir).map(|e| Leaf { mode: e.mode, id: e.id });
+            let leaf = |e: Option<&TreeEntry>| {
+                e.filter(|e| e.mode != Mode::Dir).map(|e| Leaf {
+                    mode: e.mode,
+                    id: e.id,
+                })
+            };
             if leaf(a) != leaf(b) {
-                found.push(Difference { path, before: leaf(a), after: leaf(b) });
+                found.push(Difference {
+                    path,
+                    before: leaf(a),
+                    after: leaf(b),
+                });
             }
             if found.len() > changes_max {
                 return Err(Error::Limit {

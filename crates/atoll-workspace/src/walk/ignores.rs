@@ -32,13 +32,20 @@ impl Ignores {
         }
         let mut builder = GitignoreBuilder::new("");
         for text in &texts {
-            for line in String::from_utf8_lossy(text).lines().take(LINES_MAX).filter(|l| l.len() <= LINE_BYTES_MAX) {
+            for line in String::from_utf8_lossy(text)
+                .lines()
+                .take(LINES_MAX)
+                .filter(|l| l.len() <= LINE_BYTES_MAX)
+            {
                 // A line that is no pattern ignores nothing, as in git.
                 let _ = builder.add_line(None, line);
             }
         }
-        let Ok(rules) = builder.build() else { return false };
-        self.stack.push((at.map_or(0, |p| p.as_str().len() + 1), rules));
+        let Ok(rules) = builder.build() else {
+            return false;
+        };
+        self.stack
+            .push((at.map_or(0, |p| p.as_str().len() + 1), rules));
         true
     }
 
@@ -49,7 +56,9 @@ impl Ignores {
     /// Is `path`, below all folders entered, ignored? The deepest rule decides.
     pub(crate) fn ignored(&self, path: &RelPath, is_dir: bool) -> bool {
         for (skip, rules) in self.stack.iter().rev() {
-            let Some(below) = path.as_str().get(*skip..) else { continue };
+            let Some(below) = path.as_str().get(*skip..) else {
+                continue;
+            };
             let found = rules.matched(Path::new(below), is_dir);
             if !found.is_none() {
                 return found.is_ignore();

@@ -32,7 +32,12 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { file_limit_bytes: 64 << 20, entries_max: 300_000, total_limit_bytes: 8 << 30, depth_max: 100 }
+        Self {
+            file_limit_bytes: 64 << 20,
+            entries_max: 300_000,
+            total_limit_bytes: 8 << 30,
+            depth_max: 100,
+        }
     }
 }
 
@@ -135,11 +140,26 @@ pub(crate) trait Visit {
 }
 
 /// Walks below `root`, starting in the folder `from`.
-pub(crate) fn walk(root: &Dir, from: Option<&RelPath>, options: Options<'_>, visit: &mut dyn Visit) -> Result<Omitted> {
-    let dev = root.stat_self().map_err(|e| Error::io("stat", ".", e))?.st_dev;
+pub(crate) fn walk(
+    root: &Dir,
+    from: Option<&RelPath>,
+    options: Options<'_>,
+    visit: &mut dyn Visit,
+) -> Result<Omitted> {
+    let dev = root
+        .stat_self()
+        .map_err(|e| Error::io("stat", ".", e))?
+        .st_dev;
     #[allow(clippy::useless_conversion, clippy::unnecessary_cast)] // differs by architecture
     let dev = dev as u64;
-    let mut walker = Walker { options, visit, omitted: Omitted::default(), seen: 0, dev, ignores: Ignores::default() };
+    let mut walker = Walker {
+        options,
+        visit,
+        omitted: Omitted::default(),
+        seen: 0,
+        dev,
+        ignores: Ignores::default(),
+    };
     let start = walker.descend_to(root, from)?;
     let depth = from.map_or(0, |p| p.components().count());
     walker.level(&start, from, depth, false)?;
@@ -170,10 +190,19 @@ impl Walker<'_> {
     }
 
     /// `ignored`: a parent is ignored, and only tracked paths below it count.
-    fn level(&mut self, dir: &Dir, at: Option<&RelPath>, depth: usize, ignored: bool) -> Result<()> {
+    fn level(
+        &mut self,
+        dir: &Dir,
+        at: Option<&RelPath>,
+        depth: usize,
+        ignored: bool,
+    ) -> Result<()> {
         let entries = match dir.entries(self.options.limits.entries_max) {
             Err(Error::Io { .. }) if at.is_some() => {
-                self.omitted.skip(at.map(ToString::to_string).unwrap_or_default(), Skip::Unreadable);
+                self.omitted.skip(
+                    at.map(ToString::to_string).unwrap_or_default(),
+                    Skip::Unreadable,
+                );
                 return Ok(());
             }
             other => other?,
@@ -199,8 +228,20 @@ impl Walker<'_> {
         Ok(())
     }
 
-    fn entry(&mut self, dir: &Dir, at: Option<&RelPath>, entry: &Entry, depth: usize, ignored: bool) -> Result<()> {
-        let shown = || at.map_or_else(|| lossy(&entry.name), |p| format!("{p}/{}", lossy(&entry.name)));
+    fn entry(
+        &mut self,
+        dir: &Dir,
+        at: Option<&RelPath>,
+        entry: &Entry,
+        depth: usize,
+        ignored: bool,
+    ) -> Result<()> {
+        let shown = || {
+            at.map_or_else(
+                || lossy(&entry.name),
+                |p| format!("{p}/{}", lossy(&entry.name)),
+            )
+        };
         if entry.name.starts_with(TEMP_PREFIX.as_bytes()) {
             return Ok(());
         }
@@ -236,10 +277,22 @@ impl Walker<'_> {
     }
 
     fn wanted(&self, path: &RelPath, is_dir: bool) -> bool {
-        if is_dir { self.options.tracked.below(path.as_str()) } else { self.options.tracked.file(path.as_str()) }
+        if is_dir {
+            self.options.tracked.below(path.as_str())
+        } else {
+            self.options.tracked.file(path.as_str())
+        }
     }
 
-    fn by_kind(&mut self, dir: &Dir, path: RelPath, name: &[u8], stat: &Stat, depth: usize, ignored: bool) -> Result<()> {
+    fn by_kind(
+        &mut self,
+        dir: &Dir,
+        path: RelPath,
+        name: &[u8],
+        stat: &Stat,
+        depth: usize,
+        ignored: bool,
+    ) -> Result<()> {
         let skip = match FileType::from_raw_mode(stat.st_mode) {
             FileType::Directory => self.folder(dir, &path, name, stat, depth, ignored)?,
             FileType::RegularFile => self.file(dir, &path, name, stat)?,
@@ -255,7 +308,15 @@ impl Walker<'_> {
         Ok(())
     }
 
-    fn folder(&mut self, dir: &Dir, path: &RelPath, name: &[u8], stat: &Stat, depth: usize, ignored: bool) -> Result<Option<Skip>> {
+    fn folder(
+        &mut self,
+        dir: &Dir,
+        path: &RelPath,
+        name: &[u8],
+        stat: &Stat,
+        depth: usize,
+        ignored: bool,
+    ) -> Result<Option<Skip>> {
         #[allow(clippy::useless_conversion, clippy::unnecessary_cast)] // differs by architecture
         if stat.st_dev as u64 != self.dev {
             return Ok(Some(Skip::MountPoint));
@@ -267,14 +328,22 @@ impl Walker<'_> {
             return Ok(None);
         }
         match dir.sub_name(name) {
-            Ok(sub) => self.level(&sub, Some(path), depth + 1, ignored).map(|()| None),
+            Ok(sub) => self
+                .level(&sub, Some(path), depth + 1, ignored)
+                .map(|()| None),
             Err(Errno::XDEV) => Ok(Some(Skip::MountPoint)),
             Err(Errno::NOENT) => Ok(None),
             Err(_) => Ok(Some(Skip::Unreadable)),
         }
     }
 
-    fn file(&mut self, dir: &Dir, path: &RelPath, name: &[u8], stat: &Stat) -> Result<Option<Skip>> {
+    fn file(
+        &mut self,
+        dir: &Dir,
+        path: &RelPath,
+        name: &[u8],
+        stat: &Stat,
+    ) -> Result<Option<Skip>> {
         let masked = match mask(path) {
             Mask::No => false,
             Mask::Yes => true,
@@ -294,7 +363,9 @@ impl Walker<'_> {
     }
 
     fn link(&mut self, dir: &Dir, path: &RelPath, name: &[u8]) -> Result<Option<Skip>> {
-        let Ok(target) = dir.link_target(name) else { return Ok(Some(Skip::Unreadable)) };
+        let Ok(target) = dir.link_target(name) else {
+            return Ok(Some(Skip::Unreadable));
+        };
         if !stays_inside(path, &target) {
             return Ok(Some(Skip::LinkOutside));
         }
@@ -315,7 +386,9 @@ fn small_content(dir: &Dir, name: &[u8]) -> Option<Vec<u8>> {
 /// exist? `..` may only come first: after a name it would be taken from where
 /// that name leads.
 pub(crate) fn stays_inside(path: &RelPath, target: &[u8]) -> bool {
-    let Ok(target) = std::str::from_utf8(target) else { return false };
+    let Ok(target) = std::str::from_utf8(target) else {
+        return false;
+    };
     if target.is_empty() || target.starts_with('/') || target.contains('\0') {
         return false;
     }

@@ -19,11 +19,17 @@ pub(crate) struct Snapshot {
     /// What it leaves out.
     pub(crate) omitted: Omitted,
     /// How many files had to be read (the others were known by their stat).
+    #[cfg(test)]
     pub(crate) files_read: u64,
 }
 
 /// Takes a snapshot of what lies below `root`.
-pub(crate) fn snapshot(root: &Dir, options: Options<'_>, store: &Store, cache: &mut StatCache) -> Result<Snapshot> {
+pub(crate) fn snapshot(
+    root: &Dir,
+    options: Options<'_>,
+    store: &Store,
+    cache: &mut StatCache,
+) -> Result<Snapshot> {
     let mut taker = Taker {
         batch: store.batch(),
         cache,
@@ -34,10 +40,24 @@ pub(crate) fn snapshot(root: &Dir, options: Options<'_>, store: &Store, cache: &
         files_read: 0,
     };
     let omitted = walk(root, None, options, &mut taker)?;
-    let Taker { mut batch, flat, stamps, files_read, .. } = taker;
+    let Taker {
+        mut batch,
+        flat,
+        stamps,
+        files_read,
+        ..
+    } = taker;
     let tree = tree::write(&flat, &mut batch)?;
     batch.finish()?;
-    Ok(Snapshot { tree, flat, stamps, omitted, files_read })
+    tracing::debug!(files = flat.len(), files_read, "snapshot taken");
+    Ok(Snapshot {
+        tree,
+        flat,
+        stamps,
+        omitted,
+        #[cfg(test)]
+        files_read,
+    })
 }
 
 struct Taker<'a> {
@@ -68,20 +88,27 @@ impl Taker<'_> {
                 Err(rustix::io::Errno::XDEV) => return Read::Not(Skip::MountPoint),
                 Err(_) => return Read::Not(Skip::Unreadable),
             };
-            let Ok(before) = rustix::fs::fstat(&file) else { return Read::Not(Skip::Unreadable) };
+            let Ok(before) = rustix::fs::fstat(&file) else {
+                return Read::Not(Skip::Unreadable);
+            };
             if !rustix::fs::FileType::from_raw_mode(before.st_mode).is_file() {
                 return Read::Not(Skip::Special);
             }
             let content = match read_bounded(&mut file, self.limits.file_limit_bytes) {
                 Ok(Some(content)) => content,
                 Ok(None) => {
-                    let bytes = rustix::fs::fstat(&file).map_or(0, |s| u64::try_from(s.st_size).unwrap_or(0));
+                    let bytes = rustix::fs::fstat(&file)
+                        .map_or(0, |s| u64::try_from(s.st_size).unwrap_or(0));
                     return Read::Not(Skip::TooLarge { bytes });
                 }
                 Err(_) => return Read::Not(Skip::Unreadable),
             };
-            let Ok(after) = rustix::fs::fstat(&file) else { return Read::Not(Skip::Unreadable) };
-            if Stamp::of(&before) == Stamp::of(&after) && Stamp::of(&after).size == content.len() as u64 {
+            let Ok(after) = rustix::fs::fstat(&file) else {
+                return Read::Not(Skip::Unreadable);
+            };
+            if Stamp::of(&before) == Stamp::of(&after)
+                && Stamp::of(&after).size == content.len() as u64
+            {
                 return Read::Got(content, after);
             }
         }
@@ -119,7 +146,11 @@ impl Visit for Taker<'_> {
                 hint: "ignore large generated folders in .gitignore",
             });
         }
-        let mode = if bits & 0o100 != 0 { Mode::Exec } else { Mode::File };
+        let mode = if bits & 0o100 != 0 {
+            Mode::Exec
+        } else {
+            Mode::File
+        };
         self.flat.insert(path.clone(), Leaf { mode, id });
         self.stamps.insert(path.clone(), stamp);
         Ok(None)
@@ -127,7 +158,13 @@ impl Visit for Taker<'_> {
 
     fn link(&mut self, path: &RelPath, target: &[u8]) -> Result<()> {
         let id = self.batch.blob(target)?;
-        self.flat.insert(path.clone(), Leaf { mode: Mode::Link, id });
+        self.flat.insert(
+            path.clone(),
+            Leaf {
+                mode: Mode::Link,
+                id,
+            },
+        );
         Ok(())
     }
 }

@@ -35,7 +35,16 @@ impl Bench {
     fn take_with(&mut self, limits: Limits, tracked: &[&str]) -> Result<Snapshot> {
         let tracked = Tracked::new(tracked.iter().map(|s| (*s).to_owned()));
         let root = Dir::open(&self.root()).unwrap();
-        snapshot(&root, Options { limits, ignores: true, tracked: &tracked }, &self.store, &mut self.cache)
+        snapshot(
+            &root,
+            Options {
+                limits,
+                ignores: true,
+                tracked: &tracked,
+            },
+            &self.store,
+            &mut self.cache,
+        )
     }
 
     fn take(&mut self) -> Snapshot {
@@ -49,7 +58,8 @@ fn paths(s: &Snapshot) -> Vec<&str> {
 
 fn age(path: &Path) {
     let file = fs::File::open(path).unwrap();
-    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60)).unwrap();
+    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60))
+        .unwrap();
 }
 
 #[test]
@@ -62,8 +72,18 @@ fn files_modes_and_links_are_taken() {
     let s = b.take();
     let modes: Vec<_> = s.flat.values().map(|l| l.mode).collect();
     assert_eq!(paths(&s), ["a.txt", "bin/run", "bin/to-a"]);
-    assert_eq!(modes, [crate::store::Mode::File, crate::store::Mode::Exec, crate::store::Mode::Link]);
-    assert_eq!(tree::read(b.store.odb(), s.tree, 100, &mut Vec::new()).unwrap(), s.flat);
+    assert_eq!(
+        modes,
+        [
+            crate::store::Mode::File,
+            crate::store::Mode::Exec,
+            crate::store::Mode::Link
+        ]
+    );
+    assert_eq!(
+        tree::read(b.store.odb(), s.tree, 100, &mut Vec::new()).unwrap(),
+        s.flat
+    );
 }
 
 #[test]
@@ -82,14 +102,26 @@ fn escapes_specials_and_git_are_left_out_and_said() {
     symlink("sub/../../x", w.join("later")).unwrap();
     symlink(".git/config", w.join("intogit")).unwrap();
     symlink("loop", w.join("loop")).unwrap();
-    rustix::fs::mkfifoat(rustix::fs::CWD, w.join("fifo"), rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
-    let _socket = std::os::unix::net::UnixListener::bind(w.join("sock")).unwrap();
+    rustix::fs::mkfifoat(
+        rustix::fs::CWD,
+        w.join("fifo"),
+        rustix::fs::Mode::from_raw_mode(0o600),
+    )
+    .unwrap();
+    let bits = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, w.join("sock"), FileType::Socket, bits, 0).unwrap();
     use std::os::unix::ffi::OsStrExt as _;
     fs::write(w.join(std::ffi::OsStr::from_bytes(b"bad\xff")), "x").unwrap();
     let s = b.take();
     // A link to itself leads nowhere, and nowhere outside.
     assert_eq!(paths(&s), ["loop", "ok", "sub/file"]);
-    let why = |p: &str| s.omitted.skipped.iter().find(|(q, _)| q == p).map(|(_, w)| w.clone());
+    let why = |p: &str| {
+        s.omitted
+            .skipped
+            .iter()
+            .find(|(q, _)| q == p)
+            .map(|(_, w)| w.clone())
+    };
     for p in ["abs", "climb", "later", "intogit"] {
         assert_eq!(why(p), Some(Skip::LinkOutside), "{p}");
     }
@@ -105,17 +137,31 @@ fn escapes_specials_and_git_are_left_out_and_said() {
 fn a_2_gb_sparse_file_is_named_and_never_read() {
     let mut b = Bench::new();
     b.write("small", "x");
-    fs::File::create(b.root().join("huge")).unwrap().set_len(2 << 30).unwrap();
+    fs::File::create(b.root().join("huge"))
+        .unwrap()
+        .set_len(2 << 30)
+        .unwrap();
     let s = b.take();
     assert_eq!(paths(&s), ["small"]);
-    assert_eq!(s.omitted.skipped, [("huge".to_owned(), Skip::TooLarge { bytes: 2 << 30 })]);
+    assert_eq!(
+        s.omitted.skipped,
+        [("huge".to_owned(), Skip::TooLarge { bytes: 2 << 30 })]
+    );
     assert_eq!(s.files_read, 1);
 }
 
 #[test]
 fn credential_files_are_masked() {
     let mut b = Bench::new();
-    for p in [".env", "conf/.ENV.local", "tls/server.key", "id_rsa", ".aws/credentials", ".env.example", "src/main.rs"] {
+    for p in [
+        ".env",
+        "conf/.ENV.local",
+        "tls/server.key",
+        "id_rsa",
+        ".aws/credentials",
+        ".env.example",
+        "src/main.rs",
+    ] {
         b.write(p, "SECRET=1");
     }
     b.write(".npmrc", "//r/:_authToken=abcdef");
@@ -131,14 +177,33 @@ fn ignored_files_are_left_out_unless_git_tracks_them() {
     let mut b = Bench::new();
     b.write(".gitignore", "target/\n*.log\n!keep.log\n/root-only\n");
     b.write(".git/info/exclude", "local.txt\n");
-    for p in ["target/x", "a.log", "keep.log", "d/b.log", "root-only", "d/root-only", "local.txt", "target/in/tracked"] {
+    for p in [
+        "target/x",
+        "a.log",
+        "keep.log",
+        "d/b.log",
+        "root-only",
+        "d/root-only",
+        "local.txt",
+        "target/in/tracked",
+    ] {
         b.write(p, "x");
     }
     b.write("d/.gitignore", "!b.log\n");
-    let s = b.take_with(Limits::default(), &["target/in/tracked", "a.log"]).unwrap();
+    let s = b
+        .take_with(Limits::default(), &["target/in/tracked", "a.log"])
+        .unwrap();
     assert_eq!(
         paths(&s),
-        [".gitignore", "a.log", "d/.gitignore", "d/b.log", "d/root-only", "keep.log", "target/in/tracked"]
+        [
+            ".gitignore",
+            "a.log",
+            "d/.gitignore",
+            "d/b.log",
+            "d/root-only",
+            "keep.log",
+            "target/in/tracked"
+        ]
     );
 }
 
@@ -148,14 +213,27 @@ fn bounds_hold() {
     for n in 0..12 {
         b.write(&format!("f{n}"), "0123456789");
     }
-    let few = Limits { entries_max: 11, ..Limits::default() };
+    let few = Limits {
+        entries_max: 11,
+        ..Limits::default()
+    };
     assert!(matches!(b.take_with(few, &[]), Err(Error::Limit { .. })));
-    let light = Limits { total_limit_bytes: 119, ..Limits::default() };
+    let light = Limits {
+        total_limit_bytes: 119,
+        ..Limits::default()
+    };
     assert!(matches!(b.take_with(light, &[]), Err(Error::Limit { .. })));
     b.write("a/b/c/d", "x");
-    let shallow = Limits { depth_max: 2, ..Limits::default() };
+    let shallow = Limits {
+        depth_max: 2,
+        ..Limits::default()
+    };
     let s = b.take_with(shallow, &[]).unwrap();
-    assert!(s.omitted.skipped.contains(&("a/b/c".to_owned(), Skip::TooDeep)));
+    assert!(
+        s.omitted
+            .skipped
+            .contains(&("a/b/c".to_owned(), Skip::TooDeep))
+    );
 }
 
 #[test]
@@ -172,9 +250,15 @@ fn a_second_snapshot_reads_no_unchanged_file_and_misses_no_change() {
     let second = b.take();
     assert_eq!((second.files_read, second.tree), (0, first.tree));
     // Same size, and the old modification time put back: the change time tells.
-    let old = fs::metadata(b.root().join("d0/f0")).unwrap().modified().unwrap();
+    let old = fs::metadata(b.root().join("d0/f0"))
+        .unwrap()
+        .modified()
+        .unwrap();
     b.write("d0/f0", "X");
-    fs::File::open(b.root().join("d0/f0")).unwrap().set_modified(old).unwrap();
+    fs::File::open(b.root().join("d0/f0"))
+        .unwrap()
+        .set_modified(old)
+        .unwrap();
     let third = b.take();
     assert_eq!(third.files_read, 1);
     assert_ne!(third.tree, first.tree);

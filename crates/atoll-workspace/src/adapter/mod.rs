@@ -1,0 +1,107 @@
+//! The `Workspaces` port over this crate's parts: a thin shell that opens
+//! permits, keeps one store per workspace and one copy per session, and runs
+//! blocking work on threads of its own.
+
+mod copies;
+mod out;
+mod port;
+mod read;
+mod roots;
+mod space;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use atoll_domain::{SessionId, WorkspaceId};
+use atoll_ports::workspace::Error;
+
+use crate::beneath::Dir;
+use crate::walk::Limits;
+use copies::Copy;
+use space::Space;
+
+/// Settings.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Atoll's data directory: stores lie in `workspaces/`, copies in `copies/`.
+    pub data: PathBuf,
+    /// Bounds of snapshots.
+    pub limits: Limits,
+    /// Name and e-mail address on commits that Atoll makes.
+    pub author: (String, String),
+}
+
+impl Options {
+    /// The defaults, in this data directory.
+    #[must_use]
+    pub fn new(data: PathBuf) -> Self {
+        Self {
+            data,
+            limits: Limits::default(),
+            author: ("Atoll".into(), "atoll@localhost".into()),
+        }
+    }
+}
+
+/// All workspaces of a node. Cheap to clone.
+#[derive(Clone)]
+pub struct Workspaces {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    options: Options,
+    spaces: Mutex<HashMap<WorkspaceId, Arc<Space>>>,
+    copies: Mutex<HashMap<SessionId, Arc<Copy>>>,
+}
+
+impl Workspaces {
+    /// Workspaces in `options.data`, which is made if it isn't there.
+    ///
+    /// # Errors
+    /// The data directory cannot be made.
+    pub fn open(mut options: Options) -> Result<Self, Error> {
+        Dir::create(&options.data)?;
+        let canonical = options.data.canonicalize();
+        options.data =
+            canonical.map_err(|e| Error::Io(format!("{}: {e}", options.data.display())))?;
+        let inner = Inner {
+            options,
+            spaces: Mutex::default(),
+            copies: Mutex::default(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// What a person should know about the git history inside a session's box:
+    /// what it leaves out, or why it is made up.
+    ///
+    /// # Errors
+    /// The session has no copy.
+    pub fn git_note(&self, session: SessionId) -> Result<Option<String>, Error> {
+        Ok(self.inner.copy(session)?.meta.git_note.clone())
+    }
+
+    /// Forgets what is held in memory for a session that is idle; it is read
+    /// again when it is needed.
+    pub fn evict(&self, session: SessionId) {
+        locked(&self.inner.copies).remove(&session);
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What is guarded is whole between operations, also after a panic in one.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn now_s() -> i64 {
+    crate::store::cache_now_ns() / 1_000_000_000
+}
+
+#[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod tests;
