@@ -1,6 +1,7 @@
 //! What a rule's annotations say: `@id`, `@why`, `@verdict`, `@answers`. An annotation that isn't known
 //! is refused: a misspelt `@verdict("ask")` would make an ask an allow.
 
+use atoll_domain::Shown;
 use cedar_policy::{Effect as CedarEffect, Policy};
 
 use crate::rules::{Effect, Scope};
@@ -48,7 +49,7 @@ pub(crate) fn read(policy: &Policy, scope: Scope) -> Result<Said, Wrong> {
     let id = id(policy, scope)?;
     let effect = effect(policy, scope)?;
     let why = policy.annotation("why").unwrap_or("").trim().to_owned();
-    if why.len() > WHY_BYTES_MAX || why.chars().any(char::is_control) {
+    if why.len() > WHY_BYTES_MAX || Shown::line(&why).as_str() != why {
         return wrong(
             format!(
                 "the reason of {id} is longer than {WHY_BYTES_MAX} bytes or not one plain line"

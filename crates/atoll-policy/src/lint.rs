@@ -46,12 +46,12 @@ pub(crate) fn file(source: &Source, scope: Scope) -> Result<Vec<(Parsed, usize)>
         })
         .collect();
     let mut rules = Vec::new();
-    for n in 0..starts.len() {
+    for (n, at) in starts.iter().copied().enumerate() {
         let Some(policy) = set.policy(&PolicyId::new(format!("policy{n}"))) else {
             continue;
         };
-        match rule(source, policy, scope, starts[n]) {
-            Ok(parsed) => rules.push((parsed, starts[n])),
+        match rule(source, policy, scope, at) {
+            Ok(parsed) => rules.push((parsed, at)),
             Err(problem) => problems.push(problem),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use atoll_domain::Kind;
+use atoll_domain::{Kind, Shown};
 use atoll_guard::{Decision, PolicyError};
 use cedar_policy::{
     ActionConstraint, AuthorizationError, Authorizer, EntityUid, Policy, PolicyId, PolicySet,
@@ -13,6 +13,9 @@ use crate::lint;
 use crate::request::Asked;
 use crate::schema::{GROUPS, slot};
 use crate::source::{FILES_MAX, Problem, RULES_MAX, Source, position};
+
+/// The longest text of an evaluation error, in columns.
+const ERROR_COLUMNS_MAX: usize = 200;
 
 /// Whose rules they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -206,7 +209,12 @@ impl Rules {
             response.diagnostics().errors().next()
         {
             let rule = self.rule(err.policy_id()).map_or("a rule", |rule| &rule.id);
-            return Err(PolicyError(format!("{rule}: {}", err.inner())));
+            // Cedar may quote a value of the question, of any length.
+            let text = Shown::line(&err.inner().to_string());
+            return Err(PolicyError(format!(
+                "{rule}: {}",
+                text.cut(ERROR_COLUMNS_MAX).as_str()
+            )));
         }
         let mut places = Vec::new();
         for id in response.diagnostics().reason() {

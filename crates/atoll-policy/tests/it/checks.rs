@@ -113,6 +113,8 @@ fn annotations_are_read_strictly() {
     );
     told("@id(\"a\") @verdict(\"ask\")", "does not say why");
     told("@id(\"a b\")", "not a name");
+    told("@id(\"a\") @why(\"ok\\u{202e}ko\")", "one plain line");
+    told("@id(\"a\") @why(\"one\\ntwo\")", "one plain line");
     told("@id(\"careful.mine\")", "Atoll's own");
     told("@id(\"workspace.mine\")", "Atoll's own");
     told("@id(\"a\") @answers(\"\")", "names no rule");

@@ -33,6 +33,9 @@ fn looking() -> Vec<Row> {
 
 fn working() -> Vec<Row> {
     let network = network_run(&["registry.example.org:443"]);
+    let mut fetch = network.clone();
+    let cache = "/home/ana/.cache/atoll/fetched/npm";
+    fetch.spec.mounts.push(mount(MountKind::Bind, cache, false));
     let mut secret = test_run();
     secret.spec.secrets = vec!["DEPLOY_KEY".into()];
     let mut writable = test_run();
@@ -59,7 +62,10 @@ fn working() -> Vec<Row> {
             "run: git on plain data, for the node",
             Case::of(&run(Purpose::Git, &["git", "diff"])).by(Actor::system(), Role::Owner),
         ),
-        ("run: fetching dependencies, one host", Case::of(&network)),
+        (
+            "run: fetching dependencies into Atoll's cache, one host",
+            Case::of(&fetch),
+        ),
         (
             "run: a person's `exec` with a host",
             Case::of(&network).owner(),

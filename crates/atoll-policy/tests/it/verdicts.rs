@@ -45,6 +45,7 @@ fn an_ask_is_stronger_than_an_allow_and_a_deny_than_both() {
 #[test]
 fn all_rules_that_ask_are_named() {
     let mut job = network_run(&[REGISTRY]);
+    job.purpose = Purpose::Exec;
     job.spec.secrets = vec!["NPM_TOKEN".into()];
     job.spec
         .mounts
