@@ -197,6 +197,26 @@ fn a_call_without_a_result_is_answered_for_the_model() {
     assert_eq!(conversation.messages.iter().filter(unanswered).count(), 3);
 }
 
+#[test]
+fn the_newest_rounds_stay_when_nothing_else_fits() {
+    let config = SessionConfig {
+        context_tokens: 4096,
+        ..SessionConfig::default()
+    };
+    let mut state = opened(config);
+    for round in 0..40 {
+        state.step += 1;
+        let text = format!("round {round} {}", "words ".repeat(100));
+        let calls = Vec::new();
+        state.say(Said::Reply { text, calls });
+    }
+    let (conversation, tokens) = conversation(&state);
+    assert!(tokens <= room_tokens(&state));
+    let all = serde_json::to_string(&conversation).unwrap();
+    assert!(all.contains("round 39 ") && !all.contains("round 0 "));
+    assert!(all.contains(LEFT_OUT));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
     #[test]

@@ -121,6 +121,7 @@ impl State {
                 self.ledger.ran(&target, output);
                 let unknown = output.status == Status::Unknown;
                 self.tests.stale |= moved || unknown;
+                self.turn.edits += u64::from(moved);
             }
             Some(ToolRequest::Test { .. }) => {
                 self.tested(step, output);

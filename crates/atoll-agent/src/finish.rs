@@ -74,7 +74,8 @@ impl State {
             .last
             .as_ref()
             .is_some_and(|run| run.ran && !run.ok);
-        if red && !self.turn.answer_sent_back {
+        let question = self.turn.task.trim_end().ends_with('?');
+        if red && !question && !self.turn.answer_sent_back {
             self.turn.answer_sent_back = true;
             self.reply_to(&finishing, words::NOTHING_CHANGED);
             return self.close_round();

@@ -5,6 +5,31 @@
 //! inputs give the same effects byte for byte, which [`replay()`] checks against a recorded session.
 //!
 //! The transitions stand in one table at the top of `state.rs`.
+//!
+//! # How a node drives it
+//!
+//! One task per session appends *all* of its events and folds each in the order of the log; nothing is
+//! folded that was not appended. Then the state in memory and the state folded from the log are the same.
+//!
+//! ```text
+//! loop {
+//!     append what came in: PromptSent{steer}, TurnStopped{reason}          -> fold
+//!     match next(&state) {
+//!         []                -> wait for a prompt
+//!         [CallModel]       -> append ModelAsked{step, effect: digest}      -> fold
+//!                              wait wait_ms, call; append ReplyReceived or ReplyFailed -> fold
+//!         [UseTool]         -> append ToolCall{step, tool_name, digest}     -> fold
+//!                              admit and do; append ToolResult{ToolOutput, tree} -> fold
+//!         [RejectCall]      -> append ToolCall and ToolResult{rejection()}  -> fold both
+//!         [Compact]         -> append Compacted                             -> fold
+//!         [FinishTurn]      -> make the patch; append PatchProposed, TurnEnded -> fold
+//!     }
+//! }
+//! ```
+//!
+//! After a restart: fold the log again; [`State::in_flight`] is the effect whose outcome nobody saw. If it
+//! may not be repeated append its outcome as unknown ([`ToolOutput::unknown`], or `ReplyFailed` with
+//! `lost`); then append `SessionResumed`, and whatever may be repeated is proposed again, with its step.
 
 mod clip;
 mod config;

@@ -101,6 +101,8 @@ pub(crate) struct Turn {
     pub denials: u64,
     /// Why something was denied last.
     pub denied: String,
+    /// Edits that were made, and commands that changed files. Test runs are not counted: what they leave
+    /// behind is nobody's change.
     pub edits: u64,
     /// The tree when it began.
     pub tree: Option<String>,

@@ -10,7 +10,7 @@ use crate::finish;
 use crate::input::Input;
 use crate::loops::{Loops, Verdict};
 use crate::prompt;
-use crate::state::{First, State, Todo, Turn, What};
+use crate::state::{First, State, TestRun, Todo, Turn, What};
 use crate::tools::{ToolRequest, first_sentence};
 use crate::transcript::Said;
 use crate::words;
@@ -268,10 +268,12 @@ impl State {
         }
     }
 
-    /// A limit was reached. Tested work isn't thrown away: it is proposed, and the limit said.
+    /// A limit was reached. Work that made red tests green isn't thrown away: it is proposed, and the limit said.
     pub(crate) fn limit(&mut self, what: &str) {
-        let tested = self.tests.last.as_ref().is_some_and(|run| run.ok) && !self.tests.stale;
-        if self.changed() && tested {
+        let red = |run: &TestRun| run.ran && !run.ok;
+        let was_red = self.tests.baseline.as_ref().is_some_and(red);
+        let is_green = self.tests.last.as_ref().is_some_and(|run| run.ok) && !self.tests.stale;
+        if self.changed() && was_red && is_green {
             let title = prompt::one_line(first_sentence(&self.turn.task), 72);
             let words = format!("The tests pass; {what} before the model said that it was done.");
             let proposal = self.proposal(title, words.clone());
@@ -310,11 +312,9 @@ impl State {
         });
     }
 
-    /// Whether this turn changed the workspace: by its trees where they are known, else by its edits.
+    /// Whether this turn changed the workspace: it edited, and where its trees are known, they differ.
     pub(crate) fn changed(&self) -> bool {
-        match (&self.turn.tree, &self.tree) {
-            (Some(before), Some(now)) => before != now,
-            _ => self.turn.edits > 0,
-        }
+        let back = self.turn.tree.is_some() && self.turn.tree == self.tree;
+        self.turn.edits > 0 && !back
     }
 }

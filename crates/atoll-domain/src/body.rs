@@ -174,7 +174,7 @@ bodies! {
     TurnStopped {
         /// The turn.
         turn: u64,
-        /// `cancelled`, or the limit that was reached: `money`, `tokens`, `seconds`, `runs`.
+        /// `cancelled`, `needs_person`, or the limit that was reached: `money`, `tokens`, `seconds`, `runs`.
         reason: String,
     }
     /// A turn ended.
@@ -271,7 +271,7 @@ bodies! {
     ReplyFailed {
         /// The step.
         step: Step,
-        /// `auth`, `rate_limited`, `server`, `garbage`, `cut`, `timeout`, `refused`, `unreachable`, `cancelled`, `context`.
+        /// `auth`, `rate_limited`, `server`, `garbage`, `cut`, `timeout`, `refused`, `unreachable`, `cancelled`, `context`, `denied`, `needs_person`, `limit`, `lost`.
         reason: String,
         /// What the provider said.
         words: Commitment,

@@ -38,7 +38,7 @@ pub fn specs(config: &SessionConfig) -> Vec<ToolSpec> {
     }
     tools.push(tool(
         "edit",
-        "Change one file. Give `search` and `replace` to replace one place: `search` must be copied exactly from the file, with enough lines to be found once. Or give `content`, the whole file, to create or rewrite it. Or give `diff`, a unified diff of this file.",
+        "Change one file. Give `search` and `replace` to replace one place: `search` must be copied exactly from the file, without line numbers, with enough lines to be found once. Or give `content`, the whole file, to create or rewrite it. Or give `diff`, a unified diff of this file.",
         json!({
             "path": text("File, relative to the workspace's root."),
             "search": text("The exact text to replace."),

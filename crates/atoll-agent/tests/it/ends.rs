@@ -348,3 +348,28 @@ fn a_stop_says_why_what_was_under_way_was_cancelled() {
         assert!(atoll_agent::replay(&world.inputs).is_ok());
     }
 }
+
+#[test]
+fn what_tests_leave_behind_is_no_change_of_the_agent() {
+    let mut world = World::new(config(), vec![call("test", json!({})), finish(), finish()]);
+    world.litters = true;
+    world.prompt("why does it round down?").play();
+    assert_eq!(
+        (world.end(), world.words()),
+        (SessionEnd::Answer, "It cut off.")
+    );
+    assert_eq!(world.asked.len(), 2, "a question is not sent back");
+}
+
+#[test]
+fn half_done_work_is_not_proposed_at_a_limit() {
+    let two = SessionConfig {
+        steps_max: 2,
+        ..config()
+    };
+    let mut world = World::new(two, vec![mend(), call("test", json!({}))]);
+    let green = "def total(xs):\n    return round(int(sum(xs)))\n";
+    world.files.insert("total.py".into(), green.into());
+    world.prompt("add a currency").play();
+    assert_eq!(world.end(), SessionEnd::Limit);
+}

@@ -31,6 +31,8 @@ pub struct World {
     pub waits_ms: Vec<u64>,
     pub ended: Option<(SessionEnd, String, Option<atoll_agent::Proposal>)>,
     pub used: Vec<(By, String)>,
+    /// Whether a test run leaves a file behind, another one each time.
+    pub litters: bool,
 }
 
 pub fn config() -> SessionConfig {
@@ -59,6 +61,7 @@ impl World {
             waits_ms: Vec::new(),
             ended: None,
             used: Vec::new(),
+            litters: false,
         };
         world.give(Input::Opened(Box::new(config)));
         let tree = world.tree();
@@ -181,7 +184,13 @@ impl World {
                 exit_code: Some(0),
                 ..ToolOutput::read("ran", None)
             },
-            ToolRequest::Test { .. } => self.test(),
+            ToolRequest::Test { .. } => {
+                if self.litters {
+                    let runs = self.used.len().to_string();
+                    self.files.insert("cache".into(), runs);
+                }
+                self.test()
+            }
             ToolRequest::Finish { .. } => unreachable!("the agent handles it"),
         }
     }
