@@ -196,13 +196,7 @@ fn mount_point(dst: &str, dir: bool, owner: Owner) -> Result<OwnedFd, Failed> {
 }
 
 fn step(at: BorrowedFd<'_>, part: &str) -> std::io::Result<OwnedFd> {
-    sys::openat2(
-        Some(at),
-        part,
-        libc::O_PATH | libc::O_NOFOLLOW,
-        0,
-        sys::NO_SYMLINKS,
-    )
+    sys::openat2(Some(at), part, libc::O_PATH, 0, sys::NO_SYMLINKS)
 }
 
 /// Makes a folder or an empty file. `owner`: the jobs' user, outside the root's own tmpfs.

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use atoll_domain::action::Job;
 use atoll_domain::{
-    CopyRef, JobId, JobSpec, Limits, Ms, Network, Outcome, Purpose, RunnerKind, Tick,
+    CopyRef, JobId, JobSpec, Limits, Mount, MountKind, Ms, Network, Outcome, Purpose, RunnerKind,
+    Tick,
 };
 use atoll_guard::{End, Stop};
 use atoll_ports::Runner;
@@ -134,4 +135,40 @@ pub fn copy(job: &mut Job, dir: &Path, owner: u32) {
         inside: inside.clone(),
     });
     job.spec.workdir = inside;
+}
+
+/// A mount of a host's folder.
+pub fn bind(src: &Path, dst: &str, ro: bool) -> Mount {
+    Mount {
+        kind: MountKind::Bind,
+        src: src.to_str().unwrap().into(),
+        dst: dst.into(),
+        ro,
+    }
+}
+
+/// [`bind`], with a discarded layer above.
+pub fn overlay(src: &Path, dst: &str) -> Mount {
+    Mount {
+        kind: MountKind::Overlay,
+        ..bind(src, dst, false)
+    }
+}
+
+/// A folder that the modes' users can reach. Removed when dropped.
+pub fn folder() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(
+        dir.path(),
+        std::os::unix::fs::PermissionsExt::from_mode(0o755),
+    )
+    .unwrap();
+    dir
+}
+
+/// The test's own tool, for what a shell can't do.
+pub fn with_tool(mut job: Job) -> Job {
+    let tool = Path::new(env!("CARGO_BIN_EXE_atoll-box"));
+    job.spec.mounts.push(bind(tool, "/opt/tool", true));
+    job
 }

@@ -3,8 +3,14 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
+    clippy::unwrap_used,
     reason = "a test"
 )]
 
+mod bombs;
+mod files;
 mod hello;
 mod kit;
+mod life;
+mod streams;
+mod walls;
