@@ -211,10 +211,10 @@ impl Writer<'_> {
         if !self.reply.has(&Fault::OddEvents) {
             return format!("data: {event}\n\n").into_bytes();
         }
-        // A JSON text may break anywhere between tokens; the first colon after `"id"` is such a place.
-        let data = match event.split_once(',') {
-            Some((a, b)) => format!("data:{a},\r\ndata: {b}\r\n"),
-            None => format!("data:{event}\r\n"),
+        // Lines of data are joined by a line feed, which JSON allows after its first brace.
+        let data = match event.split_at_checked(1) {
+            Some(("{", rest)) => format!("data:{{\r\ndata: {rest}\r\n"),
+            _ => format!("data:{event}\r\n"),
         };
         format!(": still here\r\nevent: message\r\nid: 7\r\n{data}\r\n").into_bytes()
     }
