@@ -3,6 +3,7 @@
 //! Floor 3. A port is read in one sitting; each has one conformance suite that every adapter passes.
 
 pub mod log;
+pub mod meter;
 pub mod models;
 pub mod runner;
 pub mod toolchain;
@@ -10,6 +11,7 @@ pub mod workspace;
 
 pub use atoll_guard::BoxFuture;
 pub use log::Log;
+pub use meter::Meter;
 pub use models::Models;
 pub use runner::Runner;
 pub use toolchain::Toolchains;
