@@ -1,1 +1,29 @@
-//! atoll-models
+//! Language models behind the `Models` port: providers by configuration, the chat completions wire, retries,
+//! keys, prices, and the redaction of well-known key patterns.
+//!
+//! Deliberately absent: proxies from the environment (the permit names the host that is spoken to), redirects
+//! (a key must not follow one), and any prompt, tool or policy.
+
+mod backoff;
+mod client;
+mod config;
+mod endpoint;
+mod fault;
+mod keys;
+mod preset;
+mod prices;
+mod provider;
+mod redact;
+mod registry;
+mod talk;
+mod usage;
+mod wire;
+
+pub use config::{
+    BadConfig, Config, ModelConfig, OutputLimit, PriceConfig, ProviderConfig, Retries, Timeouts,
+    WireKind,
+};
+pub use keys::{BadKeys, KEYS_FILE};
+pub use preset::preset_names;
+pub use redact::redact;
+pub use registry::Registry;

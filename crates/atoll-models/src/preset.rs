@@ -1,0 +1,69 @@
+//! Providers whose address is well known: what fills in an owner's sparse configuration, and what
+//! `--model ollama/…` finds without any.
+
+use crate::config::OutputLimit;
+
+/// A well-known provider.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Preset {
+    pub(crate) name: &'static str,
+    pub(crate) base_url: &'static str,
+    pub(crate) key_env: Option<&'static str>,
+    pub(crate) output_limit: OutputLimit,
+}
+
+const fn local(name: &'static str, base_url: &'static str) -> Preset {
+    Preset {
+        name,
+        base_url,
+        key_env: None,
+        output_limit: OutputLimit::MaxTokens,
+    }
+}
+
+const fn remote(name: &'static str, base_url: &'static str, key_env: &'static str) -> Preset {
+    Preset {
+        name,
+        base_url,
+        key_env: Some(key_env),
+        output_limit: OutputLimit::MaxTokens,
+    }
+}
+
+/// Addresses and variables as each provider's own documentation names them.
+const PRESETS: [Preset; 10] = [
+    local("ollama", "http://127.0.0.1:11434/v1"),
+    local("llama-server", "http://127.0.0.1:8080/v1"),
+    local("vllm", "http://127.0.0.1:8000/v1"),
+    local("lm-studio", "http://127.0.0.1:1234/v1"),
+    Preset {
+        output_limit: OutputLimit::MaxCompletionTokens,
+        ..remote("openai", "https://api.openai.com/v1", "OPENAI_API_KEY")
+    },
+    remote(
+        "openrouter",
+        "https://openrouter.ai/api/v1",
+        "OPENROUTER_API_KEY",
+    ),
+    remote("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
+    remote("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
+    remote(
+        "deepseek",
+        "https://api.deepseek.com/v1",
+        "DEEPSEEK_API_KEY",
+    ),
+    remote(
+        "together",
+        "https://api.together.xyz/v1",
+        "TOGETHER_API_KEY",
+    ),
+];
+
+pub(crate) fn find(name: &str) -> Option<&'static Preset> {
+    PRESETS.iter().find(|p| p.name == name)
+}
+
+/// The names of the providers that need no `base_url`.
+pub fn preset_names() -> impl Iterator<Item = &'static str> {
+    PRESETS.iter().map(|p| p.name)
+}

@@ -1,0 +1,300 @@
+use super::*;
+use proptest::prelude::*;
+
+/// Key and what it becomes, put together here so that no scanner takes this file for a leak.
+fn positives() -> Vec<(String, &'static str)> {
+    let x = |n: usize| {
+        "aB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0zA"
+            .chars()
+            .cycle()
+            .take(n)
+            .collect::<String>()
+    };
+    vec![
+        (format!("AKIA{}", "Q3EGTY7ZXCVBNM2L"), "aws-key-id"),
+        (format!("ghp_{}", x(36)), "github"),
+        (format!("gho_{}", x(36)), "github"),
+        (format!("github_pat_{}", x(60)), "github"),
+        (format!("glpat-{}", x(20)), "gitlab"),
+        (format!("xoxb-123456789012-{}", x(24)), "slack"),
+        (format!("xapp-1-A0123-{}", x(24)), "slack"),
+        (format!("sk-{}", x(48)), "openai"),
+        (format!("sk-proj-{}", x(80)), "openai"),
+        (format!("sk-ant-api03-{}", x(90)), "anthropic"),
+        (format!("AIza{}", x(35)), "google"),
+        (format!("GOCSPX-{}", x(28)), "google"),
+        (format!("sk_live_{}", x(24)), "stripe"),
+        (format!("rk_test_{}", x(24)), "stripe"),
+        (format!("whsec_{}", x(32)), "stripe"),
+        (format!("npm_{}", x(36)), "npm"),
+        (format!("pypi-{}", x(100)), "pypi"),
+        (format!("hf_{}", x(34)), "huggingface"),
+        (format!("SG.{}.{}", x(22), x(43)), "sendgrid"),
+        (
+            format!("dop_v1_{}", "0123456789abcdef".repeat(4)),
+            "digitalocean",
+        ),
+        (format!("hvs.{}", x(90)), "vault"),
+        (
+            format!(
+                "AGE-SECRET-KEY-1{}",
+                "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L".repeat(2)
+            ),
+            "age",
+        ),
+        (format!("dckr_pat_{}", x(27)), "docker"),
+        (format!("1234567890:AA{}", x(33)), "telegram"),
+        (format!("eyJ{}.eyJ{}.{}", x(20), x(40), x(43)), "jwt"),
+    ]
+}
+
+fn private_key(label: &str) -> String {
+    let line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
+    format!("-----BEGIN {label}-----\n{line}\n{line}\n-----END {label}-----")
+}
+
+#[test]
+fn known_keys_are_taken_out_wherever_they_stand() {
+    for (key, kind) in positives() {
+        let mark = format!("[redacted:{kind}]");
+        for (before, after) in [
+            ("", ""),
+            ("key: ", "\n"),
+            ("\"", "\","),
+            ("(", ")"),
+            ("é ", " ü"),
+            ("a=1&k=", "&b"),
+            ("\\n", "\\n"),
+        ] {
+            let (count, out) = redact(&format!("{before}{key}{after}"));
+            assert_eq!(
+                (count, out),
+                (1, format!("{before}{mark}{after}")),
+                "{kind}"
+            );
+        }
+    }
+}
+
+#[test]
+fn private_keys_go_whole_whatever_their_armour() {
+    for label in [
+        "PRIVATE KEY",
+        "RSA PRIVATE KEY",
+        "EC PRIVATE KEY",
+        "OPENSSH PRIVATE KEY",
+        "ENCRYPTED PRIVATE KEY",
+        "PGP PRIVATE KEY BLOCK",
+    ] {
+        let key = private_key(label);
+        let mark = "[redacted:private-key]";
+        assert_eq!(
+            redact(&format!("a\n{key}\nb {key} c")),
+            (2, format!("a\n{mark}\nb {mark} c")),
+            "{label}"
+        );
+        let escaped = key.replace('\n', "\\n");
+        assert_eq!(
+            redact(&format!("{{\"k\": \"{escaped}\\n\"}}")).1,
+            format!("{{\"k\": \"{mark}\\n\"}}")
+        );
+        let (count, out) = redact(&format!("{}\n(prose)", &key[..120]));
+        assert_eq!((count, out.as_str()), (1, "[redacted:private-key](prose)"));
+    }
+    for public in ["PUBLIC KEY", "CERTIFICATE", "RSA PUBLIC KEY"] {
+        assert_eq!(redact(&private_key(public)).0, 0, "{public}");
+    }
+}
+
+#[test]
+fn passwords_in_addresses_go_and_the_rest_stays() {
+    for (text, wanted) in [
+        (
+            "postgres://app:Tr0ub4dor@db.example/x",
+            "postgres://app:[redacted:url-password]@db.example/x",
+        ),
+        (
+            "https://x-access-token:abcdefg@git.example/r.git",
+            "https://x-access-token:[redacted:url-password]@git.example/r.git",
+        ),
+        (
+            "redis://:hunter22@cache:6379",
+            "redis://:[redacted:url-password]@cache:6379",
+        ),
+        (
+            "Authorization: Bearer 0a1b2c3d4e5f6071829304a5b6c7d8e9",
+            "Authorization: Bearer [redacted:authorization]",
+        ),
+        (
+            "curl -H 'authorization: basic dXNlcjpwYXNzd29yZDEyMzQ1Ng=='",
+            "curl -H 'authorization: basic [redacted:authorization]'",
+        ),
+        (
+            "https://hooks.slack.com/services/T0AAAAAA1/B0BBBBBB2/cccccccccccccccccccccccc",
+            "https://hooks.slack.com/services/[redacted:slack-hook]",
+        ),
+    ] {
+        assert_eq!(redact(text), (1, wanted.to_owned()));
+    }
+}
+
+#[test]
+fn assignments_with_a_random_value_go() {
+    for (text, wanted) in [
+        ("DB_PASSWORD=k3Jx9QpLm2Vt", "DB_PASSWORD=[redacted:secret]"),
+        (
+            "password: \"k3Jx9!pLm2Vt\"",
+            "password: \"[redacted:secret]\"",
+        ),
+        (
+            "{\"apiKey\":\"9f8e7d6c5b4a39281706\"}",
+            "{\"apiKey\":\"[redacted:secret]\"}",
+        ),
+        (
+            "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYzzzzzzzKEY1",
+            "aws_secret_access_key = [redacted:secret]",
+        ),
+        (
+            "//registry.example/:_authToken=0a1b2c3d4e5f607182",
+            "//registry.example/:_authToken=[redacted:secret]",
+        ),
+        (
+            "client_secret => '8Q~x1kdjfZpQ0sdkfj2'",
+            "client_secret => '[redacted:secret]'",
+        ),
+        (
+            "export TOKEN=550e8400-e29b-41d4-a716-446655440000",
+            "export TOKEN=[redacted:secret]",
+        ),
+    ] {
+        assert_eq!(redact(text), (1, wanted.to_owned()));
+    }
+}
+
+#[test]
+fn code_and_prose_stay_as_they_are() {
+    for text in [
+        "let token = next_token(&mut self.tokens)?;",
+        "password = get_password(prompt)",
+        "password=hunter2",
+        "token: String,",
+        "token: parser.token2",
+        "secret = os.environ[\"SECRET_V2\"]",
+        "API_KEY=${API_KEY}",
+        "api_key = config.api_key",
+        "API_KEY=your_api_key_here",
+        "auth: sha256_of_password1",
+        "TOKEN=AUTH_TOKEN_V2",
+        "max_tokens=128000",
+        "\"token\": \"********************\"",
+        "tokens: 1234567890123",
+        "password: aaaaaaaaaaaaa1",
+        "ssh://git@github.com/owner/name.git",
+        "http://localhost:8080/a@b",
+        "postgres://postgres:postgres@localhost/db",
+        "mysql://root:password@127.0.0.1",
+        "postgres://user:${PGPASSWORD}@host/db",
+        "class=\"sk-folding-cube-animation-wrapper\"",
+        "the sk-learn-contrib-project-template-name",
+        "xoxb-your-token-goes-here-please",
+        "AKIA is how they begin",
+        "AKIAQ3EGTY7ZXCVBNM2LX and longer",
+        "commit 9fceb02d0ae598e95dc970b74767f19372d61af8",
+        "sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==",
+        "eyJhbGciOiJIUzI1NiJ9 alone",
+        "Basic authentication is described below, bearer tokens-are-explained-later-on",
+        "-----BEGIN CERTIFICATE-----",
+        "--- BEGIN PRIVATE KEY ---",
+        "",
+    ] {
+        assert_eq!(redact(text), (0, text.to_owned()));
+    }
+}
+
+#[test]
+fn overlapping_finds_are_one_place() {
+    let key = format!("sk-{}", "aB3dE5gH7j".repeat(4));
+    assert_eq!(
+        redact(&format!("API_KEY={key}")),
+        (1, "API_KEY=[redacted:openai]".into())
+    );
+    let within = format!("-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----");
+    assert_eq!(redact(&within), (1, "[redacted:private-key]".into()));
+}
+
+#[test]
+fn what_is_too_long_to_read_is_not_sent() {
+    let key = format!("sk-{}", "aB3dE5gH7j".repeat(4));
+    let text = format!("a a aé {key} b");
+    // The limit falls inside a character, inside the key, behind it, behind all; and there may be no blank at all.
+    assert_eq!(redact_up_to(&text, 6), (1, "a a [redacted:unread]".into()));
+    assert_eq!(
+        redact_up_to(&text, 20),
+        (1, "a a aé [redacted:unread]".into())
+    );
+    assert_eq!(
+        redact_up_to(&text, text.len() - 1),
+        (2, "a a aé [redacted:openai] [redacted:unread]".into())
+    );
+    assert_eq!(
+        redact_up_to(&text, text.len()),
+        (1, "a a aé [redacted:openai] b".into())
+    );
+    assert_eq!(redact_up_to(&key, 20), (1, "[redacted:unread]".into()));
+}
+
+/// Counts instead of a clock: the places that are found grow with the text and no faster. That the work does is
+/// seen by this test's ending at all: quadratic work on these would take hours.
+#[test]
+fn hostile_texts_end() {
+    let n = 100_000;
+    for piece in [
+        "-----BEGIN PRIVATE KEY-----",
+        "password=",
+        "eyJaaaaaaaaaaa.",
+        "a://b:",
+        "sk-",
+        "token token ",
+        "AKIA",
+        "bearer ",
+    ] {
+        let (count, _) = redact(&piece.repeat(n / piece.len()));
+        assert!(count <= n as u64, "{piece}");
+    }
+}
+
+fn fragment() -> impl Strategy<Value = String> {
+    let keys: Vec<String> = positives().into_iter().map(|(k, _)| k).collect();
+    prop_oneof![
+        prop::sample::select(keys),
+        Just(private_key("RSA PRIVATE KEY")),
+        Just("-----BEGIN PRIVATE KEY-----\nMIIE".to_owned()),
+        Just("password=".to_owned()),
+        Just("Tr0ub4dor3xyz".to_owned()),
+        Just("https://user:".to_owned()),
+        Just("@host".to_owned()),
+        Just("Bearer ".to_owned()),
+        Just("[redacted:openai]".to_owned()),
+        "[ -~\n]{0,6}",
+        "[a-zA-Z0-9_=.:/@-]{0,20}",
+        Just("é".to_owned()),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_second_run_changes_nothing(parts in prop::collection::vec(fragment(), 0..8)) {
+        let (_, once) = redact(&parts.concat());
+        let (count, twice) = redact(&once);
+        prop_assert_eq!(&twice, &once);
+        prop_assert_eq!(count, 0);
+    }
+
+    #[test]
+    fn a_key_between_blanks_never_passes(
+        before in "[ -~é\n]{0,40}", after in "[ -~é\n]{0,40}", (key, _) in prop::sample::select(positives()),
+    ) {
+        let (_, out) = redact(&format!("{before} {key} {after}"));
+        prop_assert!(!out.contains(&key), "{}", out);
+    }
+}
