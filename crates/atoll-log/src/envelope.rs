@@ -47,9 +47,26 @@ pub struct Sealed {
     pub hash: Hash,
 }
 
+/// The canonical bytes of a draft's body: the part of sealing that needs no
+/// place in the log, and so can be done by each caller for itself. Errors: floats,
+/// wide integers, deep nesting, or more than [`EVENT_BYTES_MAX`] bytes.
+pub fn body(draft: &Draft) -> Result<Vec<u8>, Error> {
+    let value = draft
+        .body
+        .to_value()
+        .map_err(|e| Error::Json(e.to_string()))?;
+    let mut out = Vec::with_capacity(256);
+    write(&value, &mut out)?;
+    if out.len() > EVENT_BYTES_MAX {
+        return Err(Error::Size {
+            limit_bytes: EVENT_BYTES_MAX,
+        });
+    }
+    Ok(out)
+}
+
 /// Gives `draft` the place behind `head` in `node`'s log, and moves `head` on.
-/// Errors (then `head` stays): a body with floats, wide integers, deep nesting,
-/// or more than [`EVENT_BYTES_MAX`] bytes.
+/// Errors (then `head` stays): those of [`body`], or a whole that is too long.
 pub fn seal(
     draft: &Draft,
     node: &str,
@@ -57,10 +74,18 @@ pub fn seal(
     id: EventId,
     ts: Ms,
 ) -> Result<Sealed, Error> {
-    let body = draft
-        .body
-        .to_value()
-        .map_err(|e| Error::Json(e.to_string()))?;
+    seal_body(draft, &body(draft)?, node, head, id, ts)
+}
+
+/// [`seal`] with the body's bytes at hand. They must be [`body`]'s of this draft.
+pub fn seal_body(
+    draft: &Draft,
+    body: &[u8],
+    node: &str,
+    head: &mut Head,
+    id: EventId,
+    ts: Ms,
+) -> Result<Sealed, Error> {
     let seq = head.seq + 1;
     if seq > canonical::INTEGER_MAX || ts.0 > canonical::INTEGER_MAX {
         return Err(Error::Integer);
@@ -72,7 +97,7 @@ pub fn seal(
     out.extend_from_slice(b"{\"actor\":");
     write_actor(&draft.actor, &mut out);
     out.extend_from_slice(b",\"body\":");
-    write(&body, &mut out)?;
+    out.extend_from_slice(body);
     out.extend_from_slice(b",\"cause\":");
     write_id(draft.cause.as_ref(), &mut out);
     out.extend_from_slice(b",\"id\":");
@@ -82,7 +107,7 @@ pub fn seal(
     );
     write_string(node, &mut out);
     out.extend_from_slice(b",\"prev\":");
-    write_id(Some(&head.hash), &mut out);
+    write_hash(&head.hash, &mut out);
     out.extend_from_slice(b",\"seq\":");
     write_u64(seq, &mut out);
     out.extend_from_slice(b",\"session\":");
@@ -134,6 +159,17 @@ fn write_id<T: std::fmt::Display>(id: Option<&T>, out: &mut Vec<u8>) {
         // Writing to a Vec can't fail.
         Some(id) => drop(write!(out, "\"{id}\"")),
     }
+}
+
+/// `Display` would go through a string of its own; this is on the hot path.
+fn write_hash(hash: &Hash, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.extend_from_slice(b"\"sha256:");
+    for byte in hash.0 {
+        out.push(HEX[usize::from(byte >> 4)]);
+        out.push(HEX[usize::from(byte & 15)]);
+    }
+    out.push(b'"');
 }
 
 /// The canonical bytes (without `hash`) of an event: what its hash is over.

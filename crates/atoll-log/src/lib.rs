@@ -18,7 +18,7 @@ pub mod strict;
 mod verify;
 
 pub use checkpoint::Checkpoint;
-pub use envelope::{Head, Sealed, seal};
+pub use envelope::{Head, Sealed, seal, seal_body};
 pub use epoch::{CHECKPOINT, Epochs, OPENED, opened, signed};
 pub use error::Error;
 pub use key::{Key, PublicKey};

@@ -6,7 +6,12 @@
 //! - `in_flight_per_s`: events per second with 256 appends in flight.
 //! - `verify_per_s`: events per second of verifying the chain.
 // A measurement that can't go on may panic.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a measurement")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a measurement"
+)]
 
 use std::path::Path;
 use std::sync::Arc;
@@ -36,7 +41,10 @@ fn bare(dir: &Path, time: Duration, row_bytes: usize) -> f64 {
     while start.elapsed() < time {
         db.execute_batch("BEGIN IMMEDIATE").unwrap();
         for _ in 0..16 {
-            db.prepare_cached("INSERT INTO t (b) VALUES (?1)").unwrap().execute([&row]).unwrap();
+            db.prepare_cached("INSERT INTO t (b) VALUES (?1)")
+                .unwrap()
+                .execute([&row])
+                .unwrap();
         }
         db.execute_batch("COMMIT").unwrap();
         commits += 1;

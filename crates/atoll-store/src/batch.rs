@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use atoll_domain::{Body, Draft, Entropy, Hash, Ms};
 use atoll_guard::{Appended, Full};
-use atoll_log::{Checkpoint, Key, PublicKey, Sealed, seal, signed};
+use atoll_log::{Checkpoint, Key, PublicKey, Sealed, seal_body, signed};
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, params};
 
 use crate::fold::{self, Fact};
@@ -91,7 +91,7 @@ impl Db {
             tx: &tx,
             state: &mut next,
             blobs,
-            entropy: &**entropy,
+            chance: Chance::new(&**entropy),
             now: clock(),
             key,
             unsynced,
@@ -104,7 +104,11 @@ impl Db {
                 Work::Checkpoint { next } => batch.checkpoint(*next)?,
             });
         }
-        next.save(&tx)?;
+        if state.head.seq == 0 {
+            next.save(&tx)?;
+        } else {
+            next.save_head(&tx)?;
+        }
         tx.commit()?;
         if next.clock_back != state.clock_back {
             tracing::warn!(
@@ -118,11 +122,41 @@ impl Db {
     }
 }
 
+/// Randomness for the ids of a batch, drawn in one piece: a system call for each
+/// event would be felt.
+struct Chance<'a> {
+    entropy: &'a dyn Entropy,
+    pool: [u8; 160],
+    left: usize,
+}
+
+impl<'a> Chance<'a> {
+    fn new(entropy: &'a dyn Entropy) -> Chance<'a> {
+        Chance {
+            entropy,
+            pool: [0; 160],
+            left: 0,
+        }
+    }
+
+    /// Ten bytes that are used once.
+    fn ten(&mut self) -> [u8; 10] {
+        if self.left < 10 {
+            self.entropy.fill(&mut self.pool);
+            self.left = self.pool.len();
+        }
+        self.left -= 10;
+        let mut out = [0; 10];
+        out.copy_from_slice(&self.pool[self.left..self.left + 10]);
+        out
+    }
+}
+
 struct Batch<'a, 'c> {
     tx: &'a Transaction<'c>,
     state: &'a mut State,
     blobs: &'a Blobs,
-    entropy: &'a dyn Entropy,
+    chance: Chance<'a>,
     now: Ms,
     key: &'a Key,
     unsynced: &'a mut Vec<File>,
@@ -136,8 +170,15 @@ impl Batch<'_, '_> {
         let mut head = self.state.head.clone();
         let mut sealed = Vec::with_capacity(group.len());
         for ready in group {
-            let id = event_id(self.now, head.seq + 1, self.entropy.ten());
-            match seal(&ready.draft, &self.state.node, &mut head, id, self.now) {
+            let id = event_id(self.now, head.seq + 1, self.chance.ten());
+            match seal_body(
+                &ready.draft,
+                &ready.body,
+                &self.state.node,
+                &mut head,
+                id,
+                self.now,
+            ) {
                 Ok(event) => sealed.push(event),
                 Err(e) => return Ok(Err(Full::Malformed(e.to_string()))),
             }
@@ -200,6 +241,7 @@ impl Batch<'_, '_> {
         self.state.checkpoint_ts = self.now;
         if let Some(next) = next {
             self.state.key_current = next;
+            self.state.save(self.tx)?;
         }
         Ok(done)
     }

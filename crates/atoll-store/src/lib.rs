@@ -9,6 +9,7 @@ mod check;
 mod export;
 mod fold;
 mod folder;
+mod gather;
 mod keys;
 mod migrate;
 mod port;

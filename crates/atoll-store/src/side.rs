@@ -26,14 +26,17 @@ pub const CONTENT_BYTES_MAX: usize = 64 << 20;
 #[derive(Debug)]
 pub struct Ready {
     pub draft: Draft,
+    /// Its body's canonical bytes.
+    pub body: Vec<u8>,
     /// Per side: the name of its file, if it is too long for a row.
     files: Vec<Option<Hash>>,
 }
 
 impl Ready {
-    /// Checks the content and names its files. Hashing happens here, on the
+    /// Writes the body, checks the content and names its files. That happens here, on the
     /// caller's thread, so that the writer's stays free.
     pub fn new(draft: Draft) -> Result<Ready, Full> {
+        let body = atoll_log::envelope::body(&draft).map_err(|e| Full::Malformed(e.to_string()))?;
         let mut files = Vec::with_capacity(draft.sides.len());
         for side in &draft.sides {
             if side.bytes.len() > CONTENT_BYTES_MAX {
@@ -48,7 +51,7 @@ impl Ready {
             }
             files.push((side.bytes.len() > ROW_BYTES_MAX).then(|| Hash::of(&side.bytes)));
         }
-        Ok(Ready { draft, files })
+        Ok(Ready { draft, body, files })
     }
 
     /// The same event with its content left out, as if it had been erased: what
@@ -183,11 +186,7 @@ pub fn place(
 }
 
 /// A content and its salt; `None` if it was erased.
-pub fn find(
-    db: &Connection,
-    blobs: &Blobs,
-    c: &Commitment,
-) -> Result<Option<Opened>, Error> {
+pub fn find(db: &Connection, blobs: &Blobs, c: &Commitment) -> Result<Option<Opened>, Error> {
     type Row = (Option<Vec<u8>>, Option<[u8; 32]>, [u8; 32]);
     let row: Option<Row> = db
         .prepare_cached("SELECT bytes, file, salt FROM content WHERE h = ?1 AND length = ?2")

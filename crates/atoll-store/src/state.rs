@@ -52,7 +52,25 @@ impl State {
         self.head.seq.saturating_sub(self.checkpoint)
     }
 
-    /// Writes the row.
+    /// Writes what every batch changes. The row must be there.
+    pub fn save_head(&self, db: &Connection) -> rusqlite::Result<()> {
+        db.prepare_cached(
+            "UPDATE log SET seq = ?1, hash = ?2, frontier = ?3, ts = ?4, clock_back = ?5,
+             checkpoint = ?6, checkpoint_ts = ?7 WHERE one = 1",
+        )?
+        .execute(params![
+            self.head.seq,
+            self.head.hash.0,
+            self.frontier.edge().as_flattened(),
+            self.ts.0,
+            self.clock_back,
+            self.checkpoint,
+            self.checkpoint_ts.0,
+        ])?;
+        Ok(())
+    }
+
+    /// Writes the whole row.
     pub fn save(&self, db: &Connection) -> rusqlite::Result<()> {
         db.prepare_cached(
             "INSERT OR REPLACE INTO log

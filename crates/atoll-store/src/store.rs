@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::batch::{Clock, Db, Done, Work};
 use crate::folder::Folder;
+use crate::gather::Inbox;
 use crate::keys::Keys;
 use crate::reader::Reader;
 use crate::row::{io, sql};
@@ -82,7 +83,7 @@ pub fn system_clock() -> Ms {
 /// The log of one node. Dropping it writes what waits, and ends its threads.
 pub struct Store {
     pub(crate) reader: Reader,
-    jobs: Sender<Job>,
+    inbox: Arc<Inbox>,
     slots: Arc<Semaphore>,
     head: watch::Receiver<u64>,
     refusing: Arc<AtomicBool>,
@@ -169,7 +170,7 @@ impl Store {
         let threads = Threads::start(db, &db_path, blobs, &options, dir)?;
         Ok(Store {
             reader,
-            jobs: threads.jobs,
+            inbox: threads.inbox,
             slots: Arc::new(Semaphore::new(WAITING_MAX)),
             head: threads.head,
             refusing: threads.refusing,
@@ -301,7 +302,7 @@ impl Store {
     }
 
     fn send(&self, job: Job) -> Result<(), Full> {
-        self.jobs.send(job).map_err(|_| gone())
+        self.inbox.push(job).map_err(|_| gone())
     }
 
     /// The last event's number.
@@ -330,7 +331,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        let _ = self.jobs.send(Job::Stop);
+        self.inbox.stop();
         self.stop_mover.take();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
@@ -357,7 +358,7 @@ fn begin_log(db: &mut Db, opening: Ready) -> Result<(), Error> {
 }
 
 struct Threads {
-    jobs: Sender<Job>,
+    inbox: Arc<Inbox>,
     head: watch::Receiver<u64>,
     refusing: Arc<AtomicBool>,
     handles: Vec<JoinHandle<()>>,
@@ -372,19 +373,19 @@ impl Threads {
         options: &Options,
         dir: &Path,
     ) -> Result<Threads, Error> {
-        let (jobs, jobs_rx) = channel();
+        let inbox = Arc::new(Inbox::new());
         let (orders, orders_rx) = channel();
         let (stop_mover, stop_rx) = channel();
         let (head_tx, head) = watch::channel(db.state.head.seq);
         let refusing = Arc::new(AtomicBool::new(false));
         let space = Space::open(dir, options.room)?;
-        let syncer = Syncer::new(db_path, blobs, orders_rx, jobs.clone())?;
+        let syncer = Syncer::new(db_path, blobs, orders_rx, inbox.clone())?;
         let mover = Mover::new(connect(db_path)?, stop_rx);
         let writer = Writer::new(
             db,
             space,
             options.pace,
-            jobs_rx,
+            inbox.clone(),
             orders,
             head_tx,
             refusing.clone(),
@@ -395,7 +396,7 @@ impl Threads {
             spawn("atoll-log-move", move || mover.run())?,
         ];
         Ok(Threads {
-            jobs,
+            inbox,
             head,
             refusing,
             handles,

@@ -3,51 +3,69 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
+use atoll_guard::{Appended, Full};
 use atoll_ports::log::Error;
 use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use crate::batch::Done;
+use crate::gather::{Inbox, Synced};
 use crate::row::{io, sql};
 use crate::side::Blobs;
-use crate::writer::Job;
+
+/// Who waits for a sync. A slot is given back with the answer.
+pub enum Waiter {
+    Append {
+        reply: oneshot::Sender<Done>,
+        done: Done,
+        slot: OwnedSemaphorePermit,
+    },
+    Checkpoint {
+        reply: oneshot::Sender<Checkpointed>,
+        done: Checkpointed,
+    },
+}
+
+type Checkpointed = Result<Option<Appended>, Full>;
+
+impl Waiter {
+    /// Nobody may be waiting any more; the event stands all the same.
+    fn answer(self, synced: &Result<(), String>) {
+        let synced = synced.clone().map_err(Full::Failed);
+        match self {
+            Waiter::Append { reply, done, slot } => {
+                drop(slot);
+                drop(reply.send(synced.and(done)));
+            }
+            Waiter::Checkpoint { reply, done } => drop(reply.send(synced.and(done))),
+        }
+    }
+}
 
 /// A sync that is asked for: blob files first, then the write-ahead log.
 pub struct Order {
-    files: Vec<File>,
-    flush: bool,
+    pub files: Vec<File>,
+    pub waiters: Vec<Waiter>,
+    /// The writer itself waits for this one, and for nothing else meanwhile.
+    pub flush: Option<Sender<Result<(), String>>>,
 }
 
 impl Order {
-    /// One whose end answers callers.
-    pub fn answer(files: Vec<File>) -> Order {
-        Order {
-            files,
-            flush: false,
+    /// Tells the writer, then all who wait.
+    pub fn end(self, inbox: &Inbox, took: Duration, result: Result<(), String>) {
+        match self.flush {
+            Some(reply) => drop(reply.send(result.clone())),
+            None => inbox.synced(Synced {
+                answered: self.waiters.len(),
+                took,
+                result: result.clone(),
+            }),
         }
-    }
-
-    /// One that the writer itself waits for.
-    pub fn flush(files: Vec<File>) -> Order {
-        Order { files, flush: true }
-    }
-}
-
-/// A sync that ended.
-pub struct Synced {
-    pub flush: bool,
-    pub took: Duration,
-    pub result: Result<(), String>,
-}
-
-impl Synced {
-    pub fn failed(why: &str) -> Synced {
-        Synced {
-            flush: false,
-            took: Duration::ZERO,
-            result: Err(why.to_owned()),
-        }
+        self.waiters.into_iter().for_each(|w| w.answer(&result));
     }
 }
 
@@ -57,7 +75,7 @@ pub struct Syncer {
     wal: File,
     blobs: Blobs,
     orders: Receiver<Order>,
-    done: Sender<Job>,
+    inbox: Arc<Inbox>,
 }
 
 impl Syncer {
@@ -66,7 +84,7 @@ impl Syncer {
         db_path: &Path,
         blobs: Blobs,
         orders: Receiver<Order>,
-        done: Sender<Job>,
+        inbox: Arc<Inbox>,
     ) -> Result<Syncer, Error> {
         let mut wal = db_path.as_os_str().to_owned();
         wal.push("-wal");
@@ -79,7 +97,7 @@ impl Syncer {
             wal,
             blobs,
             orders,
-            done,
+            inbox,
         })
     }
 
@@ -88,14 +106,7 @@ impl Syncer {
         while let Ok(order) = self.orders.recv() {
             let start = Instant::now();
             let result = self.sync(&order.files).map_err(|e| e.to_string());
-            let synced = Synced {
-                flush: order.flush,
-                took: start.elapsed(),
-                result,
-            };
-            if self.done.send(Job::Synced(synced)).is_err() {
-                return;
-            }
+            order.end(&self.inbox, start.elapsed(), result);
         }
     }
 

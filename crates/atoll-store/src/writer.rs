@@ -8,30 +8,24 @@
 //! next; after it, those just answered get a moment to come back, so that
 //! callers in a loop meet in one sync instead of falling into two halves.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 use atoll_guard::{Appended, Full};
 use atoll_ports::log::Error;
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use crate::batch::{Broken, Db, Done, Work};
+use crate::gather::Inbox;
 use crate::row::sql;
 use crate::side::Ready;
 use crate::space::Space;
-use crate::sync::{Order, Synced};
-
-/// Pieces of work in one transaction at most.
-const BATCH_MAX: usize = 512;
+use crate::sync::{Order, Waiter};
 
 /// Blob files that may wait for a sync before one is made for them alone.
 const UNSYNCED_FILES_MAX: usize = 64;
-
-/// The longest that callers are waited for after a sync.
-const GATHER_MAX: Duration = Duration::from_millis(2);
 
 /// How often closing events that found no room are tried again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -50,8 +44,14 @@ pub enum Job {
         reply: oneshot::Sender<Result<Option<Appended>, Full>>,
     },
     Rebuild(oneshot::Sender<Result<u64, Error>>),
-    Synced(Synced),
-    Stop,
+}
+
+impl Job {
+    /// Whether it has to wait for a sync in any case, so that it may as well wait
+    /// for company.
+    pub fn is_patient(&self) -> bool {
+        matches!(self, Job::Append { sync: true, .. })
+    }
 }
 
 /// When checkpoints are written by themselves, if there is anything new.
@@ -72,30 +72,18 @@ impl Default for Pace {
     }
 }
 
-/// Who waits for a sync. The slot is given back with the answer.
-struct Waiter {
-    answer: Box<dyn FnOnce(Result<(), Full>) + Send>,
-}
-
 pub struct Writer {
     pub db: Db,
     pub space: Space,
     pub pace: Pace,
-    pub rx: Receiver<Job>,
+    pub inbox: Arc<Inbox>,
     pub syncer: Sender<Order>,
     pub head: watch::Sender<u64>,
     pub refusing: Arc<AtomicBool>,
-    queue: VecDeque<Job>,
     committed: Vec<Waiter>,
-    in_sync: Vec<Waiter>,
-    syncing: bool,
-    expected: usize,
-    until: Instant,
-    sync_took: Duration,
-    stuck: VecDeque<Box<Ready>>,
+    stuck: Vec<Ready>,
     failed: Option<String>,
     admits: bool,
-    stopping: bool,
 }
 
 impl Writer {
@@ -103,72 +91,56 @@ impl Writer {
         db: Db,
         space: Space,
         pace: Pace,
-        rx: Receiver<Job>,
+        inbox: Arc<Inbox>,
         syncer: Sender<Order>,
         head: watch::Sender<u64>,
         refusing: Arc<AtomicBool>,
     ) -> Writer {
+        let (committed, stuck) = (Vec::new(), Vec::new());
         Writer {
             db,
             space,
             pace,
-            rx,
+            inbox,
             syncer,
             head,
             refusing,
-            queue: VecDeque::new(),
-            committed: Vec::new(),
-            in_sync: Vec::new(),
-            syncing: false,
-            expected: 0,
-            until: Instant::now(),
-            sync_took: Duration::from_millis(1),
-            stuck: VecDeque::new(),
+            committed,
+            stuck,
             failed: None,
             admits: true,
-            stopping: false,
         }
     }
 
     /// Until it is told to stop and everything that waits is done.
     pub fn run(mut self) {
         loop {
-            match self.next() {
-                Ok(job) => self.take(job),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => self.stopping = true,
+            let taken = self.inbox.wait(self.patience());
+            if let Some(why) = taken.failed {
+                // After a failed sync the kernel may have dropped the pages: nothing
+                // that comes later can be promised either.
+                tracing::error!(%why, "the log could not be synced; nothing more is accepted");
+                self.failed = Some(why);
+                self.refusing.store(true, Ordering::Relaxed);
             }
-            while self.queue.len() < BATCH_MAX {
-                match self.rx.try_recv() {
-                    Ok(job) => self.take(job),
-                    Err(_) => break,
-                }
+            if !taken.jobs.is_empty() || !self.stuck.is_empty() || self.checkpoint_due() {
+                self.commit(taken.jobs);
             }
-            if self.must_commit() {
-                self.commit();
+            if taken.sync || self.db.unsynced.len() > UNSYNCED_FILES_MAX {
+                self.start_sync();
             }
-            self.start_sync();
-            let idle = self.queue.is_empty() && self.committed.is_empty() && !self.syncing;
-            if self.stopping && idle {
+            if taken.stop {
                 return;
             }
         }
     }
 
-    fn next(&mut self) -> Result<Job, RecvTimeoutError> {
-        let work = !self.queue.is_empty() || !self.committed.is_empty();
-        let patience = if work && !self.syncing {
-            Some(self.until.saturating_duration_since(Instant::now()))
-        } else if !self.stuck.is_empty() {
-            Some(RETRY)
-        } else if work || self.syncing {
-            None
-        } else {
+    /// How long to wait where nobody comes.
+    fn patience(&self) -> Option<Duration> {
+        if self.stuck.is_empty() {
             self.checkpoint_in()
-        };
-        match patience {
-            Some(patience) => self.rx.recv_timeout(patience),
-            None => self.rx.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        } else {
+            Some(RETRY)
         }
     }
 
@@ -195,45 +167,22 @@ impl Writer {
             || (uncovered > 0 && age_ms >= self.pace.seconds.saturating_mul(1000))
     }
 
-    fn take(&mut self, job: Job) {
-        match job {
-            Job::Synced(synced) => self.synced(synced),
-            Job::Stop => self.stopping = true,
-            job => self.queue.push_back(job),
-        }
-    }
-
-    fn must_commit(&self) -> bool {
-        if self.queue.is_empty() && self.stuck.is_empty() {
-            return !self.syncing && self.checkpoint_due();
-        }
-        let wants_sync = |j: &&Job| matches!(j, Job::Append { sync: true, .. });
-        let synced = self.queue.iter().filter(wants_sync).count();
-        if synced < self.queue.len() || self.stopping || self.queue.len() >= BATCH_MAX {
-            return true;
-        }
-        let met = self.committed.len() + synced >= self.expected;
-        !self.syncing && (met || Instant::now() >= self.until)
-    }
-
-    /// Commits all that is queued in one transaction, and answers.
-    fn commit(&mut self) {
-        let mut jobs: Vec<Job> = self.queue.drain(..).collect();
-        jobs.extend(self.stuck.drain(..).map(Job::Close));
+    /// Commits jobs in one transaction, and answers.
+    fn commit(&mut self, mut jobs: Vec<Job>) {
+        jobs.extend(self.stuck.drain(..).map(|r| Job::Close(Box::new(r))));
         if let Some(why) = self.failed.clone() {
             jobs.into_iter()
                 .for_each(|job| refuse(job, Full::Failed(why.clone())));
             return;
         }
         self.admits = self.space.admits();
+        self.refusing.store(!self.admits, Ordering::Relaxed);
         if !self.admits {
             jobs = self.closing_alone(jobs);
         }
         if self.admits || !jobs.is_empty() {
             self.attempt(jobs);
         }
-        self.admits = self.space.admits();
-        self.refusing.store(!self.admits, Ordering::Relaxed);
     }
 
     /// Refuses whatever is new; what closes something stays.
@@ -301,7 +250,7 @@ impl Writer {
                 tracing::error!(?why, waiting = bare.len(), "closing events wait for room");
                 self.stuck
                     .extend(bare.into_iter().filter_map(|job| match job {
-                        Job::Close(ready) => Some(ready),
+                        Job::Close(ready) => Some(*ready),
                         _ => None,
                     }));
             }
@@ -330,7 +279,7 @@ impl Writer {
                 Job::Checkpoint { rotate, .. } => Work::Checkpoint {
                     next: fresh.take_if(|_| *rotate),
                 },
-                _ => Work::Group(&[]),
+                Job::Rebuild(_) => Work::Group(&[]),
             });
         }
         // In step with the pace, counted with what this batch adds.
@@ -349,10 +298,14 @@ impl Writer {
 
     /// The log names a new key. It must be on disk before the old one goes.
     fn turn(&mut self, key: atoll_log::Key) {
-        let durable = self
-            .syncer
-            .send(Order::flush(std::mem::take(&mut self.db.unsynced)));
-        let durable = durable.ok().and_then(|()| self.await_flush());
+        let (reply, flushed) = channel();
+        let order = Order {
+            files: std::mem::take(&mut self.db.unsynced),
+            waiters: Vec::new(),
+            flush: Some(reply),
+        };
+        let sent = self.syncer.send(order).is_ok();
+        let durable = if sent { flushed.recv().ok() } else { None };
         self.db.key = key;
         let turned = match durable {
             Some(Ok(())) => self.db.keys.turn().map_err(|e| e.to_string()),
@@ -364,17 +317,8 @@ impl Writer {
         }
     }
 
-    /// Waits for a flush, taking in whatever else arrives.
-    fn await_flush(&mut self) -> Option<Result<(), String>> {
-        loop {
-            match self.rx.recv().ok()? {
-                Job::Synced(s) if s.flush => return Some(s.result),
-                job => self.take(job),
-            }
-        }
-    }
-
     fn answer(&mut self, jobs: Vec<Job>, done: Vec<Done>) {
+        let waited = self.committed.len();
         for (job, done) in jobs.into_iter().zip(done) {
             match job {
                 Job::Append {
@@ -382,19 +326,13 @@ impl Writer {
                     reply,
                     slot,
                     ..
-                } if done.is_ok() => self.committed.push(Waiter {
-                    answer: Box::new(move |synced| {
-                        drop(slot);
-                        let _ = reply.send(synced.and(done));
-                    }),
-                }),
+                } if done.is_ok() => self.committed.push(Waiter::Append { reply, done, slot }),
                 // Nobody may be waiting any more; the event stands all the same.
                 Job::Append { reply, .. } => drop(reply.send(done)),
-                Job::Checkpoint { reply, .. } => self.committed.push(Waiter {
-                    answer: Box::new(move |synced| {
-                        let _ = reply.send(synced.and(done).map(|events| events.first().copied()));
-                    }),
-                }),
+                Job::Checkpoint { reply, .. } => {
+                    let done = done.map(|events| events.first().copied());
+                    self.committed.push(Waiter::Checkpoint { reply, done });
+                }
                 Job::Close(ready) => {
                     if let Err(why) = done {
                         tracing::error!(%why, kind = ready.draft.body.kind(), "a closing event can't be logged");
@@ -403,47 +341,29 @@ impl Writer {
                 Job::Rebuild(reply) => {
                     drop(reply.send(crate::rebuild::run(&mut self.db.conn).map_err(sql)))
                 }
-                Job::Synced(_) | Job::Stop => {}
             }
         }
+        self.inbox.committed(self.committed.len() - waited);
     }
 
     fn start_sync(&mut self) {
-        let gathered =
-            self.committed.len() >= self.expected || Instant::now() >= self.until || self.stopping;
-        let files_wait = self.db.unsynced.len() > UNSYNCED_FILES_MAX;
-        if self.syncing || !(files_wait || (gathered && !self.committed.is_empty())) {
+        let waiters = std::mem::take(&mut self.committed);
+        if waiters.is_empty() && self.db.unsynced.is_empty() {
             return;
         }
-        self.in_sync = std::mem::take(&mut self.committed);
-        self.syncing = true;
-        let order = Order::answer(std::mem::take(&mut self.db.unsynced));
-        if self.syncer.send(order).is_err() {
-            self.synced(Synced::failed("the syncing thread is gone"));
+        self.inbox.syncing();
+        let order = Order {
+            files: std::mem::take(&mut self.db.unsynced),
+            waiters,
+            flush: None,
+        };
+        if let Err(order) = self.syncer.send(order) {
+            order.0.end(
+                &self.inbox,
+                Duration::ZERO,
+                Err("the syncing thread is gone".into()),
+            );
         }
-    }
-
-    fn synced(&mut self, synced: Synced) {
-        if synced.flush {
-            return;
-        }
-        self.syncing = false;
-        let answered = std::mem::take(&mut self.in_sync);
-        let count = answered.len();
-        if let Err(why) = &synced.result {
-            // After a failed sync the kernel may have dropped the pages: nothing
-            // that comes later can be promised either.
-            tracing::error!(%why, "the log could not be synced; nothing more is accepted");
-            self.failed = Some(why.clone());
-            self.refusing.store(true, Ordering::Relaxed);
-        }
-        let result = synced.result.map_err(Full::Failed);
-        answered
-            .into_iter()
-            .for_each(|w| (w.answer)(result.clone()));
-        self.sync_took = (self.sync_took * 7 + synced.took) / 8;
-        self.expected = count + self.committed.len() + self.queue.len();
-        self.until = Instant::now() + (self.sync_took / 2).min(GATHER_MAX);
     }
 }
 
@@ -456,6 +376,5 @@ fn refuse(job: Job, full: Full) {
         Job::Close(ready) => {
             tracing::error!(why = %full, kind = ready.draft.body.kind(), "a closing event can't be logged");
         }
-        Job::Synced(_) | Job::Stop => {}
     }
 }
