@@ -52,7 +52,8 @@ pub struct FetchPlan {
     pub what: String,
 }
 
-/// Finds toolchains. Blocking: it looks at many files, and reads none that holds credentials.
+/// Finds toolchains. Blocking: it looks at many files, and of those that may hold credentials keeps
+/// nothing but settings it knows to be none.
 pub trait Toolchains: Send + Sync {
     /// What to mount and set for `want`.
     fn find(&self, want: &Want) -> Found;

@@ -17,3 +17,17 @@ pub fn environment(port: u16) -> BTreeMap<String, String> {
     }
     env
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_proxy_is_named_in_both_cases() {
+        let env = environment(8080);
+        for name in ["http_proxy", "HTTPS_PROXY"] {
+            assert_eq!(env[name], "http://127.0.0.1:8080");
+        }
+        assert!(env["no_proxy"].contains("127.0.0.1"));
+    }
+}

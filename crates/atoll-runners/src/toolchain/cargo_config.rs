@@ -43,7 +43,13 @@ pub(super) fn user(site: &Site<'_>, cargo_home: &Path) -> Table {
 }
 
 /// Mounts the harmless part of the user's configuration where cargo looks for it.
-pub(super) fn mount(site: &Site<'_>, draft: &mut Draft, cargo_home: &Path, cache: &Cache) {
+pub(super) fn mount(
+    site: &Site<'_>,
+    draft: &mut Draft,
+    cargo_home: &Path,
+    inside: &Path,
+    cache: &Cache,
+) {
     let kept = filtered(&user(site, cargo_home));
     if kept.is_empty() {
         return;
@@ -55,10 +61,7 @@ pub(super) fn mount(site: &Site<'_>, draft: &mut Draft, cargo_home: &Path, cache
         Ok(file) => draft.push(atoll_domain::Mount {
             kind: atoll_domain::MountKind::Bind,
             src: file.to_string_lossy().into_owned(),
-            dst: cargo_home
-                .join("config.toml")
-                .to_string_lossy()
-                .into_owned(),
+            dst: inside.join("config.toml").to_string_lossy().into_owned(),
             ro: true,
         }),
         Err(why) => draft.note(format!("cargo's configuration is left out: {why}")),

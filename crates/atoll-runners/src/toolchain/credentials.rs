@@ -138,7 +138,7 @@ pub(super) fn refused(path: &Path, home: &Path) -> Option<&'static str> {
     let touches = |p: &&str| rest.starts_with(p) || Path::new(p).starts_with(rest);
     PRIVATE
         .iter()
-        .any(|p| touches(&p))
+        .any(touches)
         .then_some("it holds credentials")
 }
 

@@ -36,13 +36,11 @@ pub(super) fn of(
         .path
         .iter()
         .filter(|dir| !super::managers::is_shims(dir) && !dir.starts_with(&site.root));
-    if let Some(path) = resolve::which(name, others.map(PathBuf::as_path)) {
-        if alone(site, draft, &path) {
-            if let Some(dir) = path.parent() {
-                draft.path_first(dir.to_owned());
-            }
-            return digests.exe(&path);
-        }
+    if let Some(path) = resolve::which(name, others.map(PathBuf::as_path))
+        && alone(site, draft, &path)
+    {
+        draft.path_first(path.parent()?.to_owned());
+        return digests.exe(&path);
     }
     draft.missing(format!("{name} was not found on PATH"));
     None

@@ -40,10 +40,11 @@ pub(super) fn find(root: &Path, name: &str) -> Vec<PathBuf> {
                 let own = entry.file_name();
                 if own == name {
                     found.push(entry.path());
-                } else if let Some(own) = own.to_str() {
-                    if !own.starts_with('.') && !SKIPPED.contains(&own) {
-                        next.push(entry.path());
-                    }
+                } else if let Some(own) = own.to_str()
+                    && !own.starts_with('.')
+                    && !SKIPPED.contains(&own)
+                {
+                    next.push(entry.path());
                 }
             }
         }

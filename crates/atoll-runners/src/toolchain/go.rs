@@ -95,11 +95,11 @@ pub(super) fn toolchain(site: &Site<'_>, draft: &mut Draft) {
     let here = version_of(site, &root);
     let wanted = wanted(site);
     if numbers(&here) < numbers(&wanted) {
-        if let Some(other) = downloaded(site, &wanted) {
-            if draft.same(site, &other) {
-                draft.path_first(other.join("bin"));
-                return;
-            }
+        if let Some(other) = downloaded(site, &wanted)
+            && draft.same(site, &other)
+        {
+            draft.path_first(other.join("bin"));
+            return;
         }
         let text =
             format!("go.mod wants Go {wanted}; {here} is installed, and none newer was downloaded");
@@ -257,10 +257,10 @@ fn required(text: &str) -> Vec<(String, String)> {
             _ => [&[block.as_str()], &words[..]].concat(),
         };
         match words[..] {
-            ["require", name, version] if comment.trim() != "indirect" => {
-                if plain(name) && plain(version) {
-                    found.push((name.to_owned(), version.to_owned()));
-                }
+            ["require", name, version]
+                if comment.trim() != "indirect" && plain(name) && plain(version) =>
+            {
+                found.push((name.to_owned(), version.to_owned()));
             }
             ["replace", name, ..] => replaced.push(name.to_owned()),
             _ => {}

@@ -17,6 +17,7 @@ mod fetch;
 mod folders;
 mod go;
 mod managers;
+mod needed;
 mod node;
 mod python;
 mod requirements;

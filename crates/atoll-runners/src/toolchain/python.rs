@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use atoll_domain::Language;
+use atoll_domain::{Hash, Language};
 
 use super::cache::Cache;
 use super::managers::{self, PYTHON};
@@ -105,10 +105,11 @@ fn venvs(site: &Site<'_>) -> Vec<PathBuf> {
     let marked =
         |dir: &Path| fs::symlink_metadata(dir.join("pyvenv.cfg")).is_ok_and(|m| m.is_file());
     let mut found: Vec<PathBuf> = Vec::new();
-    if let Some(active) = site.var_path("VIRTUAL_ENV") {
-        if marked(&active) && (site.own_folder(&active) || !active.starts_with(&site.root)) {
-            found.push(active);
-        }
+    if let Some(active) = site.var_path("VIRTUAL_ENV")
+        && marked(&active)
+        && (site.own_folder(&active) || !active.starts_with(&site.root))
+    {
+        found.push(active);
     }
     let own = VENVS.iter().map(|name| site.root.join(name));
     let nested = VENVS[..2]
@@ -119,7 +120,42 @@ fn venvs(site: &Site<'_>) -> Vec<PathBuf> {
             found.push(dir);
         }
     }
+    if found.is_empty() {
+        found.extend(kept_elsewhere(site).filter(|dir| marked(dir)));
+    }
     found
+}
+
+/// The environments that pipenv and poetry keep for this checkout in the home.
+fn kept_elsewhere(site: &Site<'_>) -> impl Iterator<Item = PathBuf> {
+    const ENVIRONMENTS_MAX: usize = 1_000;
+    let within = |dir: &str| {
+        let entries = fs::read_dir(site.home.join(dir))
+            .into_iter()
+            .flatten()
+            .flatten();
+        entries.take(ENVIRONMENTS_MAX).map(|e| e.path())
+    };
+    let root = site.root.to_string_lossy();
+    // Poetry names one by its project and the first 48 bits of its folder's digest.
+    let mark = format!("-{}-py", base64url(&Hash::of(root.as_bytes()).0[..6]));
+    let poetry = within(".cache/pypoetry/virtualenvs").find(|dir| {
+        dir.file_name()
+            .is_some_and(|name| name.to_string_lossy().contains(&mark))
+    });
+    let pipenv = within(".local/share/virtualenvs")
+        .find(|dir| site.text(&dir.join(".project")).trim() == root);
+    poetry.into_iter().chain(pipenv)
+}
+
+/// RFC 4648, section 5, of a number of bytes that three divides.
+pub(super) fn base64url(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let digits = bytes.chunks_exact(3).flat_map(|three| {
+        let bits = u32::from_be_bytes([0, three[0], three[1], three[2]]);
+        [18, 12, 6, 0].map(|shift| DIGITS[(bits >> shift & 63) as usize] as char)
+    });
+    digits.collect()
 }
 
 /// Mounts a virtual environment with what is behind its interpreter. A repository can hold one that

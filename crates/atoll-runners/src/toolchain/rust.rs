@@ -9,6 +9,7 @@ use atoll_domain::Language;
 use super::cache::Cache;
 use super::cargo_config;
 use super::folders;
+use super::needed;
 use super::site::{Draft, Site, system};
 
 /// What a project's lock file names.
@@ -18,12 +19,25 @@ pub(super) struct Locked {
     pub(super) crates: BTreeSet<String>,
     /// The sources that are no registry: git repositories.
     pub(super) others: BTreeSet<String>,
+    /// All that it says.
+    table: toml::Table,
 }
 
 /// Where cargo and rustup keep their things.
 pub(super) fn cargo_home(site: &Site<'_>) -> PathBuf {
     site.var_path("CARGO_HOME")
         .unwrap_or_else(|| site.home.join(".cargo"))
+}
+
+/// Where cargo's things stand inside. A home below the system's folders, which containers have, can't be
+/// written beside or mounted into; inside, the usual place stands for it.
+pub(super) fn cargo_inside(site: &Site<'_>) -> PathBuf {
+    let home = cargo_home(site);
+    if system(&home) {
+        site.home.join(".cargo")
+    } else {
+        home
+    }
 }
 
 fn rustup_home(site: &Site<'_>) -> PathBuf {
@@ -43,19 +57,21 @@ pub(super) fn find(site: &Site<'_>, draft: &mut Draft, cache: &Cache) {
 /// The toolchain itself, cargo's programs and the harmless part of its configuration.
 pub(super) fn toolchain(site: &Site<'_>, draft: &mut Draft, cache: &Cache) {
     let (cargo, rustup) = (cargo_home(site), rustup_home(site));
-    for (name, home, usual) in [
-        ("CARGO_HOME", &cargo, ".cargo"),
+    let home = PathBuf::from(draft.env.get("HOME").map_or("/", String::as_str));
+    let inside = cargo_inside(site);
+    for (name, place, usual) in [
+        ("CARGO_HOME", &inside, ".cargo"),
         ("RUSTUP_HOME", &rustup, ".rustup"),
     ] {
-        if *home != site.home.join(usual) {
-            draft.set(name, home.to_string_lossy());
+        if *place != home.join(usual) {
+            draft.set(name, place.to_string_lossy());
         }
     }
     let bin = cargo.join("bin");
     if bin.is_dir() && draft.same(site, &bin) {
         draft.path_first(bin);
     }
-    cargo_config::mount(site, draft, &cargo, cache);
+    cargo_config::mount(site, draft, &cargo, &inside, cache);
     let toolchains = rustup.join("toolchains");
     if !toolchains.is_dir() {
         return;
@@ -72,12 +88,10 @@ pub(super) fn toolchain(site: &Site<'_>, draft: &mut Draft, cache: &Cache) {
             let real = fs::canonicalize(toolchains.join(&folder)).unwrap_or_default();
             // A linked toolchain lies elsewhere.
             let inside = fs::canonicalize(&toolchains).is_ok_and(|t| real.starts_with(t));
-            if !inside && !(real.join("bin/rustc").is_file() && draft.same(site, &real)) {
-                site.lacks(
-                    draft,
-                    Language::Rust,
-                    format!("toolchain {folder} can't be mounted"),
-                );
+            let mounted = inside || (real.join("bin/rustc").is_file() && draft.same(site, &real));
+            if !mounted {
+                let text = format!("toolchain {folder} can't be mounted");
+                site.lacks(draft, Language::Rust, text);
             }
             draft.set("RUSTUP_TOOLCHAIN", folder);
         }
@@ -150,7 +164,7 @@ fn installed(toolchains: &Path, wanted: &str) -> Option<String> {
 /// Cargo's registry and git checkouts: the user's where they hold all that the lock file names, else
 /// what a fetch job brought, else the user's with a layer for what cargo wants to write.
 fn registry(site: &Site<'_>, draft: &mut Draft, cache: &Cache) {
-    let home = cargo_home(site);
+    let (home, inside) = (cargo_home(site), cargo_inside(site));
     let lock = locked(site);
     let place = home.join("registry");
     let fetched = cache.cargo(site).map(|folder| folder.join("registry"));
@@ -165,29 +179,38 @@ fn registry(site: &Site<'_>, draft: &mut Draft, cache: &Cache) {
                 whole = unpacked(lock, &fetched);
                 let git = fetched.with_file_name("git");
                 if git.is_dir() {
-                    draft.bind(site, &git, &home.join("git"));
+                    draft.bind(site, &git, &inside.join("git"));
                 }
                 source = fetched;
             }
-            (Some(first), None) => {
-                let count = lacking.len();
-                let text = format!(
-                    "{count} crates of Cargo.lock are not downloaded ({first} first): cargo fetch"
-                );
-                site.lacks(draft, Language::Rust, text);
-            }
+            (Some(_), None) => say(site, draft, lock, &lacking, &place),
         }
     }
     if source.is_dir() {
         match whole {
-            true => draft.bind(site, &source, &place),
+            true => draft.bind(site, &source, &inside.join("registry")),
             // Cargo unpacks crates and writes its index into it.
-            false => draft.overlay(site, &source, &place),
+            false => draft.overlay(site, &source, &inside.join("registry")),
         };
     }
     let git = home.join("git");
     if git.is_dir() {
-        draft.same(site, &git);
+        draft.bind(site, &git, &inside.join("git"));
+    }
+}
+
+/// Says what isn't downloaded: it stops the command only where it is surely needed.
+fn say(site: &Site<'_>, draft: &mut Draft, lock: &Locked, lacking: &[String], place: &Path) {
+    let surely = needed::surely(site, &lock.table, lacking, place);
+    let (crates, rest) = match surely.is_empty() {
+        false => (surely.as_slice(), "cargo fetch"),
+        true => (lacking, "perhaps only those of other systems and features"),
+    };
+    let (count, first) = (crates.len(), crates.first().map_or("", String::as_str));
+    let text = format!("{count} crates of Cargo.lock are not downloaded ({first} first): {rest}");
+    match surely.is_empty() {
+        true => draft.note(text),
+        false => site.lacks(draft, Language::Rust, text),
     }
 }
 
@@ -221,6 +244,7 @@ pub(super) fn locked(site: &Site<'_>) -> Option<Locked> {
                 .insert(source.split(['?', '#']).next().unwrap_or(source).to_owned());
         }
     }
+    locked.table = table;
     Some(locked)
 }
 
@@ -234,9 +258,14 @@ pub(super) fn lacking(lock: &Locked, registry: &Path) -> Vec<String> {
     lacking.cloned().collect()
 }
 
+/// Whether every crate of the lock file that is here is unpacked too.
 fn unpacked(lock: &Locked, registry: &Path) -> bool {
-    let holds = names(&registry.join("src"));
-    lock.crates.iter().all(|c| holds.contains(c))
+    let (here, unpacked) = (names(&registry.join("cache")), names(&registry.join("src")));
+    let here = lock
+        .crates
+        .iter()
+        .filter(|c| here.contains(&format!("{c}.crate")));
+    here.into_iter().all(|c| unpacked.contains(c))
 }
 
 /// The names in each registry's folder below `dir`.
@@ -267,12 +296,8 @@ fn targets(site: &Site<'_>, draft: &mut Draft) {
         .var_path("CARGO_TARGET_DIR")
         .or_else(|| cargo_config::target_dir(site));
     let Some(target) = elsewhere else { return };
-    if target.starts_with(&site.root) {
-        draft.set("CARGO_TARGET_DIR", target.to_string_lossy());
-    } else if target.join("CACHEDIR.TAG").is_file()
-        && !system(&target)
-        && draft.overlay(site, &target, &target)
-    {
+    let marked = || target.join("CACHEDIR.TAG").is_file() && !system(&target);
+    if target.starts_with(&site.root) || (marked() && draft.overlay(site, &target, &target)) {
         draft.set("CARGO_TARGET_DIR", target.to_string_lossy());
     }
 }

@@ -66,8 +66,9 @@ fn cargo(site: &Site<'_>, cache: &Cache<'_>, _: &Registry, draft: &mut Draft) ->
     }
     cache.prepare(&folder, &["registry", "git"]).ok()?;
     rust::toolchain(site, draft, cache);
+    let inside = rust::cargo_inside(site);
     for part in ["registry", "git"] {
-        writable(draft, &folder.join(part), &home.join(part));
+        writable(draft, &folder.join(part), &inside.join(part));
     }
     for (name, value) in [
         ("CARGO_NET_OFFLINE", "false"),
@@ -132,7 +133,7 @@ fn pip(site: &Site<'_>, cache: &Cache<'_>, from: &Registry, draft: &mut Draft) -
     let folder = cache.python(site, &wanted, &python.version)?;
     let (packages, file) = (folder.join("site"), folder.join("requirements.txt"));
     if wanted.lacking(&python.places(site)).is_empty()
-        || wanted.lacking(&[packages.clone()]).is_empty()
+        || wanted.lacking(std::slice::from_ref(&packages)).is_empty()
     {
         return None;
     }

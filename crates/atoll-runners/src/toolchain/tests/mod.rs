@@ -137,6 +137,7 @@ const LOCK: &str = r#"
 [[package]]
 name = "project"
 version = "0.1.0"
+dependencies = ["one"]
 [[package]]
 name = "one"
 version = "1.2.3"
@@ -242,6 +243,10 @@ fn a_registry_that_cargo_must_write_into_is_laid_under() {
             .join(".cargo/registry/cache/index/one-1.2.3.crate"),
     )
     .unwrap();
+    let found = world.find(&["cargo"]);
+    assert_eq!(found.missing, [""; 0], "nothing says that it is needed");
+    assert_eq!(found.notes.len(), 1);
+    world.file("project/Cargo.toml", "[dependencies]\none = \"1\"\n");
     let found = world.find(&["cargo"]);
     assert_eq!(
         found.missing,

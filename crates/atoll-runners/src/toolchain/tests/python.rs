@@ -88,6 +88,40 @@ fn an_active_environment_elsewhere_goes_first() {
 }
 
 #[test]
+fn environments_that_poetry_and_pipenv_keep_are_found() {
+    // As poetry itself names it: base64url of the folder's SHA-256, its first eight digits.
+    assert_eq!(
+        super::super::python::base64url(b"Man\xff\xfe\xfd"),
+        "TWFu__79"
+    );
+    let world = World::new();
+    python(&world);
+    let digest = Hash::of(world.root.to_str().unwrap().as_bytes()).0;
+    let mark = super::super::python::base64url(&digest[..6]);
+    venv(
+        &world,
+        &format!(".cache/pypoetry/virtualenvs/project-{mark}-py3.11"),
+    );
+    venv(&world, ".cache/pypoetry/virtualenvs/other-AAAAAAAA-py3.11");
+    world.file("project/pyproject.toml", "");
+    let found = world.find(&["pytest"]);
+    assert!(found.env["VIRTUAL_ENV"].ends_with(&format!("project-{mark}-py3.11")));
+
+    let world = World::new();
+    python(&world);
+    venv(&world, ".local/share/virtualenvs/project-x");
+    world.file(
+        ".local/share/virtualenvs/project-x/.project",
+        world.root.to_str().unwrap(),
+    );
+    venv(&world, ".local/share/virtualenvs/other-x");
+    world.file(".local/share/virtualenvs/other-x/.project", "/elsewhere");
+    world.file("project/Pipfile", "");
+    let found = world.find(&["pytest"]);
+    assert!(found.env["VIRTUAL_ENV"].ends_with("virtualenvs/project-x"));
+}
+
+#[test]
 fn an_environment_whose_interpreter_is_gone_is_said() {
     let world = World::new();
     python(&world);
