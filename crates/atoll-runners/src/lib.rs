@@ -6,6 +6,8 @@
 
 #[cfg(target_os = "linux")]
 mod inside;
+#[cfg(target_os = "linux")]
+mod probe;
 mod process;
 pub mod proxy;
 pub mod toolchain;
@@ -14,6 +16,8 @@ mod wire;
 
 #[cfg(target_os = "linux")]
 pub use inside::spawner_main;
+#[cfg(target_os = "linux")]
+pub use probe::probe_main;
 pub use process::{Error, Options, ProcessRunner};
 #[cfg(target_os = "linux")]
 pub use process::apparmor_profile;

@@ -11,6 +11,7 @@ fn linux() -> i32 {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         ["--spawner"] => atoll_runners::spawner_main(),
+        ["--probe"] => atoll_runners::probe_main(),
         ["--hold", kind, mib] => hold(kind, mib.parse().unwrap_or(1)),
         _ => {
             eprintln!("atoll-box is started by a node, not by hand");

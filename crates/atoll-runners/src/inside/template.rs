@@ -285,5 +285,15 @@ fn device(name: &str, major: u32, minor: u32, root: bool) -> Result<(), Failed> 
             .tried(name);
     }
     fs::write(&to, "").tried(name)?;
-    bind(&format!("/dev/{name}"), &to)
+    bind(&format!("/dev/{name}"), &to)?;
+    // A device is written through a read-only mount all the same; its owner and mode are not.
+    let set = sys::ATTR_RDONLY | sys::ATTR_NOSUID;
+    sys::setattr_path(
+        &to,
+        Attr {
+            set,
+            ..Attr::default()
+        },
+    )
+    .tried(name)
 }

@@ -12,5 +12,6 @@ mod files;
 mod hello;
 mod kit;
 mod life;
+mod probe;
 mod streams;
 mod walls;
