@@ -48,9 +48,13 @@ pub struct Sealed {
 }
 
 /// The canonical bytes of a draft's body: the part of sealing that needs no
-/// place in the log, and so can be done by each caller for itself. Errors: floats,
-/// wide integers, deep nesting, or more than [`EVENT_BYTES_MAX`] bytes.
+/// place in the log, and so can be done by each caller for itself. Errors: a kind
+/// that is no name, floats, wide integers, deep nesting, or more than [`EVENT_BYTES_MAX`] bytes.
 pub fn body(draft: &Draft) -> Result<Vec<u8>, Error> {
+    let kind = draft.body.kind();
+    if kind.is_empty() || kind.len() > 64 || !kind.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err(Error::Envelope("a kind is 1 to 64 letters and digits"));
+    }
     let value = draft
         .body
         .to_value()
@@ -213,7 +217,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_fast_path_equals_the_canonicalizer(
-            body in any_body(), kind in any::<String>(), actor in any::<String>(), topic in any::<String>(),
+            body in any_body(), kind in "[A-Za-z][A-Za-z0-9]{0,20}", actor in any::<String>(), topic in any::<String>(),
             node in any::<String>(), who in 0..3u8, session in any::<Option<[u8; 10]>>(), cause in any::<Option<[u8; 10]>>(),
             seq in 0..canonical::INTEGER_MAX, ts in 0..=canonical::INTEGER_MAX,
         ) {
@@ -235,6 +239,20 @@ mod tests {
             prop_assert_eq!(serde_json_canonicalizer::to_vec(&value).unwrap(), sealed.bytes);
             prop_assert_eq!((head.seq, head.hash), (seq + 1, event.hash));
             prop_assert_eq!(event.prev, Hash::of(b"before"));
+        }
+    }
+
+    #[test]
+    fn a_kind_is_a_name() {
+        for kind in ["", "Exec Started", "X\"", "\u{e9}", &"X".repeat(65)] {
+            let draft = Draft::node(Body::Unknown {
+                kind: kind.into(),
+                body: json!({}),
+            });
+            assert!(
+                matches!(super::body(&draft), Err(Error::Envelope(_))),
+                "{kind}"
+            );
         }
     }
 

@@ -132,9 +132,10 @@ impl Reader {
             args.push(Box::new(*session.as_bytes()));
         }
         if let Some(topic) = &filter.topic {
-            query.push_str(" AND substr(topic, 1, ?) = ?");
-            args.push(Box::new(topic.chars().count() as i64));
-            args.push(Box::new(topic.clone()));
+            // As bytes: SQLite's text functions end at a NUL.
+            query.push_str(" AND substr(CAST(topic AS BLOB), 1, ?) = ?");
+            args.push(Box::new(topic.len() as i64));
+            args.push(Box::new(topic.clone().into_bytes()));
         }
         if !filter.kinds.is_empty() {
             let marks = vec!["?"; filter.kinds.len()].join(", ");

@@ -7,7 +7,7 @@ use atoll_domain::Cost;
 use atoll_guard::{Full, Journal as _};
 use atoll_ports::Log as _;
 use atoll_store::{Options, Store};
-use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change, mount_remount};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 use crate::made::{NEVER, Place, SMALL, bare, closed, granted, note, permit};
@@ -30,6 +30,12 @@ fn small_disk(at: &Path, size: &str) -> rustix::io::Result<()> {
         MountFlags::empty(),
         options.as_c_str(),
     )
+}
+
+/// Makes the disk larger, as a person would.
+fn larger_disk(at: &Path, size: &str) {
+    let options = std::ffi::CString::new(format!("size={size}")).unwrap();
+    mount_remount(at, MountFlags::empty(), options.as_c_str()).unwrap();
 }
 
 /// Runs `test` on a thread whose `place` lies on a disk of 12 MiB.
@@ -133,18 +139,10 @@ fn on_a_full_disk_new_actions_are_refused_and_open_ones_are_closed() {
         assert!(matches!(full, Err(Full::Disk { .. })), "{full:?}");
         assert_eq!(store.verify().unwrap().bad, None);
 
-        // Room again: the reserve is filled first, then there is work again.
-        std::fs::remove_file(place.dir.path().join("filler")).unwrap();
-        std::fs::remove_file(place.path().join("reserve.bin")).ok();
+        // The disk grows: the log goes on where it was.
         drop(store);
-        let store = Store::open(Options {
-            room: atoll_store::Room {
-                floor_bytes: 1 << 16,
-                reserve_bytes: 1 << 18,
-            },
-            ..place.options()
-        })
-        .unwrap();
+        larger_disk(place.dir.path(), "64m");
+        let store = Store::open(place.options()).unwrap();
         assert_eq!(store.open_permits().unwrap(), []);
         runtime.block_on(store.append(bare(2), true)).unwrap();
         assert_eq!(store.verify().unwrap().bad, None);

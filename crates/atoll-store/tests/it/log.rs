@@ -109,13 +109,24 @@ async fn hostile_text_is_stored_as_it_is() {
     let draft = Draft {
         topic: Topic(ugly.into()),
         ..Draft::node(Body::Unknown {
-            kind: ugly.into(),
+            kind: "Ugly".into(),
             body: json!({ugly: ugly}),
         })
     };
     store.append(Entry::plain(draft), true).await.unwrap();
+    let nameless = Body::Unknown {
+        kind: ugly.into(),
+        body: json!({}),
+    };
+    let refused = store
+        .append(Entry::plain(Draft::node(nameless)), true)
+        .await;
+    assert!(matches!(refused, Err(Full::Malformed(_))));
     let event = store.events(1, 1, &all()).unwrap().remove(0);
-    assert_eq!((event.kind.as_str(), event.topic.0.as_str()), (ugly, ugly));
+    assert_eq!(
+        (event.kind.as_str(), event.topic.0.as_str()),
+        ("Ugly", ugly)
+    );
     let filter = Filter {
         topic: Some(ugly[..3].into()),
         ..all()
