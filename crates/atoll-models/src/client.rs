@@ -21,9 +21,10 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use crate::fault::Fault;
 use crate::provider::Provider;
 
-/// Connections that are kept for the next call.
+/// Connections that are kept for the next call. Not for long: one that the provider closes at the moment of use
+/// is a call that may or may not have been made.
 const IDLE_PER_HOST_MAX: usize = 4;
-const IDLE_S: u64 = 60;
+const IDLE_S: u64 = 30;
 
 type Way = (bool, Option<String>);
 

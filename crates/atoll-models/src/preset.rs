@@ -10,6 +10,8 @@ pub(crate) struct Preset {
     pub(crate) base_url: &'static str,
     pub(crate) key_env: Option<&'static str>,
     pub(crate) output_limit: OutputLimit,
+    /// Whether usage is asked for in streams. Some refuse the question and tell it anyway.
+    pub(crate) usage_in_stream: bool,
 }
 
 const fn local(name: &'static str, base_url: &'static str) -> Preset {
@@ -18,6 +20,7 @@ const fn local(name: &'static str, base_url: &'static str) -> Preset {
         base_url,
         key_env: None,
         output_limit: OutputLimit::MaxTokens,
+        usage_in_stream: true,
     }
 }
 
@@ -27,6 +30,7 @@ const fn remote(name: &'static str, base_url: &'static str, key_env: &'static st
         base_url,
         key_env: Some(key_env),
         output_limit: OutputLimit::MaxTokens,
+        usage_in_stream: true,
     }
 }
 
@@ -46,7 +50,10 @@ const PRESETS: [Preset; 10] = [
         "OPENROUTER_API_KEY",
     ),
     remote("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
-    remote("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
+    Preset {
+        usage_in_stream: false,
+        ..remote("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY")
+    },
     remote(
         "deepseek",
         "https://api.deepseek.com/v1",

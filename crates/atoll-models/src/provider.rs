@@ -90,7 +90,10 @@ impl Provider {
                     .output_limit
                     .or(preset.map(|p| p.output_limit))
                     .unwrap_or_default(),
-                usage_in_stream: config.usage_in_stream.unwrap_or(true),
+                usage_in_stream: config
+                    .usage_in_stream
+                    .or(preset.map(|p| p.usage_in_stream))
+                    .unwrap_or(true),
             },
             models: Vec::new(),
             default_model: config.default_model.clone(),

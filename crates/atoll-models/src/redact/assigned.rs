@@ -11,11 +11,18 @@ const VALUE_BYTES_MIN: usize = 10;
 const VALUE_BYTES_MAX: usize = 512;
 const ENTROPY_BITS_MIN: f64 = 3.0;
 
-/// The name, and all up to the value.
+/// What a name ends in, if it says secret.
+const WORDS: &str = "password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|auth[_-]?key|secret[_-]?key|private[_-]?key|account[_-]?key|encryption[_-]?key|signing[_-]?key|credentials?|auth";
+/// A quote, also an escaped one: tools' arguments are JSON within JSON.
+const QUOTE: &str = r#"(?:\\?["'`])?"#;
+
+/// The name, and all up to the value: an assignment, or an option of a command.
 static NAMES: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let form = r#"(?i)(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|auth[_-]?key|secret[_-]?key|private[_-]?key|account[_-]?key|encryption[_-]?key|signing[_-]?key|credentials?|auth)["'`]?[ \t]{0,8}(?:=>|:=|=|:)[ \t]{0,8}["'`]?"#;
+    let form = format!(
+        r"(?i)(?:(?:{WORDS}){QUOTE}[ \t]{{0,8}}(?:=>|:=|=|:)|--[a-z-]{{0,32}}(?:{WORDS})[ \t])[ \t]{{0,8}}{QUOTE}"
+    );
     // A test sees that it compiles.
-    regex::RegexBuilder::new(form).unicode(false).build().ok()
+    regex::RegexBuilder::new(&form).unicode(false).build().ok()
 });
 
 pub(super) fn find(text: &str, out: &mut Vec<Find>) {

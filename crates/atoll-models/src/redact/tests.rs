@@ -163,6 +163,14 @@ fn assignments_with_a_random_value_go() {
             "client_secret => '[redacted:secret]'",
         ),
         (
+            r#"{"content":"{\"apiKey\": \"9f8e7d6c5b4a39281706\"}"}"#,
+            r#"{"content":"{\"apiKey\": \"[redacted:secret]\"}"}"#,
+        ),
+        (
+            "mysql --user=app --password k3Jx9QpLm2Vt db",
+            "mysql --user=app --password [redacted:secret] db",
+        ),
+        (
             "export TOKEN=550e8400-e29b-41d4-a716-446655440000",
             "export TOKEN=[redacted:secret]",
         ),
@@ -177,6 +185,7 @@ fn code_and_prose_stay_as_they_are() {
         "let token = next_token(&mut self.tokens)?;",
         "password = get_password(prompt)",
         "password=hunter2",
+        "run --token-file /etc/app1/token2 --auth basic-auth-2",
         "token: String,",
         "token: parser.token2",
         "secret = os.environ[\"SECRET_V2\"]",

@@ -13,3 +13,4 @@ mod keys;
 mod names;
 mod retries;
 mod stand;
+mod ways;

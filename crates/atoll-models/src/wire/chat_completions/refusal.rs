@@ -18,6 +18,18 @@ const CONTEXT_WORDS: [&str; 9] = [
     "too many tokens",
 ];
 
+/// Fields that a server may not know, and what to configure then.
+const HINTS: [(&str, &str); 2] = [
+    (
+        "stream_options",
+        "set usage_in_stream = false for this provider",
+    ),
+    (
+        "max_completion_tokens",
+        "set output_limit for this provider",
+    ),
+];
+
 /// The error object of a body, or the body's own words.
 struct Said {
     words: String,
@@ -69,9 +81,12 @@ impl Said {
         // Cut to length at the very end, behind redaction, so that no half of a key stays.
         let words = self.words.trim();
         if words.is_empty() {
-            plain.into()
-        } else {
-            format!("{plain}: {words}")
+            return plain.into();
+        }
+        let hint = HINTS.iter().find(|(field, _)| words.contains(field));
+        match hint {
+            Some((_, hint)) => format!("{plain} ({hint}): {words}"),
+            None => format!("{plain}: {words}"),
         }
     }
 }
@@ -221,6 +236,15 @@ mod tests {
         assert!(words(r#"{"error":"GPU on fire"}"#).ends_with(": GPU on fire"));
         assert!(words("<html>Bad gateway</html>").contains("Bad gateway"));
         assert_eq!(words("{\"error\":[]}"), "the provider failed (status 500)");
+        let unknown = refusal(
+            400,
+            br#"{"error":{"message":"Use 'max_completion_tokens' instead."}}"#,
+        );
+        assert!(
+            unknown.words.contains("set output_limit"),
+            "{}",
+            unknown.words
+        );
     }
 
     #[test]
