@@ -162,7 +162,22 @@ impl Dir {
             .map(File::from)
     }
 
+    /// All names, sorted; more than `entries_max` are an error.
     pub(crate) fn entries(&self, entries_max: usize) -> Result<Vec<Entry>> {
+        let mut found = self.some_entries(entries_max.saturating_add(1))?;
+        if found.len() > entries_max {
+            return Err(Error::Limit {
+                what: "the number of entries in one directory".into(),
+                limit: entries_max as u64,
+                hint: "ignore the directory in .gitignore",
+            });
+        }
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+
+    /// The first names, `entries_max` at most, in the file system's own order.
+    pub(crate) fn some_entries(&self, entries_max: usize) -> Result<Vec<Entry>> {
         let dir = rustix::fs::Dir::read_from(&self.0).map_err(|e| Error::io("list", ".", e))?;
         let mut found = Vec::new();
         for entry in dir {
@@ -172,18 +187,13 @@ impl Dir {
                 continue;
             }
             if found.len() >= entries_max {
-                return Err(Error::Limit {
-                    what: "the number of entries in one directory".into(),
-                    limit: entries_max as u64,
-                    hint: "ignore the directory in .gitignore",
-                });
+                break;
             }
             found.push(Entry {
                 name: name.to_vec(),
                 kind: entry.file_type(),
             });
         }
-        found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found)
     }
 
@@ -209,6 +219,10 @@ impl Dir {
 
     pub(crate) fn rename(&self, from: &[u8], to: &[u8]) -> rustix::io::Result<()> {
         rustix::fs::renameat(&self.0, from, &self.0, to)
+    }
+
+    pub(crate) fn move_to(&self, from: &[u8], dir: &Dir, to: &[u8]) -> rustix::io::Result<()> {
+        rustix::fs::renameat(&self.0, from, &dir.0, to)
     }
 
     /// Renames, refusing where `to` exists.

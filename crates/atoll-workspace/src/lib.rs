@@ -21,6 +21,7 @@ mod testing;
 mod walk;
 
 pub use adapter::{Options, Workspaces};
+pub use detect::look;
 use error::{Error, Result};
 pub use names::{Mask, RelPath, is_git_alias, mask};
 pub use walk::Limits;

@@ -6,8 +6,8 @@ use similar::{ChangeTag, TextDiff};
 use super::{Inner, locked};
 use crate::edit;
 use crate::files::{
-    ListAsk, Put, ReadAsk, SearchAsk, content, delete, list, put, read, search, tool_folder,
-    tool_path,
+    ListAsk, Put, ReadAsk, SearchAsk, adds_placeholder, content, delete, list, put, read, search,
+    tool_folder, tool_path,
 };
 
 const LIST_DEPTH_MAX: u64 = 16;
@@ -128,6 +128,10 @@ impl Inner {
             },
             other => other.map_err(|e| Error::Edit(format!("{path}: {e}")))?,
         };
+        if adds_placeholder(text.as_bytes(), applied.text.as_bytes()) {
+            let path = path.to_string();
+            return Err(crate::Error::Placeholder { path }.into());
+        }
         let (added, removed, diff) = small_diff(path.as_str(), &text, &applied.text);
         let content = Some(applied.text.into_bytes());
         Ok(Planned {

@@ -235,11 +235,21 @@ async fn hostile_tool_calls_get_typed_errors_and_change_nothing() {
         b.ws.plan_edit(session(1), "a", &replace("nope", "x")),
         Err(Error::Edit(_))
     ));
-    let planned =
-        b.ws.plan_edit(session(1), "a", &whole("key = [redacted:k1]"))
-            .unwrap();
+    let hidden = "key = [redacted:k1]";
     assert!(matches!(
-        b.write(planned, "a").await,
+        b.ws.plan_edit(session(1), "a", &whole(hidden)),
+        Err(Error::Forbidden { .. })
+    ));
+    let sly = Planned {
+        before: Some(Hash::of(b"text")),
+        content: Some(hidden.into()),
+        added: 1,
+        removed: 1,
+        diff: String::new(),
+        tolerated: vec![],
+    };
+    assert!(matches!(
+        b.write(sly, "a").await,
         Err(Error::Forbidden { .. })
     ));
     // What was planned is no longer what is there.

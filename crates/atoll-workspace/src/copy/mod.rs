@@ -104,7 +104,6 @@ fn one(
         _ => false,
     };
     if !cloned {
-        rustix::fs::ftruncate(&file, 0).map_err(os)?;
         file.write_all(&how.store.blob(leaf.id).map_err(Ok)?)
             .map_err(Err)?;
     }
@@ -144,14 +143,22 @@ fn cloned(from: &Dir, name: &[u8], stamp: &Stamp, to: &File) -> bool {
             let want = usize::try_from(left.min(1 << 30)).unwrap_or(1 << 30);
             match rustix::fs::copy_file_range(&source, None, to, None, want) {
                 Ok(n) if n > 0 => left = left.saturating_sub(n as u64),
+                // Only here: ext4 writes a file out at once that was truncated
+                // before it is closed, which would cost a copy of many files dear.
                 _ => {
+                    let _ = rustix::fs::ftruncate(to, 0);
                     let _ = rustix::fs::seek(to, rustix::fs::SeekFrom::Start(0));
                     return false;
                 }
             }
         }
     }
-    unchanged()
+    let same = unchanged();
+    if !same {
+        let _ = rustix::fs::ftruncate(to, 0);
+        let _ = rustix::fs::seek(to, rustix::fs::SeekFrom::Start(0));
+    }
+    same
 }
 
 /// Brings a copy from the tree that it holds now to another one, touching only

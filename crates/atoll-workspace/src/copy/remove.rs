@@ -1,39 +1,61 @@
 use rustix::fs::FileType;
 
-use crate::beneath::Dir;
+use crate::beneath::{Dir, lossy, temp_name};
 use crate::error::{Error, Result};
 
-const DEPTH_MAX: usize = 4096;
+/// Deeper folders are moved up before they are removed: a job can nest far
+/// deeper than there are file descriptors, or room on a stack.
+const DEPTH_MAX: usize = 48;
+/// How many names of one folder are held at once.
+const NAMES_MAX: usize = 10_000;
 
 /// Removes `name` below `parent` with all that is in it, following no link. A
 /// job may have taken its own folders' permissions away; they are put back first.
 pub(crate) fn remove_tree(parent: &Dir, name: &str) -> Result<()> {
-    remove(parent, name.as_bytes(), 0)
+    let fail = |e: rustix::io::Errno| Error::io("remove", name, e);
+    let Some(top) = opened(parent, name.as_bytes())? else {
+        return Ok(());
+    };
+    empty(&top, &top, 0)?;
+    parent.rmdir(name.as_bytes()).map_err(fail)
 }
 
-fn remove(parent: &Dir, name: &[u8], depth: usize) -> Result<()> {
-    let fail = |e: rustix::io::Errno| Error::io("remove", crate::beneath::lossy(name), e);
+/// The folder `name`, open; anything else there is removed, and is `None`.
+fn opened(parent: &Dir, name: &[u8]) -> Result<Option<Dir>> {
+    let fail = |e: rustix::io::Errno| Error::io("remove", lossy(name), e);
     let stat = match parent.stat(name) {
-        Err(rustix::io::Errno::NOENT) => return Ok(()),
+        Err(rustix::io::Errno::NOENT) => return Ok(None),
         other => other.map_err(fail)?,
     };
     if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
-        return parent.unlink(name).map_err(fail);
-    }
-    if depth > DEPTH_MAX {
-        return Err(Error::Limit {
-            what: "the depth of a folder to remove".into(),
-            limit: DEPTH_MAX as u64,
-            hint: "remove it by hand",
-        });
+        parent.unlink(name).map_err(fail)?;
+        return Ok(None);
     }
     if stat.st_mode & 0o700 != 0o700 {
         parent.unlock(name).map_err(fail)?;
     }
-    let dir = parent.sub_name(name).map_err(fail)?;
-    for entry in dir.entries(usize::MAX)? {
-        remove(&dir, &entry.name, depth + 1)?;
+    parent.sub_name(name).map(Some).map_err(fail)
+}
+
+fn empty(dir: &Dir, top: &Dir, depth: usize) -> Result<()> {
+    loop {
+        let names = dir.some_entries(NAMES_MAX)?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        for entry in names {
+            let fail = |e: rustix::io::Errno| Error::io("remove", lossy(&entry.name), e);
+            let Some(below) = opened(dir, &entry.name)? else {
+                continue;
+            };
+            if depth < DEPTH_MAX {
+                empty(&below, top, depth + 1)?;
+                dir.rmdir(&entry.name).map_err(fail)?;
+            } else {
+                // Found again when the top is looked at once more.
+                dir.move_to(&entry.name, top, temp_name().as_bytes())
+                    .map_err(fail)?;
+            }
+        }
     }
-    drop(dir);
-    parent.rmdir(name).map_err(fail)
 }

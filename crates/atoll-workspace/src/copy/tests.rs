@@ -16,6 +16,7 @@ struct Bench {
     t: tempfile::TempDir,
     store: Store,
     cache: StatCache,
+    owner: Option<Owner>,
 }
 
 impl Bench {
@@ -25,7 +26,12 @@ impl Bench {
         fs::create_dir(t.path().join("c")).unwrap();
         let store = Store::open(&t.path().join("r"), LIMIT).unwrap();
         let cache = StatCache::load(&t.path().join("stat"));
-        Self { t, store, cache }
+        Self {
+            t,
+            store,
+            cache,
+            owner: None,
+        }
     }
 
     fn w(&self) -> PathBuf {
@@ -64,7 +70,7 @@ impl Bench {
         let making = Making {
             store: &self.store,
             source: Some(&source),
-            owner: None,
+            owner: self.owner,
         };
         materialise(&making, &taken.flat, &into, &mut self.cache).unwrap();
         let found = find(&source, &self.w());
@@ -77,7 +83,7 @@ impl Bench {
             store: &self.store,
             base: taken.tree,
             flat: &taken.flat,
-            owner: None,
+            owner: self.owner,
             object_limit_bytes: LIMIT,
             at_s: 1_700_000_000,
         };
@@ -366,6 +372,55 @@ fn removing_a_copy_follows_no_link_and_minds_no_permissions() {
     remove_tree(&parent, "c").unwrap();
     remove_tree(&parent, "c").unwrap();
     assert!(!t.path().join("c").exists() && outside.path().join("keep").exists());
+}
+
+#[test]
+fn a_very_deep_and_a_very_wide_folder_are_removed() {
+    let t = tempfile::tempdir().unwrap();
+    let parent = Dir::open(t.path()).unwrap();
+    let mut at = parent.sub(None).unwrap();
+    for n in 0..1500 {
+        let folder = RelPath::parse(&format!("d{}/x", n % 2)).unwrap();
+        at = at.parent_made(&folder, None).unwrap();
+        at.new_file(b"file", 0o600).unwrap();
+    }
+    for n in 0..12_000 {
+        let name = format!("wide{n}");
+        at.symlink(b"/", name.as_bytes()).unwrap();
+    }
+    drop(at);
+    remove_tree(&parent, "d0").unwrap();
+    assert_eq!(fs::read_dir(t.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn as_root_everything_belongs_to_the_owner_it_was_made_for() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can give files away");
+        return;
+    }
+    let mut b = Bench::new();
+    let w = b.w();
+    git(&w, &["init", "-q"]);
+    b.write("d/e/f", "x");
+    b.write("big", vec![7; 300 << 10]);
+    symlink("big", b.w().join("link")).unwrap();
+    git(&w, &["add", "."]);
+    git(&w, &["commit", "-qm", "one"]);
+    let (uid, gid) = (54_321, 54_322);
+    b.owner = Some(Owner { uid, gid });
+    b.copy();
+    let mut open = vec![b.c()];
+    let mut seen = 0;
+    while let Some(at) = open.pop() {
+        let meta = at.symlink_metadata().unwrap();
+        assert_eq!((meta.uid(), meta.gid()), (uid, gid), "{}", at.display());
+        seen += 1;
+        if meta.is_dir() {
+            open.extend(fs::read_dir(at).unwrap().map(|e| e.unwrap().path()));
+        }
+    }
+    assert!(seen > 20, "{seen}");
 }
 
 #[test]

@@ -124,6 +124,16 @@ pub(crate) fn detect(root: &Dir) -> Result<Detected> {
     Ok(found)
 }
 
+/// Looks at a checkout itself: what its owner would vouch for.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn look(
+    root: &std::path::Path,
+) -> std::result::Result<Detected, atoll_ports::workspace::Error> {
+    Ok(Dir::open(root).and_then(|dir| detect(&dir))?)
+}
+
 /// Projects in one folder, the surest test command first.
 fn projects(place: &Place<'_>, found: &mut Detected) {
     let mut push = |language: Language, test: Option<(Vec<String>, String)>| {

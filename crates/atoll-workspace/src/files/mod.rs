@@ -9,7 +9,7 @@ mod write;
 pub(crate) use list::{ListAsk, list};
 pub(crate) use read::{ReadAsk, content, read};
 pub(crate) use search::{SearchAsk, search};
-pub(crate) use write::{Put, delete, prune, put};
+pub(crate) use write::{Put, adds_placeholder, delete, prune, put};
 
 use crate::error::{Error, Result};
 use crate::names::{Mask, RelPath, mask};

@@ -5,7 +5,7 @@ use grep_regex::{RegexMatcher, RegexMatcherBuilder};
 use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder, Sink, SinkContext, SinkMatch};
 use rustix::fs::Stat;
 
-use super::{Shown, cut};
+use super::{Shown, content, cut};
 use crate::beneath::Dir;
 use crate::error::{Error, Result};
 use crate::names::{Mask, RelPath, mask};
@@ -147,6 +147,10 @@ struct Hits {
 
 impl Finder<'_> {
     fn one(&mut self, root: &Dir, path: &RelPath) -> Result<()> {
+        if mask(path) != Mask::No {
+            // Says that it is masked, if its content is.
+            content(root, path, self.ask.file_limit_bytes)?;
+        }
         let fail = |e| Error::io("read", path, e);
         let at = root.parent(path).map_err(fail)?;
         let stat = at.stat(path.name().as_bytes()).map_err(fail)?;

@@ -30,8 +30,7 @@ pub(crate) fn put(root: &Dir, path: &RelPath, new: &[u8], how: Put) -> Result<Ha
         });
     }
     let old = expected(root, path, how)?;
-    // A file may speak of placeholders; a new one would replace a secret.
-    if count(new) > old.as_deref().map_or(0, count) {
+    if adds_placeholder(old.as_deref().unwrap_or_default(), new) {
         return Err(Error::Placeholder {
             path: path.to_string(),
         });
@@ -99,6 +98,12 @@ fn expected(root: &Dir, path: &RelPath, how: Put) -> Result<Option<Vec<u8>>> {
             path: path.to_string(),
         })
     }
+}
+
+/// Is there one placeholder more than before? A file may speak of them; a new
+/// one would overwrite a secret.
+pub(crate) fn adds_placeholder(old: &[u8], new: &[u8]) -> bool {
+    count(new) > count(old)
 }
 
 fn count(content: &[u8]) -> usize {
