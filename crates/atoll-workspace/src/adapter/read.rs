@@ -9,6 +9,7 @@ use crate::files::{
     ListAsk, Put, ReadAsk, SearchAsk, adds_placeholder, content, delete, list, put, read, search,
     tool_folder, tool_path,
 };
+use crate::names::RelPath;
 
 const LIST_DEPTH_MAX: u64 = 16;
 const LINES_MAX: u64 = 5_000;
@@ -84,20 +85,7 @@ impl Inner {
         let before = old.as_deref().map(Hash::of);
         let missing = || Error::Missing(path.to_string());
         let how = match how {
-            Edit::Delete => {
-                let old = old.ok_or_else(missing)?;
-                let text = String::from_utf8_lossy(&old);
-                let removed = text.lines().count() as u64;
-                let diff = format!("{path} is removed, {removed} lines");
-                return Ok(Planned {
-                    before,
-                    content: None,
-                    added: 0,
-                    removed,
-                    diff,
-                    tolerated: vec![],
-                });
-            }
+            Edit::Delete => return removal(&path, &old.ok_or_else(missing)?),
             Edit::Replace {
                 search,
                 replace,
@@ -165,6 +153,18 @@ impl Inner {
     pub(super) fn detect(&self, session: SessionId) -> Result<Detected, Error> {
         crate::detect::detect(&self.copy(session)?.dir()?).map_err(Error::from)
     }
+}
+
+fn removal(path: &RelPath, old: &[u8]) -> Result<Planned, Error> {
+    let removed = String::from_utf8_lossy(old).lines().count() as u64;
+    Ok(Planned {
+        before: Some(Hash::of(old)),
+        content: None,
+        added: 0,
+        removed,
+        diff: format!("{path} is removed, {removed} lines"),
+        tolerated: vec![],
+    })
 }
 
 /// Lines added and removed, and a diff that is cut where it is long.
