@@ -389,7 +389,8 @@ async fn a_slow_client_is_cut() {
     // So is one whose hello never ends, one that lasts too long, and one that falls silent. Wherever
     // on its way the time runs out on a slow machine, the reason is the same.
     let hello = client_hello("mirror.example", 99);
-    let changes: [(fn(&mut Options), &[u8]); 3] = [
+    type Change = fn(&mut Options);
+    let changes: [(Change, &[u8]); 3] = [
         (|o| o.head_ttl_s = 1, &hello[..2]),
         (|o| o.connection_ttl_s = 1, &hello[..2]),
         (|o| o.idle_ttl_s = 1, &hello),

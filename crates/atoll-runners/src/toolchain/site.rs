@@ -13,6 +13,8 @@ use super::{credentials, resolve};
 /// The most of a configuration or lock file that is read.
 pub(super) const FILE_LIMIT_BYTES: u64 = 16 << 20;
 const ANCESTORS_MAX: usize = 32;
+/// Of one job: a repository of a thousand `node_modules` gets those of its first folders.
+const MOUNTS_MAX: usize = 100;
 
 /// Folders of the host that every box has, read-only.
 const SYSTEM: [&str; 7] = [
@@ -261,6 +263,12 @@ impl Draft {
         }
         if src == dst_text && kind == MountKind::Bind && self.shows_itself(dst) {
             return true;
+        }
+        if self.mounts.len() >= MOUNTS_MAX {
+            self.note(format!(
+                "more than {MOUNTS_MAX} mounts: the rest is left out"
+            ));
+            return false;
         }
         self.mounts.push(Mount {
             kind,

@@ -169,3 +169,24 @@ fn garbage_in_every_file_that_is_read_is_harmless() {
     world.link("rust-toolchain", "project/rust-toolchain");
     assert_eq!(world.find(&["cargo"]).missing, [""; 0]);
 }
+
+#[test]
+fn a_flood_of_folders_is_bounded() {
+    let world = rust();
+    for i in 0..90 {
+        world.file(&format!("project/p{i:02}/target/CACHEDIR.TAG"), "");
+        world.file(&format!("project/p{i:02}/node_modules/x"), "");
+        world.file(&format!("project/p{i:02}/package.json"), "{}");
+    }
+    world.file("project/package.json", "{}");
+    let found = world.find(&["cargo", "test"]);
+    assert_eq!(found.mounts.len(), 100);
+    assert!(
+        found
+            .notes
+            .iter()
+            .any(|n| n.starts_with("more than 100 mounts"))
+    );
+    let shown = world.shown(&found.mounts);
+    assert!(shown.contains(&"ro ~/.rustup/toolchains".to_owned()));
+}
