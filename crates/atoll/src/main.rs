@@ -1,1 +1,75 @@
-fn main() {}
+//! Atoll: AI agents that work on your machines, by your rules, with receipts.
+//!
+//! The binary wires and shows: commands in `commands/`, what needs no node in `offline/`, what people read
+//! in `ui/`, the node's process in `daemon/`, and the one list of what is plugged in in `wiring.rs`.
+
+mod app;
+mod ask;
+mod cli;
+mod commands;
+mod config;
+mod daemon;
+mod offline;
+mod paths;
+mod term;
+mod ui;
+mod wiring;
+
+use std::process::ExitCode;
+
+use atoll_api::{Error, codes};
+use clap::Parser;
+
+use crate::app::App;
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    // The sandbox's spawner is this binary too, before there is any thread.
+    if std::env::args().nth(1).as_deref() == Some("--spawner") {
+        return code(u8::try_from(atoll_runners::spawner_main()).unwrap_or(1));
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(err) => return usage(&err),
+    };
+    let app = match App::new(cli.json, cli.color) {
+        Ok(app) => app,
+        Err(err) => {
+            app::say(&ui::error(&ui::Style::PLAIN, &err));
+            return code(err.exit);
+        }
+    };
+    if let Some(Command::Up(args)) = &cli.command
+        && (args.foreground || args.background)
+    {
+        return code(daemon::run(&app.paths, args));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => {
+            let done = runtime.block_on(commands::run(&app, cli.command));
+            // A thread that waits for a key must not keep the command.
+            runtime.shutdown_background();
+            done
+        }
+        Err(err) => Err(Error::new(codes::BUG, format!("no runtime: {err}"))),
+    };
+    app.own.end();
+    match done {
+        Ok(exit) => code(exit),
+        Err(err) => {
+            app.fail(&err);
+            code(err.exit)
+        }
+    }
+}
+
+fn code(exit: u8) -> ExitCode {
+    ExitCode::from(exit)
+}
+
+/// Help and version go to standard output; a slip is an error like others, exit 2.
+fn usage(err: &clap::Error) -> ExitCode {
+    let _ = err.print(); // a closed output is no reason to fail otherwise
+    code(u8::try_from(err.exit_code()).unwrap_or(2))
+}

@@ -1,0 +1,37 @@
+//! `atoll completion`.
+
+use atoll_api::Error;
+use clap::{CommandFactory, ValueEnum};
+use clap_complete::Shell;
+
+use crate::app::out;
+use crate::cli::Cli;
+
+/// A shell's completion, on standard output.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  atoll completion bash > ~/.local/share/bash-completion/completions/atoll\n  atoll completion zsh > ~/.zfunc/_atoll\n  atoll completion fish > ~/.config/fish/completions/atoll.fish")]
+pub struct Args {
+    /// The shell.
+    #[arg(value_enum)]
+    shell: Which,
+}
+
+/// Shells.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Which {
+    Bash,
+    Zsh,
+    Fish,
+}
+
+pub fn run(args: &Args) -> Result<u8, Error> {
+    let shell = match args.shell {
+        Which::Bash => Shell::Bash,
+        Which::Zsh => Shell::Zsh,
+        Which::Fish => Shell::Fish,
+    };
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "atoll", &mut script);
+    out(&script);
+    Ok(0)
+}

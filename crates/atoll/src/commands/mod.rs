@@ -1,0 +1,45 @@
+//! The commands, one file each.
+
+pub mod code;
+pub mod completion;
+pub mod config;
+pub mod doctor;
+pub mod down;
+pub mod exec;
+pub mod explain;
+pub mod gate;
+pub mod log;
+pub mod model;
+pub mod patch;
+pub mod policy;
+pub mod session;
+pub mod status;
+pub mod up;
+mod watch;
+
+use atoll_api::Error;
+
+use crate::app::App;
+use crate::cli::Command;
+
+/// Runs a command; the exit code.
+pub async fn run(app: &App, command: Option<Command>) -> Result<u8, Error> {
+    match command {
+        None | Some(Command::Status) => status::run(app).await,
+        Some(Command::Code(args)) => code::run(app, args).await,
+        Some(Command::Exec(args)) => exec::run(app, args).await,
+        Some(Command::Gate(gate)) => gate::run(app, gate).await,
+        Some(Command::Patch(patch)) => patch::run(app, patch).await,
+        Some(Command::Session(session)) => session::run(app, session).await,
+        Some(Command::Log(log)) => log::run(app, log).await,
+        Some(Command::Policy(policy)) => policy::run(app, policy).await,
+        Some(Command::Model(model)) => model::run(app, model).await,
+        Some(Command::Up(args)) => up::run(app, args).await,
+        Some(Command::Down) => down::down(app).await,
+        Some(Command::Restart) => down::restart(app).await,
+        Some(Command::Doctor(args)) => doctor::run(app, args).await,
+        Some(Command::Config(config)) => config::run(app, config).await,
+        Some(Command::Explain(args)) => explain::run(app, &args),
+        Some(Command::Completion(args)) => completion::run(&args),
+    }
+}

@@ -1,0 +1,58 @@
+//! `atoll model`.
+
+use atoll_api::{Commands, Error};
+use clap::Subcommand;
+
+use super::code;
+use crate::app::{App, say};
+use crate::config;
+use crate::offline;
+use crate::ui;
+
+/// Language models.
+#[derive(Debug, Subcommand)]
+pub enum Model {
+    /// What is configured; the default is marked.
+    #[command(after_help = "Examples:\n  atoll model list")]
+    List,
+    /// Make a model the default.
+    #[command(after_help = "Examples:\n  atoll model use ollama/qwen2.5-coder:7b\n  atoll model use openai/gpt-5-mini")]
+    Use {
+        /// provider/model.
+        name: String,
+    },
+    /// Try a model with a short question and a tool call.
+    #[command(after_help = "Examples:\n  atoll model test\n  atoll model test ollama/qwen2.5-coder:7b")]
+    Test {
+        /// provider/model; the default if left out.
+        #[arg(env = "ATOLL_MODEL")]
+        name: Option<String>,
+    },
+}
+
+pub async fn run(app: &App, model: Model) -> Result<u8, Error> {
+    let caller = app.caller();
+    match model {
+        Model::List => {
+            let models = app.node().await?.models(&caller).await?;
+            app.show("models", &models, |style| ui::models(style, &models))
+        }
+        Model::Use { name } => {
+            let choice = offline::models::resolve(&app.paths, &name)?;
+            let full = choice.model.to_string();
+            config::set(&app.paths.config_file(), "model.default", &full)?;
+            super::config::reload(app).await;
+            if choice.remote {
+                say(&format!("note    {} is another machine: code is sent there, within the policy\n", choice.endpoint));
+            }
+            let data = serde_json::json!({ "model": full, "remote": choice.remote });
+            app.show("model", &data, |_| format!("The default model is {full}.\n"))
+        }
+        Model::Test { name } => {
+            let keys = code::keys(app, name.as_deref())?;
+            let tested = app.node().await?.model_test(&caller, name, keys).await?;
+            app.show("model_test", &tested, |style| ui::tested(style, &tested))?;
+            Ok(if tested.answered { 0 } else { 1 })
+        }
+    }
+}

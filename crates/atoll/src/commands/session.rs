@@ -1,0 +1,100 @@
+//! `atoll session`.
+
+use atoll_api::{Commands, Error, OnAsk, ResumeRequest};
+use clap::Subcommand;
+
+use super::code;
+use super::watch::Watch;
+use crate::app::{App, now};
+use crate::ui;
+
+/// Lines of work.
+#[derive(Debug, Subcommand)]
+pub enum Session {
+    /// Sessions, the newest first.
+    #[command(after_help = "Examples:\n  atoll session list\n  atoll session list --limit 100 --json")]
+    List {
+        /// How many.
+        #[arg(long, short = 'n', default_value_t = 20)]
+        limit: usize,
+    },
+    /// One session, step by step.
+    #[command(after_help = "Examples:\n  atoll session show s4\n  atoll session show @")]
+    Show {
+        /// s4, or @ for the latest.
+        #[arg(default_value = "@")]
+        session: String,
+    },
+    /// Go on with a session: where it was parked, or with more words.
+    #[command(after_help = "Examples:\n  atoll session resume s4\n  atoll session resume @ \"now also update the changelog\"")]
+    Resume {
+        /// s4, or @ for the latest.
+        session: String,
+        /// More words; - reads them from standard input.
+        prompt: Option<String>,
+        /// What a question becomes: wait, deny, fail.
+        #[arg(long, value_enum, env = "ATOLL_ON_ASK")]
+        on_ask: Option<code::Ask>,
+        /// Start it and leave it.
+        #[arg(long)]
+        detach: bool,
+    },
+    /// Take the last turn's changes of the private copy back.
+    #[command(after_help = "Examples:\n  atoll session undo s4")]
+    Undo {
+        /// s4, or @ for the latest.
+        session: String,
+    },
+    /// Remove a session's private copy and hide it; the log stays.
+    #[command(after_help = "Examples:\n  atoll session delete s4")]
+    Delete {
+        /// s4, or @ for the latest.
+        session: String,
+    },
+}
+
+pub async fn run(app: &App, session: Session) -> Result<u8, Error> {
+    let caller = app.caller();
+    match session {
+        Session::List { limit } => {
+            let sessions = app.node().await?.sessions(&caller, limit).await?;
+            app.show("sessions", &sessions, |style| ui::sessions(style, &sessions, now()))
+        }
+        Session::Show { session } => {
+            let detail = app.node().await?.session(&caller, session).await?;
+            app.show_paged("session", &detail, |style| ui::session(style, &detail, now()))
+        }
+        Session::Resume { session, prompt, on_ask, detach } => {
+            resume(app, session, prompt, on_ask, detach).await
+        }
+        Session::Undo { session } => {
+            let view = app.node().await?.session_undo(&caller, session).await?;
+            app.show("session", &view, |_| {
+                format!("Session {}: the last turn's changes of its copy are taken back.\n", view.ordinal)
+            })
+        }
+        Session::Delete { session } => {
+            app.node().await?.session_delete(&caller, session.clone()).await?;
+            let data = serde_json::json!({ "session": session });
+            app.show("deleted", &data, |_| "Its private copy is gone; the log keeps what happened.\n".into())
+        }
+    }
+}
+
+async fn resume(
+    app: &App,
+    session: String,
+    prompt: Option<String>,
+    on_ask: Option<code::Ask>,
+    detach: bool,
+) -> Result<u8, Error> {
+    let prompt = match prompt.as_deref() {
+        Some("-") => Some(code::from_stdin()?),
+        _ => prompt,
+    };
+    let on_ask: OnAsk = code::on_ask(app, on_ask);
+    let request = ResumeRequest { prompt, on_ask, keys: code::keys(app, None)? };
+    let client = app.node().await?;
+    let started = client.resume(&app.caller(), session, request).await?;
+    Watch::new(app, client, started, on_ask).run(detach).await
+}

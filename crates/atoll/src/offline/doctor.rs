@@ -1,0 +1,116 @@
+//! Looking at this machine, without a node.
+
+use atoll_api::{Error, codes};
+use atoll_ports::Runner;
+use atoll_ports::runner::Check;
+
+use crate::app::{App, say};
+use crate::config;
+use crate::ui::words::plural;
+
+/// Where AppArmor looks for profiles.
+const PROFILE: &str = "/etc/apparmor.d/atoll";
+/// Free space below which the log takes nothing new is near, in bytes.
+const FREE_BYTES_MIN: u64 = 1 << 30;
+
+fn check(name: &str, ok: bool, found: impl Into<String>, fix: Option<&str>) -> Check {
+    Check { name: name.into(), found: found.into(), ok, fix: fix.map(str::to_owned) }
+}
+
+/// Everything that was looked at.
+pub fn look(app: &App) -> Vec<Check> {
+    let mut checks = sandbox(app);
+    checks.push(disk(app));
+    checks.push(configuration(app));
+    checks.push(policy(app));
+    checks.push(model(app));
+    checks
+}
+
+/// The sandbox, by trying it.
+fn sandbox(app: &App) -> Vec<Check> {
+    let runner = match crate::wiring::runner(&app.paths) {
+        Ok(runner) => runner,
+        Err(err) => return vec![check("sandbox", false, err.found.unwrap_or(err.message), None)],
+    };
+    let abilities = runner.abilities();
+    let full = abilities.level == "full";
+    let found = abilities.why.clone().unwrap_or_else(|| {
+        let who = if abilities.root { "jobs run as an unprivileged user of their own" } else { "jobs run as you" };
+        format!("{}; {who}", abilities.level)
+    });
+    let mut rows = vec![check("sandbox", full, found, Some("sudo atoll doctor --fix sandbox"))];
+    let kept = abilities.enforced.0.iter().map(|(name, how)| format!("{name} {how:?}").to_lowercase());
+    let kept: Vec<String> = kept.collect();
+    if !kept.is_empty() {
+        rows.push(check("limits", true, kept.join(", "), None));
+    }
+    rows.extend(abilities.checks);
+    rows
+}
+
+fn disk(app: &App) -> Check {
+    let mut at = app.paths.data.as_path();
+    while !at.exists() {
+        let Some(parent) = at.parent() else { break };
+        at = parent;
+    }
+    match rustix::fs::statvfs(at) {
+        Ok(stat) => {
+            let free = stat.f_bavail * stat.f_frsize;
+            let words = format!("{} MiB free at {}", free >> 20, at.display());
+            check("disk", free >= FREE_BYTES_MIN, words, Some("free some space: a full log admits nothing new"))
+        }
+        Err(err) => check("disk", false, format!("{}: {err}", at.display()), None),
+    }
+}
+
+fn configuration(app: &App) -> Check {
+    let path = app.paths.config_file();
+    match config::load(&path) {
+        Ok(_) if path.exists() => check("config", true, path.display().to_string(), None),
+        Ok(_) => check("config", true, "defaults; there is no file yet", None),
+        Err(err) => check("config", false, err.found.unwrap_or(err.message), Some("atoll config show")),
+    }
+}
+
+fn policy(app: &App) -> Check {
+    match super::policy::view(&app.paths, None) {
+        Ok(view) => check("policy", true, format!("{}, {}", view.profile, plural(view.rules.len() as u64, "rule")), None),
+        Err(err) => check("policy", false, err.found.unwrap_or(err.message), Some("atoll policy check")),
+    }
+}
+
+fn model(app: &App) -> Check {
+    let registry = config::load(&app.paths.config_file()).and_then(|c| super::models::registry(&app.paths, &c));
+    match registry.map(|r| atoll_ports::Models::default_model(&r)) {
+        Ok(Some(choice)) => {
+            let place = if choice.remote { "elsewhere" } else { "here" };
+            check("model", true, format!("{} at {}, {place}", choice.model, choice.endpoint), None)
+        }
+        Ok(None) => check("model", false, "none is chosen", Some("atoll model list, then: atoll model use PROVIDER/MODEL")),
+        Err(err) => check("model", false, err.found.unwrap_or(err.message), Some("atoll config show")),
+    }
+}
+
+/// Writes the AppArmor profile; as somebody else than root, says what it would be.
+pub fn fix_sandbox(app: &App) -> Result<u8, Error> {
+    let exe = std::fs::read_link("/proc/self/exe").map_err(|err| Error::new(codes::FILES, err.to_string()))?;
+    let profile = atoll_runners::apparmor_profile(&exe.display().to_string());
+    if !std::path::Path::new("/etc/apparmor.d").is_dir() {
+        return Err(Error::new(codes::SANDBOX_WEAK, "there is no AppArmor here to mend").next("atoll doctor"));
+    }
+    if !rustix::process::getuid().is_root() {
+        return Err(Error::new(codes::SANDBOX_WEAK, "only root writes AppArmor profiles")
+            .found(format!("it would be {PROFILE}:\n{profile}"))
+            .next("sudo atoll doctor --fix sandbox"));
+    }
+    write(&profile)?;
+    say(&format!("Written: {PROFILE}. Load it: apparmor_parser -r {PROFILE}\n"));
+    app.show("fixed", &serde_json::json!({ "profile": PROFILE }), |_| String::new())
+}
+
+#[allow(clippy::disallowed_methods, reason = "the one file that `doctor --fix sandbox` is asked to write")]
+fn write(profile: &str) -> Result<(), Error> {
+    std::fs::write(PROFILE, profile).map_err(|err| Error::new(codes::FILES, format!("{PROFILE}: {err}")))
+}

@@ -1,0 +1,7 @@
+//! What works without a node: the only place in the commands that opens the store, the rules and the checkout.
+
+pub mod doctor;
+pub mod models;
+pub mod policy;
+pub mod trust;
+pub mod verify;

@@ -1,0 +1,124 @@
+//! The terminal: keys, raw mode, the pager, bells.
+#![allow(
+    clippy::disallowed_types,
+    reason = "starts the user's own pager, on the user's own terminal, with text that was made safe"
+)]
+
+use std::io::{IsTerminal, Read, Write};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
+
+/// Puts the terminal's settings back when it goes.
+pub struct Mode {
+    before: Termios,
+}
+
+impl Mode {
+    /// Keys one by one, unseen; Ctrl-C and its like still work. What was typed before is dropped.
+    pub fn keys() -> Option<Mode> {
+        Mode::with(|t| {
+            use rustix::termios::LocalModes;
+            t.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+        })
+    }
+
+    /// Everything goes through as it is typed.
+    pub fn raw() -> Option<Mode> {
+        Mode::with(Termios::make_raw)
+    }
+
+    fn with(change: impl FnOnce(&mut Termios)) -> Option<Mode> {
+        let stdin = std::io::stdin();
+        let before = tcgetattr(&stdin).ok()?;
+        let mut wanted = before.clone();
+        change(&mut wanted);
+        tcsetattr(&stdin, OptionalActions::Now, &wanted).ok()?;
+        Some(Mode { before })
+    }
+}
+
+impl Drop for Mode {
+    fn drop(&mut self) {
+        // The terminal may be gone: then there is nothing to put back.
+        let _ = tcsetattr(std::io::stdin(), OptionalActions::Drain, &self.before);
+    }
+}
+
+/// Drops what was typed and not read.
+pub fn drop_typed() {
+    let _ = tcflush(std::io::stdin(), QueueSelector::IFlush); // no terminal: nothing typed
+}
+
+/// Bytes of standard input as they come, read by a thread of its own until `stop` is set or they end.
+pub fn stdin_bytes(stop: Arc<AtomicBool>) -> tokio::sync::mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = tokio::sync::mpsc::channel(16);
+    std::thread::spawn(move || {
+        let stdin = std::io::stdin();
+        let tick = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+        let mut buffer = vec![0; 32 * 1024];
+        while !stop.load(Ordering::Relaxed) {
+            let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
+            match poll(&mut fds, Some(&tick)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => continue,
+                Ok(_) => {}
+                Err(_) => break,
+            }
+            // Past the standard library's buffer, so that nothing is kept there after `stop`.
+            match rustix::io::read(&stdin, &mut buffer) {
+                Ok(0) | Err(_) => break,
+                Ok(n) => {
+                    if sender.blocking_send(buffer[..n].to_vec()).is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+    });
+    receiver
+}
+
+/// One line of words, typed on the terminal; `None`: it ended.
+pub fn line(prompt: &str) -> Option<String> {
+    crate::app::say(prompt);
+    let mut text = String::new();
+    let read = std::io::BufRead::read_line(&mut std::io::stdin().lock(), &mut text).ok()?;
+    (read > 0).then(|| text.trim().to_owned())
+}
+
+/// All of standard input, up to `limit_bytes`; `None`: it is longer, or no text.
+pub fn all_input(limit_bytes: u64) -> Option<String> {
+    let mut text = String::new();
+    let mut input = std::io::stdin().lock().take(limit_bytes + 1);
+    input.read_to_string(&mut text).ok()?;
+    (text.len() as u64 <= limit_bytes).then_some(text)
+}
+
+/// A bell, and a notice that most terminals show when they are in the background. On a terminal alone.
+pub fn notify(text: &str) {
+    if std::io::stderr().is_terminal() {
+        let shown = atoll_domain::Shown::line(text).cut(80);
+        crate::app::say(&format!("\x07\x1b]9;Atoll: {shown}\x07"));
+    }
+}
+
+/// Through the user's pager; `false`: there is none.
+pub fn page(text: &str) -> bool {
+    let pager = crate::app::env("PAGER").unwrap_or_else(|| "less".into());
+    let mut words = pager.split_whitespace();
+    let Some(program) = words.next() else { return false };
+    let mut command = Command::new(program);
+    command.args(words).stdin(Stdio::piped());
+    if crate::app::env("LESS").is_none() {
+        command.env("LESS", "FRX");
+    }
+    let Ok(mut child) = command.spawn() else { return false };
+    if let Some(mut stdin) = child.stdin.take() {
+        // A pager that is left early does not read to the end.
+        let _ = stdin.write_all(text.as_bytes());
+    }
+    child.wait().is_ok()
+}

@@ -1,0 +1,26 @@
+//! From what the node says to what people read: pure functions, all outside text through `Shown`.
+
+mod ask;
+mod diff;
+mod error;
+mod log;
+mod model;
+mod page;
+mod patch;
+mod session;
+mod status;
+mod style;
+mod turn;
+pub mod words;
+
+pub use ask::{gate, gate_long, gates, keys};
+pub use diff::diff;
+pub use error::error;
+pub use log::{events, replayed, verification};
+pub use model::{models, tested};
+pub use page::Page;
+pub use patch::{accepted, patch, patches, ready};
+pub use session::{ended, no_patch, session, sessions};
+pub use status::status;
+pub use style::{COLUMNS, Style, table, wrap};
+pub use turn::Turn;

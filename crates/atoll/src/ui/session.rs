@@ -1,0 +1,113 @@
+//! Sessions.
+
+use atoll_api::{SessionDetail, SessionView};
+use atoll_domain::{Labels, Ms, SessionEnd, SessionState, Shown};
+
+use crate::ui::words::{cost, dollars, plural, span, utc};
+use crate::ui::{Page, Style, table, wrap};
+
+pub(super) fn state(view: &SessionView) -> &'static str {
+    match (view.state, view.end) {
+        (SessionState::Running, _) => "running",
+        (SessionState::NeedsYou, _) => "needs you",
+        (SessionState::Parked, _) => "parked",
+        (SessionState::Closed, _) => "closed",
+        (SessionState::Idle, None) => "idle",
+        (SessionState::Idle, Some(end)) => ended(end),
+    }
+}
+
+/// How a turn ended, in words.
+pub fn ended(end: SessionEnd) -> &'static str {
+    match end {
+        SessionEnd::Patch => "patch",
+        SessionEnd::Answer => "answered",
+        SessionEnd::Failed => "failed",
+        SessionEnd::Limit => "at a limit",
+        SessionEnd::Denied => "denied",
+        SessionEnd::NeedsYou => "needs you",
+        SessionEnd::Cancelled => "stopped",
+        SessionEnd::Unreachable => "provider unreachable",
+        SessionEnd::Error => "error",
+    }
+}
+
+fn labels(labels: Labels) -> String {
+    let names = [
+        (labels.untrusted, "untrusted"),
+        (labels.private, "private"),
+        (labels.secret, "secret"),
+    ];
+    let on: Vec<&str> = names.iter().filter(|(on, _)| *on).map(|(_, n)| *n).collect();
+    on.join(", ")
+}
+
+/// A list of sessions.
+pub fn sessions(style: &Style, sessions: &[SessionView], now: Ms) -> String {
+    if sessions.is_empty() {
+        return "No session yet: atoll code \"make the tests pass\" begins one.\n".into();
+    }
+    let rows: Vec<Vec<String>> = sessions
+        .iter()
+        .map(|s| {
+            vec![
+                s.ordinal.clone(),
+                s.mode.clone(),
+                state(s).into(),
+                format!("{} ago", span(now.since(s.updated))),
+                dollars(s.spent.micros),
+                Shown::line(&s.prompt).to_string(),
+            ]
+        })
+        .collect();
+    table(style, &rows)
+}
+
+/// One session in full.
+pub fn session(style: &Style, detail: &SessionDetail, now: Ms) -> String {
+    let v = &detail.view;
+    let mut page = Page::new(style, 2, 8);
+    let head = format!("Session {} {}: {}", v.ordinal, state(v), Shown::line(&v.prompt));
+    page.line(style.bold(Shown::line(&head).cut(style.columns).as_str()));
+    page.row("in", &v.root).row("model", &v.model);
+    page.row("spent", cost(&v.spent));
+    page.row("taken", format!("{}, {}", plural(v.turns, "turn"), plural(v.steps, "step")));
+    page.row("since", format!("{} ({} ago)", utc(v.opened), span(now.since(v.opened))));
+    page.row("labels", labels(v.labels));
+    for gate in &detail.gates {
+        page.row("gate", format!("{} {}: atoll gate answer {}", gate.ordinal, gate.question.what, gate.ordinal));
+    }
+    for patch in &detail.patches {
+        page.row("patch", format!("{} {}: {}", patch.ordinal, patch.state, patch.title));
+    }
+    page.line("");
+    for step in &detail.steps_taken {
+        let mark = match step.ok {
+            Some(false) => "failed",
+            _ => "",
+        };
+        let left = format!("{:>6}  {:<9} {}", step.seq, step.what, Shown::line(&step.line));
+        page.line(style.edges(&left, mark).trim_end());
+    }
+    if matches!(v.state, SessionState::Parked) {
+        page.line("").row("next", format!("atoll session resume {}", v.ordinal));
+    }
+    page.end()
+}
+
+/// The block at the end of a turn without a patch: what was said, what to try next.
+pub fn no_patch(style: &Style, ordinal: &str, end: SessionEnd, words: &str) -> String {
+    let said = wrap(Shown::text(words.trim()).as_str(), style.columns).join("\n");
+    if end == SessionEnd::Answer {
+        return format!("\n{said}\n");
+    }
+    let next = match end {
+        SessionEnd::Limit => format!("atoll session resume {ordinal} \"go on\""),
+        SessionEnd::NeedsYou => "atoll gate list".into(),
+        SessionEnd::Denied => "atoll policy show".into(),
+        SessionEnd::Unreachable => "atoll model test".into(),
+        _ => format!("atoll session resume {ordinal} \"try another way: …\""),
+    };
+    let head = style.bold(if end == SessionEnd::Cancelled { "Stopped." } else { "No patch." });
+    format!("\n{head} {said}\nYour files are unchanged.\n\nNext  {next}\n      atoll session show {ordinal}\n")
+}

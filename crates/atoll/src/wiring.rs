@@ -1,0 +1,133 @@
+//! The one list of what is plugged into a node.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use atoll_api::{Error, codes};
+use atoll_domain::Budget;
+use atoll_node::{Adapters, Machine, Options, Reloaded, SystemEntropy};
+use atoll_policy::{Engine, Profile, Source};
+use atoll_runners::ProcessRunner;
+use atoll_runners::toolchain::{CALLER_VARS, Finder};
+use atoll_store::Store;
+use atoll_workspace::Workspaces;
+
+use crate::config::{self, Config};
+use crate::offline;
+use crate::paths::Paths;
+
+/// A repository's own rules are read up to this length, in bytes.
+const RULES_BYTES_MAX: u64 = 256 << 10;
+
+fn store_error(err: atoll_ports::log::Error) -> Error {
+    use atoll_ports::log::Error as E;
+    let words = err.to_string();
+    match err {
+        E::Locked { .. } => Error::new(codes::STORE_LOCKED, words).next("atoll status").next("atoll down"),
+        E::Newer { .. } => Error::new(codes::STORE_NEWER, words).next("run the newer atoll again"),
+        E::Damaged { .. } => Error::new(codes::LOG_BAD, words).next("atoll log verify"),
+        E::Io(_) | E::Unusable(_) | E::Missing(_) => Error::new(codes::STORE_UNUSABLE, words).next("atoll doctor"),
+    }
+}
+
+/// The store at its place.
+pub fn store(paths: &Paths) -> Result<Arc<Store>, Error> {
+    Store::open(atoll_store::Options::new(&paths.data)).map(Arc::new).map_err(store_error)
+}
+
+/// The runner of processes. To be started before the node's own threads.
+pub fn runner(paths: &Paths) -> Result<Arc<ProcessRunner>, Error> {
+    let home = paths.home.display().to_string();
+    let options = atoll_runners::Options { home, ..atoll_runners::Options::default() };
+    ProcessRunner::start(options).map(Arc::new).map_err(|err| {
+        Error::new(codes::SANDBOX_FAILED, "the sandbox's spawner can't be started")
+            .found(err.to_string())
+            .next("atoll doctor")
+    })
+}
+
+/// Everything.
+pub fn adapters(paths: &Paths, store: Arc<Store>, runner: Arc<ProcessRunner>) -> Result<Adapters, Error> {
+    let workspaces = Workspaces::open(atoll_workspace::Options::new(paths.data.join("workspaces")))
+        .map_err(|err| Error::new(codes::STORE_UNUSABLE, err.to_string()).next("atoll doctor"))?;
+    let vars: BTreeMap<String, String> =
+        CALLER_VARS.iter().filter_map(|name| Some(((*name).to_owned(), crate::app::env(name)?))).collect();
+    let cache_dir = paths.cache.join("deps");
+    let toolchains = Finder::new(atoll_runners::toolchain::Options { cache_dir, vars });
+    let identity = store.node().to_owned();
+    let paths = paths.clone();
+    Ok(Adapters {
+        log: store,
+        runner,
+        toolchains: Arc::new(toolchains),
+        workspaces: Arc::new(workspaces),
+        clock: Arc::new(Machine::default()),
+        entropy: Arc::new(SystemEntropy),
+        load: Box::new(move || load(&paths, &identity)),
+    })
+}
+
+/// Reads the configuration: settings, models, rules.
+fn load(paths: &Paths, identity: &str) -> Result<Reloaded, Error> {
+    let config = config::load(&paths.config_file())?;
+    let models = offline::models::registry(paths, &config)?;
+    let options = options(paths, &config, identity);
+    let engine = engine(paths, &options)?;
+    let profile: Profile = options.profile.parse().unwrap_or_default();
+    let rules = engine.rules(profile).iter().map(offline::policy::rule).collect();
+    Ok(Reloaded { options, models: Arc::new(models), engine: Box::new(engine), rules })
+}
+
+/// The profiles, the owner's rules, and those of workspaces that the owner vouches for as they are.
+fn engine(paths: &Paths, options: &Options) -> Result<Engine, Error> {
+    let mut engine =
+        Engine::new(&offline::policy::sources(paths)?).map_err(|problems| offline::policy::bad(&problems))?;
+    for (root, hash) in &options.trusted {
+        let now = offline::trust::of(root).ok().and_then(|(now, _)| now);
+        let file = Path::new(root).join(".atoll/policy.cedar");
+        let small = std::fs::metadata(&file).is_ok_and(|m| m.is_file() && m.len() <= RULES_BYTES_MAX);
+        if now != *hash || !small {
+            continue; // changed since it was trusted: inert
+        }
+        let Ok(text) = std::fs::read_to_string(&file) else { continue };
+        let source = Source::new(file.display().to_string(), text);
+        engine = engine.with_workspace(root, &[source]).map_err(|problems| offline::policy::bad(&problems))?;
+    }
+    Ok(engine)
+}
+
+fn options(paths: &Paths, config: &Config, identity: &str) -> Options {
+    let d = Options::default();
+    let whole = |key: &str, default: u64| config.whole(key).unwrap_or(default);
+    let size = |key: &str, default: usize| usize::try_from(whole(key, default as u64)).unwrap_or(default);
+    Options {
+        profile: config.get("policy.profile"),
+        day: Budget {
+            micros_max: config.micros("budget.day.usd"),
+            tokens_max: config.whole("budget.day.tokens"),
+            ..Budget::default()
+        },
+        session: Budget {
+            micros_max: config.micros("budget.session.usd"),
+            tokens_max: config.whole("budget.session.tokens"),
+            ms_max: config.whole("budget.session.time_s").map(|s| s * 1000),
+            ..Budget::default()
+        },
+        steps_max: whole("limits.steps", d.steps_max),
+        gate_ttl_s: whole("limits.gate_ttl_s", d.gate_ttl_s),
+        gates_per_hour_max: whole("limits.gates_per_hour", d.gates_per_hour_max),
+        job_ttl_s: whole("limits.job_ttl_s", d.job_ttl_s),
+        call_ttl_s: whole("limits.call_ttl_s", d.call_ttl_s),
+        sessions_max: size("limits.sessions", d.sessions_max),
+        calls_max: size("limits.calls", d.calls_max),
+        jobs_max: size("limits.jobs", d.jobs_max),
+        files_max: d.files_max,
+        sandbox_floor: config.get("sandbox.floor"),
+        trusted: config.trust.iter().map(|t| (t.path.clone(), t.hash)).collect(),
+        socket: paths.socket(),
+        data: paths.data.clone(),
+        build: crate::daemon::build(),
+        identity: identity.to_owned(),
+    }
+}
