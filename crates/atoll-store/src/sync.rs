@@ -131,10 +131,11 @@ pub struct Mover {
 /// How often the write-ahead log is looked at.
 const MOVE_EVERY: Duration = Duration::from_millis(500);
 
-/// Pages of 4 KiB from which it is moved; and from which writers have to wait
-/// for it, because under a load without a pause it would grow for ever.
+/// Pages of 4 KiB from which it is moved; and from which writers have to wait a
+/// moment, so that it begins anew: under a load without a pause it would grow for
+/// ever, and writing over what is there costs less than making a file longer.
 const MOVE_PAGES: u64 = 1_000;
-const MOVE_PAGES_HARD: u64 = 32_000;
+const MOVE_PAGES_HARD: u64 = 4_000;
 
 impl Mover {
     pub fn new(db: Connection, stop: Receiver<()>) -> Mover {
@@ -154,25 +155,22 @@ impl Mover {
     }
 
     fn step(&self) -> Result<(), Error> {
-        let pages = self.waiting()?;
-        if pages >= MOVE_PAGES_HARD {
-            self.db
-                .query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))
-                .map_err(sql)
-        } else if pages >= MOVE_PAGES {
-            self.db
-                .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
-                .map_err(sql)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Pages in the write-ahead log, by the file's length. It may be long from an
-    /// earlier load and hold little now; moving little costs little.
-    fn waiting(&self) -> Result<u64, Error> {
+        // The file keeps its length, so this says only that it was long once.
         let path = self.db.path().unwrap_or_default();
         let length = std::fs::metadata(format!("{path}-wal")).map_or(0, |m| m.len());
-        Ok(length / 4120)
+        if length / 4120 < MOVE_PAGES {
+            return Ok(());
+        }
+        // Most is moved while others write; what came meanwhile is little.
+        let pages: i64 = self
+            .db
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |r| r.get(1))
+            .map_err(sql)?;
+        if u64::try_from(pages).unwrap_or(0) >= MOVE_PAGES_HARD {
+            self.db
+                .query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))
+                .map_err(sql)?;
+        }
+        Ok(())
     }
 }
