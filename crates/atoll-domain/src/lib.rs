@@ -26,8 +26,8 @@ mod time;
 
 pub use act::{Act, Again, Canonical, Covers, Kind};
 pub use actor::{Actor, ActorKind, Role};
-pub use body::*;
 pub use body::ToolCall as ToolCalled;
+pub use body::*;
 pub use canonical::{INTEGER_MAX, NotCanonical, canonical_json};
 pub use content::{Commitment, Entropy, Sealer, Side};
 pub use cost::{Budget, Cost, Exceeded, Unit};

@@ -7,11 +7,11 @@ use atoll_api::Error;
 use atoll_domain::action::{Job, Snap};
 use atoll_domain::{
     CopyRef, HostPort, JobId, JobSpec, Language, Limits, Mount, Network, Purpose, RunnerKind,
-    SessionId, Step, TreeId, Tty, WorkspaceId, WorkspaceSnapped,
+    SessionId, Step, Tty, WorkspaceId, WorkspaceSnapped,
 };
-use atoll_guard::{End, Live};
+use atoll_guard::End;
 use atoll_ports::toolchain::{Found, Want};
-use atoll_ports::workspace::{Detected, GitPlan, Snapped};
+use atoll_ports::workspace::{Detected, Snapped};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
@@ -130,19 +130,22 @@ impl Shared {
                 return Err(files_error(err));
             }
         };
-        let copy = match self
-            .lay_out(session, workspace, &root, &snapped.tree, &live)
-            .await
-        {
+        let owner = self.runner.owner();
+        let made = self
+            .workspaces
+            .checkout(session, workspace, &root, &snapped.tree, owner)
+            .await;
+        let copy = match made {
             Ok(copy) => copy,
             Err(err) => {
                 live.finish(End::failed(None));
-                return Err(err);
+                return Err(files_error(err));
             }
         };
         live.finish(End::done());
         let detected = self.detect(session).await?;
-        let (trusted, notes) = self.trust(&root, &detected);
+        let (trusted, mut notes) = self.trust(&root, &detected);
+        notes.extend(self.workspaces.git_note(session).map_err(files_error)?);
         Ok(Prepared {
             workspace,
             root,
@@ -152,74 +155,6 @@ impl Shared {
             trusted,
             notes,
         })
-    }
-
-    async fn lay_out(
-        &self,
-        session: SessionId,
-        workspace: WorkspaceId,
-        root: &str,
-        tree: &TreeId,
-        live: &Live<Snap>,
-    ) -> Result<CopyRef, Error> {
-        let owner = self.runner.owner();
-        let copy = self
-            .workspaces
-            .checkout(session, workspace, root, tree, owner)
-            .await
-            .map_err(files_error)?;
-        if let Some(plan) = self.workspaces.private_git(session).map_err(files_error)? {
-            self.run_git(live, session, plan).await;
-        }
-        Ok(copy)
-    }
-
-    /// The job that makes the copy's private `.git`. If it fails the copy has none: said, not fatal.
-    async fn run_git(&self, live: &Live<Snap>, session: SessionId, plan: GitPlan) {
-        let spec = JobSpec {
-            id: JobId::new(self.clock.wall(), self.entropy.ten()),
-            runner: RunnerKind::Process,
-            language: None,
-            image: None,
-            cmd: plan.cmd,
-            stdin: false,
-            tty: None,
-            env: plan.env,
-            workdir: plan.workdir,
-            mounts: plan.mounts,
-            limits: Limits::default(),
-            ttl_s: 120,
-            network: Network::None,
-            secrets: Vec::new(),
-            artifacts: Vec::new(),
-            snapshot: None,
-        };
-        let job = Job {
-            spec,
-            purpose: Purpose::Git,
-            session: Some(session),
-            copy: None,
-            exe: None,
-        };
-        let ran = async {
-            let permit = live.sub(job).await?;
-            let mut running = self.runner.start(permit, self.clock.now()).await?;
-            while futures::StreamExt::next(&mut running.output)
-                .await
-                .is_some()
-            {}
-            let ended = running.end.await;
-            let json = serde_json::to_vec(&ended.outcome).unwrap_or_default();
-            running.live.finish(End::done().outcome(json));
-            Ok::<_, atoll_guard::Stop>(ended.outcome)
-        };
-        match ran.await {
-            Ok(outcome) if outcome.ok => {}
-            Ok(outcome) => {
-                tracing::warn!("no private .git: {:?} {}", outcome.reason, outcome.stderr)
-            }
-            Err(stop) => tracing::warn!("no private .git: {stop}"),
-        }
     }
 
     async fn detect(self: &Arc<Self>, session: SessionId) -> Result<Detected, Error> {
@@ -292,6 +227,9 @@ impl Shared {
         let found =
             found.map_err(|err| Refused::Stop(atoll_guard::Stop::Unable(err.to_string())))?;
         let mut env = found.env.clone();
+        // What Python leaves beside sources would land in patches.
+        env.entry("PYTHONDONTWRITEBYTECODE".into())
+            .or_insert_with(|| "1".into());
         env.extend(shape.env);
         let mut limits = Limits::default();
         if let Some(bytes) = shape.memory_bytes {

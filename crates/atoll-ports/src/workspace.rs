@@ -70,19 +70,6 @@ pub struct Snapped {
     pub head: Option<String>,
 }
 
-/// A git job that makes the private `.git` of a copy: run it as part of the snapshot, without network.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GitPlan {
-    /// The command.
-    pub cmd: Vec<String>,
-    /// The environment.
-    pub env: std::collections::BTreeMap<String, String>,
-    /// Where it runs, inside.
-    pub workdir: String,
-    /// What it needs.
-    pub mounts: Vec<Mount>,
-}
-
 /// What a read gives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadOut {
@@ -205,8 +192,8 @@ pub trait Workspaces: Send + Sync {
         tree: &TreeId,
         owner: Option<(u32, u32)>,
     ) -> BoxFuture<'_, Result<CopyRef, Error>>;
-    /// The git job that gives the copy its private `.git`; `None` if a synthetic one was made instead.
-    fn private_git(&self, session: SessionId) -> Result<Option<GitPlan>, Error>;
+    /// What a person should know of the copy's private `.git`: that its history was made up, or rewritten.
+    fn git_note(&self, session: SessionId) -> Result<Option<String>, Error>;
     /// Takes a snapshot of a session's copy. Only while no job runs in it.
     fn capture(&self, session: SessionId) -> BoxFuture<'_, Result<Snapped, Error>>;
     /// Reads, lists or searches in a session's copy.

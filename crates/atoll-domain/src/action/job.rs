@@ -100,10 +100,3 @@ impl Covers<Stdin> for Job {
         self.spec.stdin && self.spec.id == b.job
     }
 }
-
-impl Covers<Job> for super::Snap {
-    /// Git on plain data, without network: it belongs to taking the snapshot.
-    fn covers(&self, b: &Job) -> bool {
-        b.purpose == Purpose::Git && b.spec.network.is_none() && b.spec.secrets.is_empty()
-    }
-}

@@ -1,5 +1,5 @@
-use atoll_domain::action::{Snap, Stdin};
-use atoll_domain::{Body, Closed, ClosedHow, Cost, JobId, Ms, Network, Purpose, Tick};
+use atoll_domain::action::Stdin;
+use atoll_domain::{Body, Closed, ClosedHow, Cost, JobId, Ms, Network, Tick};
 use atoll_guard::{Account, Decision, End, Stop};
 
 use crate::{Says, admission, call, guard, job, limit, now};
@@ -128,24 +128,4 @@ fn a_live_action_covers_only_what_belongs_to_it() {
     };
     assert!(matches!(now(live.sub(foreign)), Err(Stop::Changed(_))));
     live.finish(End::done());
-}
-
-#[test]
-fn a_snapshot_covers_git_without_network_and_no_other_job() {
-    let (guard, _) = guard(&Says::new(Decision::Allow));
-    let workspace = atoll_domain::WorkspaceId::derive(&[b"w"]);
-    let snap = now(guard.admit(admission(Snap {
-        workspace,
-        root: "/w".into(),
-    })))
-    .unwrap()
-    .begin(Tick(1))
-    .unwrap();
-    assert!(now(snap.sub(job(Network::None))).is_err());
-    let mut git = job(Network::None);
-    git.purpose = Purpose::Git;
-    assert!(now(snap.sub(git.clone())).is_ok());
-    git.spec.secrets.push("token".into());
-    assert!(now(snap.sub(git)).is_err());
-    snap.finish(End::done());
 }

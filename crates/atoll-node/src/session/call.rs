@@ -6,6 +6,7 @@ use atoll_api::{Error, codes};
 use atoll_domain::action::ModelCall;
 use atoll_domain::{ActionKey, Conversation, Cost, EventId, Message, Part, PriceUsed, Step};
 use atoll_guard::{End, Permit};
+use atoll_ports::meter::{self, Meter};
 use atoll_ports::models::{Calling, Delta, Failure, Key, ModelChoice, Reply};
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
@@ -87,7 +88,7 @@ impl Shared {
             .as_ref()
             .and_then(|env| keys.get(env))
             .map(Key::new);
-        let done = self.stream(permit, choice, secret, cancel, &mut seen).await;
+        let done = self.stream(permit, secret, cancel, &mut seen).await;
         drop(slot);
         done.map(|(reply, micros)| Answered {
             reply,
@@ -164,7 +165,6 @@ impl Shared {
     async fn stream(
         &self,
         permit: Permit<ModelCall>,
-        choice: &ModelChoice,
         secret: Option<Key>,
         cancel: &CancellationToken,
         seen: &mut impl FnMut(&Delta),
@@ -177,6 +177,7 @@ impl Shared {
         } = calling.map_err(|stop| CallFailed::Refused(Refused::Stop(stop)))?;
         let deadline = tokio::time::sleep(std::time::Duration::from_secs(live.act().ttl_s));
         let mut deadline = std::pin::pin!(deadline);
+        let mut meter = Meter::default();
         loop {
             let next = tokio::select! {
                 next = deltas.next() => next,
@@ -185,21 +186,18 @@ impl Shared {
             };
             match next {
                 Some(Ok(Delta::Done(reply))) => {
-                    let micros = choice.price.as_ref().map_or(0, |p| p.micros(&reply.usage));
-                    let tokens = reply
-                        .usage
-                        .input_tokens
-                        .saturating_add(reply.usage.output_tokens);
-                    let cost = Cost {
-                        micros,
-                        tokens,
-                        ms: 0,
-                        runs: 1,
-                    };
+                    let cost = meter::cost(live.act(), &reply.usage);
+                    let micros = cost.micros;
                     live.finish(End::done().cost(cost));
                     return Ok((*reply, micros));
                 }
-                Some(Ok(delta)) => seen(&delta),
+                Some(Ok(delta)) => {
+                    if let Err(stop) = meter.charge(&mut live, &delta, self.clock.now()) {
+                        live.finish(End::failed(None)); // dropping the deltas ends the call
+                        return Err(CallFailed::Refused(Refused::Stop(stop)));
+                    }
+                    seen(&delta);
+                }
                 Some(Err(err)) => {
                     // What was sent may have been read and answered: a priced call that broke costs what was
                     // charged, or its input at least once the provider had it.

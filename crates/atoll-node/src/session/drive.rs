@@ -136,11 +136,8 @@ impl Drive {
             let Some(effect) = atoll_agent::next(&self.state).into_iter().next() else {
                 break Step1::On;
             };
-            self.context.turn = format!(
-                "step {} of {}",
-                effect.step().0,
-                self.opened.agent.steps_max
-            );
+            let progress = self.state.progress();
+            self.context.turn = format!("turn {} of {}", progress.rounds + 1, progress.rounds_max);
             match self.perform(effect).await {
                 Step1::On => {}
                 other => break other,

@@ -63,6 +63,13 @@ impl Shared {
                 format!("the configuration of {ordinal} was erased"),
             )
         })?;
+        opened.agent.check().map_err(|err| {
+            Error::new(
+                codes::SESSION_STATE,
+                format!("{ordinal} can't go on: {err}"),
+            )
+            .next("atoll code starts a new one")
+        })?;
         let model = format!("{}/{}", row.provider, self.words(&row.model));
         let choice = self.choose_model(Some(&model))?;
         let cursor = self.log.head();

@@ -76,15 +76,6 @@ impl Workspaces {
         })
     }
 
-    /// What a person should know about the git history inside a session's box:
-    /// what it leaves out, or why it is made up.
-    ///
-    /// # Errors
-    /// The session has no copy.
-    pub fn git_note(&self, session: SessionId) -> Result<Option<String>, Error> {
-        Ok(self.inner.copy(session)?.meta.git_note.clone())
-    }
-
     /// Forgets what is held in memory for a session that is idle; it is read
     /// again when it is needed.
     pub fn evict(&self, session: SessionId) {

@@ -4,9 +4,7 @@ use atoll_domain::action::{Accept, FileRead, FileWrite, Snap, Undo};
 use atoll_domain::{Act, CopyRef, Hash, SessionId, Tick, TreeId, WorkspaceId};
 use atoll_guard::{BoxFuture, Permit, Stop};
 use atoll_ports::Did;
-use atoll_ports::workspace::{
-    Applied, Detected, Diffed, Edit, Error, GitPlan, Planned, ReadOut, Snapped,
-};
+use atoll_ports::workspace::{Applied, Detected, Diffed, Edit, Error, Planned, ReadOut, Snapped};
 use futures::channel::oneshot;
 
 use super::{Inner, Workspaces, roots};
@@ -86,8 +84,8 @@ impl atoll_ports::Workspaces for Workspaces {
 
     // The copy's `.git` is written by `checkout`, from objects that this crate
     // reads itself: no git job is needed, and the user's objects stay outside.
-    fn private_git(&self, session: SessionId) -> Result<Option<GitPlan>, Error> {
-        self.inner.copy(session).map(|_| None)
+    fn git_note(&self, session: SessionId) -> Result<Option<String>, Error> {
+        Ok(self.inner.copy(session)?.meta.git_note.clone())
     }
 
     fn capture(&self, session: SessionId) -> BoxFuture<'_, Result<Snapped, Error>> {

@@ -40,7 +40,6 @@ async fn from_checkout_to_accepted_patch_and_back() {
     git(&b.w(), &["commit", "-qm", "one"]);
     write(&b.w().join("untracked"), "dirty");
     let (copy, base) = b.copy(1).await;
-    assert_eq!(b.ws.private_git(session(1)).unwrap(), None);
     assert_eq!(b.ws.git_note(session(1)).unwrap(), None);
     assert_eq!(git(&copy, &["log", "--format=%s"]), "one");
     assert_eq!(
