@@ -75,7 +75,7 @@ async fn closed_loop(store: &Arc<Store>, writers: u64, sync: bool, time: Duratio
     total as f64 / start.elapsed().as_secs_f64()
 }
 
-#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::main(flavor = "current_thread")]
 async fn main() {
     let mut args = std::env::args().skip(1);
     let dir = args.next().expect("a directory on the disk to measure");

@@ -18,6 +18,15 @@ pub const BATCH_MAX: usize = 512;
 /// The longest that callers are waited for after a sync.
 const GATHER_MAX: Duration = Duration::from_millis(2);
 
+/// A disk whose syncs take less than this on average is synced by the writer
+/// itself: handing over to another thread would cost as much. What is urgent and
+/// comes in the middle waits for so long.
+const QUICK: Duration = Duration::from_micros(250);
+
+/// How long the writer stays awake for those who are expected: waking up takes
+/// longer than they do on a quick disk.
+const AWAKE_MAX: Duration = Duration::from_micros(100);
+
 /// A sync that ended.
 #[derive(Debug)]
 pub struct Synced {
@@ -153,20 +162,31 @@ impl Inbox {
         self.lock().committed += callers;
     }
 
-    /// A sync over all that is committed begins.
-    pub fn syncing(&self) {
+    /// A sync over all that is committed begins. `true`: it may be made on the
+    /// writer's own thread, because syncs are quick here and nothing urgent waits.
+    pub fn syncing(&self) -> bool {
         let mut inner = self.lock();
         inner.syncing = true;
         inner.committed = 0;
+        inner.took < QUICK && inner.jobs.len() == inner.patient
     }
 
     /// Waits for something to do, at most for `patience`.
     pub fn wait(&self, patience: Option<Duration>) -> Taken {
         let end = patience.map(|p| Instant::now() + p);
+        let mut awake_since = None;
         let mut inner = self.lock();
         while !inner.ready() {
             let waits = !inner.jobs.is_empty() || inner.committed > 0;
             let gather = (waits && !inner.syncing).then_some(inner.until);
+            // Also before the first of them has come.
+            let soon = !inner.syncing && Instant::now() < inner.until;
+            if soon && awake_since.get_or_insert_with(Instant::now).elapsed() < AWAKE_MAX {
+                drop(inner);
+                std::thread::yield_now();
+                inner = self.lock();
+                continue;
+            }
             let until = [end, gather].into_iter().flatten().min();
             let left = until.map(|u| u.saturating_duration_since(Instant::now()));
             inner = match left {
@@ -210,5 +230,94 @@ impl Inbox {
             taken.sync = inner.may_sync();
         }
         taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::{Semaphore, oneshot};
+
+    use super::*;
+
+    fn append(sync: bool) -> Job {
+        let slots = Arc::new(Semaphore::new(1));
+        Job::Append {
+            group: Vec::new(),
+            sync,
+            reply: oneshot::channel().0,
+            slot: slots.try_acquire_owned().unwrap(),
+        }
+    }
+
+    fn synced(answered: usize, took: Duration) -> Synced {
+        Synced {
+            answered,
+            took,
+            result: Ok(()),
+        }
+    }
+
+    const LONG: Duration = Duration::from_secs(3600);
+    const NOW: Option<Duration> = Some(Duration::ZERO);
+
+    #[test]
+    fn what_wants_a_sync_waits_for_the_one_that_runs_and_the_rest_does_not() {
+        let inbox = Inbox::new();
+        inbox.syncing();
+        assert!(inbox.push(append(true)).is_ok());
+        assert!(inbox.wait(NOW).jobs.is_empty());
+        assert!(inbox.push(append(false)).is_ok());
+        let taken = inbox.wait(None);
+        assert_eq!((taken.jobs.len(), taken.sync), (2, false));
+        inbox.committed(1);
+        assert!(!inbox.wait(NOW).sync);
+        inbox.synced(synced(0, Duration::ZERO));
+        assert!(inbox.wait(None).sync);
+    }
+
+    #[test]
+    fn those_who_are_expected_are_waited_for_but_not_for_ever() {
+        let inbox = Inbox::new();
+        inbox.syncing();
+        inbox.synced(synced(2, LONG));
+        assert!(inbox.push(append(true)).is_ok());
+        // One of two: it is taken once the time for the other is over.
+        let start = Instant::now();
+        let taken = inbox.wait(None);
+        assert_eq!((taken.jobs.len(), taken.sync), (1, true));
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "bounded by GATHER_MAX"
+        );
+
+        inbox.syncing();
+        inbox.synced(synced(2, LONG));
+        assert!(inbox.push(append(true)).is_ok() && inbox.push(append(true)).is_ok());
+        assert_eq!(inbox.wait(None).jobs.len(), 2);
+    }
+
+    #[test]
+    fn stopping_ends_when_all_is_done_and_takes_nothing_new() {
+        let inbox = Inbox::new();
+        assert!(inbox.push(append(true)).is_ok());
+        inbox.stop();
+        assert!(inbox.push(append(true)).is_err());
+        let taken = inbox.wait(None);
+        assert_eq!((taken.jobs.len(), taken.sync, taken.stop), (1, true, false));
+        assert!(inbox.wait(None).stop);
+    }
+
+    #[test]
+    fn a_failed_sync_is_reported_once() {
+        let inbox = Inbox::new();
+        inbox.syncing();
+        inbox.synced(Synced {
+            result: Err("disk".into()),
+            ..synced(0, Duration::ZERO)
+        });
+        assert_eq!(inbox.wait(None).failed.as_deref(), Some("disk"));
+        assert_eq!(inbox.wait(NOW).failed, None);
     }
 }

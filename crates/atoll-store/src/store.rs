@@ -23,8 +23,8 @@ use crate::row::{io, sql};
 use crate::side::{Blobs, Ready};
 use crate::space::{self, Room, Space};
 use crate::state::State;
-use crate::sync::{Mover, Syncer};
-use crate::writer::{Job, Pace, Writer};
+use crate::sync::{Disk, Mover, Syncer};
+use crate::writer::{Job, Pace, Parts, Writer};
 use crate::{DB_FILE, migrate};
 
 /// Appends that may wait at once; more wait for a slot. Closing takes none.
@@ -379,17 +379,23 @@ impl Threads {
         let (head_tx, head) = watch::channel(db.state.head.seq);
         let refusing = Arc::new(AtomicBool::new(false));
         let space = Space::open(dir, options.room)?;
-        let syncer = Syncer::new(db_path, blobs, orders_rx, inbox.clone())?;
+        let disk = Disk::new(db_path, blobs)?;
+        let syncer = Syncer {
+            disk: disk.clone(),
+            orders: orders_rx,
+            inbox: inbox.clone(),
+        };
         let mover = Mover::new(connect(db_path)?, stop_rx);
-        let writer = Writer::new(
+        let writer = Writer::new(Parts {
             db,
             space,
-            options.pace,
-            inbox.clone(),
-            orders,
-            head_tx,
-            refusing.clone(),
-        );
+            pace: options.pace,
+            inbox: inbox.clone(),
+            disk,
+            syncer: orders,
+            head: head_tx,
+            refusing: refusing.clone(),
+        });
         let handles = vec![
             spawn("atoll-log-write", move || writer.run())?,
             spawn("atoll-log-sync", move || syncer.run())?,

@@ -69,45 +69,32 @@ impl Order {
     }
 }
 
-/// Syncs on demand. The write-ahead log is opened once: the writer's connection
-/// keeps that file in being.
-pub struct Syncer {
-    wal: File,
+/// The files that a sync makes durable. The write-ahead log is opened once: the
+/// writer's connection keeps that file in being.
+#[derive(Clone)]
+pub struct Disk {
+    wal: Arc<File>,
     blobs: Blobs,
-    orders: Receiver<Order>,
-    inbox: Arc<Inbox>,
 }
 
-impl Syncer {
+impl Disk {
     /// `db_path` is the database's; its write-ahead log must be there.
-    pub fn new(
-        db_path: &Path,
-        blobs: Blobs,
-        orders: Receiver<Order>,
-        inbox: Arc<Inbox>,
-    ) -> Result<Syncer, Error> {
+    pub fn new(db_path: &Path, blobs: Blobs) -> Result<Disk, Error> {
         let mut wal = db_path.as_os_str().to_owned();
         wal.push("-wal");
-        let wal = File::open(wal).map_err(|e| io("the write-ahead log", e))?;
+        let wal = Arc::new(File::open(wal).map_err(|e| io("the write-ahead log", e))?);
         // Its name must be durable before its content can be.
         if let Some(dir) = db_path.parent() {
             crate::folder::sync_dir(dir).map_err(|e| io("the data directory", e))?;
         }
-        Ok(Syncer {
-            wal,
-            blobs,
-            orders,
-            inbox,
-        })
+        Ok(Disk { wal, blobs })
     }
 
-    /// Until the writer is gone.
-    pub fn run(self) {
-        while let Ok(order) = self.orders.recv() {
-            let start = Instant::now();
-            let result = self.sync(&order.files).map_err(|e| e.to_string());
-            order.end(&self.inbox, start.elapsed(), result);
-        }
+    /// Does what is ordered, and answers.
+    pub fn carry_out(&self, order: Order, inbox: &Inbox) {
+        let start = Instant::now();
+        let result = self.sync(&order.files).map_err(|e| e.to_string());
+        order.end(inbox, start.elapsed(), result);
     }
 
     fn sync(&self, files: &[File]) -> std::io::Result<()> {
@@ -118,6 +105,22 @@ impl Syncer {
             self.blobs.sync_names()?;
         }
         self.wal.sync_data()
+    }
+}
+
+/// Syncs on demand.
+pub struct Syncer {
+    pub disk: Disk,
+    pub orders: Receiver<Order>,
+    pub inbox: Arc<Inbox>,
+}
+
+impl Syncer {
+    /// Until the writer is gone.
+    pub fn run(self) {
+        while let Ok(order) = self.orders.recv() {
+            self.disk.carry_out(order, &self.inbox);
+        }
     }
 }
 

@@ -3,10 +3,11 @@
 //!
 //! A commit goes to the write-ahead log without a sync; then readers see it and
 //! whoever did not ask for a sync is answered. Whoever did is answered once a
-//! second thread has synced that file, and one sync answers all that were
-//! committed before it began. While a sync runs, what wants one waits for the
-//! next; after it, those just answered get a moment to come back, so that
-//! callers in a loop meet in one sync instead of falling into two halves.
+//! second thread (or, where syncs are quick, this one) has synced that file, and
+//! one sync answers all that were committed before it began. While a sync runs,
+//! what wants one waits for the next; after it, those just answered get a moment
+//! to come back, so that callers in a loop meet in one sync instead of falling
+//! into two halves.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +23,7 @@ use crate::gather::Inbox;
 use crate::row::sql;
 use crate::side::Ready;
 use crate::space::Space;
-use crate::sync::{Order, Waiter};
+use crate::sync::{Disk, Order, Waiter};
 
 /// Blob files that may wait for a sync before one is made for them alone.
 const UNSYNCED_FILES_MAX: usize = 64;
@@ -72,14 +73,20 @@ impl Default for Pace {
     }
 }
 
-pub struct Writer {
+/// What a writer is made of.
+pub struct Parts {
     pub db: Db,
     pub space: Space,
     pub pace: Pace,
     pub inbox: Arc<Inbox>,
+    pub disk: Disk,
     pub syncer: Sender<Order>,
     pub head: watch::Sender<u64>,
     pub refusing: Arc<AtomicBool>,
+}
+
+pub struct Writer {
+    parts: Parts,
     committed: Vec<Waiter>,
     stuck: Vec<Ready>,
     failed: Option<String>,
@@ -87,26 +94,11 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn new(
-        db: Db,
-        space: Space,
-        pace: Pace,
-        inbox: Arc<Inbox>,
-        syncer: Sender<Order>,
-        head: watch::Sender<u64>,
-        refusing: Arc<AtomicBool>,
-    ) -> Writer {
-        let (committed, stuck) = (Vec::new(), Vec::new());
+    pub fn new(parts: Parts) -> Writer {
         Writer {
-            db,
-            space,
-            pace,
-            inbox,
-            syncer,
-            head,
-            refusing,
-            committed,
-            stuck,
+            parts,
+            committed: Vec::new(),
+            stuck: Vec::new(),
             failed: None,
             admits: true,
         }
@@ -115,18 +107,18 @@ impl Writer {
     /// Until it is told to stop and everything that waits is done.
     pub fn run(mut self) {
         loop {
-            let taken = self.inbox.wait(self.patience());
+            let taken = self.parts.inbox.wait(self.patience());
             if let Some(why) = taken.failed {
                 // After a failed sync the kernel may have dropped the pages: nothing
                 // that comes later can be promised either.
                 tracing::error!(%why, "the log could not be synced; nothing more is accepted");
                 self.failed = Some(why);
-                self.refusing.store(true, Ordering::Relaxed);
+                self.parts.refusing.store(true, Ordering::Relaxed);
             }
             if !taken.jobs.is_empty() || !self.stuck.is_empty() || self.checkpoint_due() {
                 self.commit(taken.jobs);
             }
-            if taken.sync || self.db.unsynced.len() > UNSYNCED_FILES_MAX {
+            if taken.sync || self.parts.db.unsynced.len() > UNSYNCED_FILES_MAX {
                 self.start_sync();
             }
             if taken.stop {
@@ -146,11 +138,12 @@ impl Writer {
 
     /// How long until a checkpoint is due; `None` while there is nothing new.
     fn checkpoint_in(&self) -> Option<Duration> {
-        if self.db.state.uncovered() == 0 || self.failed.is_some() {
+        if self.parts.db.state.uncovered() == 0 || self.failed.is_some() {
             return None;
         }
-        let age_ms = (self.db.clock)().since(self.db.state.checkpoint_ts);
+        let age_ms = (self.parts.db.clock)().since(self.parts.db.state.checkpoint_ts);
         let left_ms = self
+            .parts
             .pace
             .seconds
             .saturating_mul(1000)
@@ -160,11 +153,11 @@ impl Writer {
     }
 
     fn checkpoint_due(&self) -> bool {
-        let state = &self.db.state;
+        let state = &self.parts.db.state;
         let uncovered = state.uncovered();
-        let age_ms = (self.db.clock)().since(state.checkpoint_ts);
-        uncovered >= self.pace.events
-            || (uncovered > 0 && age_ms >= self.pace.seconds.saturating_mul(1000))
+        let age_ms = (self.parts.db.clock)().since(state.checkpoint_ts);
+        uncovered >= self.parts.pace.events
+            || (uncovered > 0 && age_ms >= self.parts.pace.seconds.saturating_mul(1000))
     }
 
     /// Commits jobs in one transaction, and answers.
@@ -175,8 +168,8 @@ impl Writer {
                 .for_each(|job| refuse(job, Full::Failed(why.clone())));
             return;
         }
-        self.admits = self.space.admits();
-        self.refusing.store(!self.admits, Ordering::Relaxed);
+        self.admits = self.parts.space.admits();
+        self.parts.refusing.store(!self.admits, Ordering::Relaxed);
         if !self.admits {
             jobs = self.closing_alone(jobs);
         }
@@ -188,8 +181,8 @@ impl Writer {
     /// Refuses whatever is new; what closes something stays.
     fn closing_alone(&self, jobs: Vec<Job>) -> Vec<Job> {
         let full = Full::Disk {
-            free_bytes: self.space.free_bytes(),
-            floor_bytes: self.space.floor_bytes(),
+            free_bytes: self.parts.space.free_bytes(),
+            floor_bytes: self.parts.space.floor_bytes(),
         };
         let (stay, go): (Vec<Job>, Vec<Job>) = jobs
             .into_iter()
@@ -204,12 +197,12 @@ impl Writer {
             // A write that is cut short on a full disk can also come as an I/O error.
             Err(why)
                 if matches!(why, Broken::Full)
-                    || self.space.free_bytes() < self.space.floor_bytes() =>
+                    || self.parts.space.free_bytes() < self.parts.space.floor_bytes() =>
             {
                 tracing::error!(
                     "the disk that holds the log is full: new actions are refused, closing goes on"
                 );
-                self.space.release();
+                self.parts.space.release();
                 let closes = self.closing_alone(jobs);
                 self.close_hard(closes);
             }
@@ -264,9 +257,10 @@ impl Writer {
             .any(|j| matches!(j, Job::Checkpoint { rotate: true, .. }));
         if rotates {
             let key = self
+                .parts
                 .db
                 .keys
-                .draw_next(&*self.db.entropy)
+                .draw_next(&*self.parts.db.entropy)
                 .map_err(|e| Broken::Failed(e.to_string()))?;
             next = Some(key);
         }
@@ -284,15 +278,16 @@ impl Writer {
         }
         // In step with the pace, counted with what this batch adds.
         let adds = work.len() as u64;
-        let due = self.db.state.uncovered() + adds > self.pace.events || self.checkpoint_due();
+        let due = self.parts.db.state.uncovered() + adds > self.parts.pace.events
+            || self.checkpoint_due();
         if due && self.admits {
             work.push(Work::Checkpoint { next: None });
         }
-        let done = self.db.run(&work)?;
+        let done = self.parts.db.run(&work)?;
         if let Some(key) = next {
             self.turn(key);
         }
-        self.head.send_replace(self.db.state.head.seq);
+        self.parts.head.send_replace(self.parts.db.state.head.seq);
         Ok(done)
     }
 
@@ -300,15 +295,15 @@ impl Writer {
     fn turn(&mut self, key: atoll_log::Key) {
         let (reply, flushed) = channel();
         let order = Order {
-            files: std::mem::take(&mut self.db.unsynced),
+            files: std::mem::take(&mut self.parts.db.unsynced),
             waiters: Vec::new(),
             flush: Some(reply),
         };
-        let sent = self.syncer.send(order).is_ok();
+        let sent = self.parts.syncer.send(order).is_ok();
         let durable = if sent { flushed.recv().ok() } else { None };
-        self.db.key = key;
+        self.parts.db.key = key;
         let turned = match durable {
-            Some(Ok(())) => self.db.keys.turn().map_err(|e| e.to_string()),
+            Some(Ok(())) => self.parts.db.keys.turn().map_err(|e| e.to_string()),
             Some(Err(why)) => Err(why),
             None => Err("the syncing thread is gone".into()),
         };
@@ -339,27 +334,29 @@ impl Writer {
                     }
                 }
                 Job::Rebuild(reply) => {
-                    drop(reply.send(crate::rebuild::run(&mut self.db.conn).map_err(sql)))
+                    drop(reply.send(crate::rebuild::run(&mut self.parts.db.conn).map_err(sql)))
                 }
             }
         }
-        self.inbox.committed(self.committed.len() - waited);
+        self.parts.inbox.committed(self.committed.len() - waited);
     }
 
     fn start_sync(&mut self) {
         let waiters = std::mem::take(&mut self.committed);
-        if waiters.is_empty() && self.db.unsynced.is_empty() {
+        if waiters.is_empty() && self.parts.db.unsynced.is_empty() {
             return;
         }
-        self.inbox.syncing();
+        let quick = self.parts.inbox.syncing();
         let order = Order {
-            files: std::mem::take(&mut self.db.unsynced),
+            files: std::mem::take(&mut self.parts.db.unsynced),
             waiters,
             flush: None,
         };
-        if let Err(order) = self.syncer.send(order) {
+        if quick {
+            self.parts.disk.carry_out(order, &self.parts.inbox);
+        } else if let Err(order) = self.parts.syncer.send(order) {
             order.0.end(
-                &self.inbox,
+                &self.parts.inbox,
                 Duration::ZERO,
                 Err("the syncing thread is gone".into()),
             );
