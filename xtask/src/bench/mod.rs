@@ -4,8 +4,12 @@
 //! and a line in `BENCHES`; it measures in `measure` and returns rows.
 
 mod cold_test;
+mod example;
+mod log;
+mod node;
 mod page;
 mod row;
+mod sandbox;
 mod table;
 
 pub use row::{Reach, Row};
@@ -34,7 +38,7 @@ pub struct Bench {
     pub measure: fn(&Context) -> Result<Vec<Row>, Error>,
 }
 
-const BENCHES: [Bench; 1] = [cold_test::BENCH];
+const BENCHES: [Bench; 4] = [log::BENCH, sandbox::BENCH, node::BENCH, cold_test::BENCH];
 
 pub fn list() {
     for bench in BENCHES {

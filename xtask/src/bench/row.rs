@@ -4,10 +4,6 @@
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reach {
     AtMost(f64),
-    #[allow(
-        dead_code,
-        reason = "the seam for benchmarks of throughput; tests hold its shape"
-    )]
     AtLeast(f64),
 }
 
@@ -49,10 +45,6 @@ impl Reach {
 
 impl Row {
     /// Ours against a peer's, both in `unit`, measured in this run.
-    #[allow(
-        dead_code,
-        reason = "the seam for benchmarks with a peer; tests hold its shape"
-    )]
     pub fn against(
         name: &str,
         (ours, peer): (f64, f64),
