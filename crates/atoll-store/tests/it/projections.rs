@@ -84,6 +84,35 @@ fn proposed(n: u8) -> PatchProposed {
     }
 }
 
+/// A job under a permit, with one that it covers.
+async fn job(store: &Store, n: u8) {
+    let s = session(n);
+    store
+        .append(granted(Some(s), permit(n), cost(500, 1), None), true)
+        .await
+        .unwrap();
+    let job = JobId::new(Ms(1), [n; 10]);
+    put(
+        store,
+        s,
+        ExecStarted {
+            job,
+            permit: permit(n),
+            purpose: Purpose::Test,
+        },
+    )
+    .await;
+    store
+        .append(
+            granted(Some(s), permit(n + 100), Cost::ZERO, Some(permit(n))),
+            false,
+        )
+        .await
+        .unwrap();
+    store.close(closed(Some(s), permit(n + 100), cost(7, 0), b"{}"));
+    store.close(closed(Some(s), permit(n), cost(300, 1), b"{\"ok\":true}"));
+}
+
 /// One session with a bit of everything.
 async fn story(store: &Store, n: u8) {
     let s = session(n);
@@ -137,30 +166,7 @@ async fn story(store: &Store, n: u8) {
         },
     )
     .await;
-    store
-        .append(granted(Some(s), permit(n), cost(500, 1), None), true)
-        .await
-        .unwrap();
-    let job = JobId::new(Ms(1), [n; 10]);
-    put(
-        store,
-        s,
-        ExecStarted {
-            job,
-            permit: permit(n),
-            purpose: Purpose::Test,
-        },
-    )
-    .await;
-    store
-        .append(
-            granted(Some(s), permit(n + 100), Cost::ZERO, Some(permit(n))),
-            false,
-        )
-        .await
-        .unwrap();
-    store.close(closed(Some(s), permit(n + 100), cost(7, 0), b"{}"));
-    store.close(closed(Some(s), permit(n), cost(300, 1), b"{\"ok\":true}"));
+    job(store, n).await;
     put(
         store,
         s,
@@ -213,7 +219,13 @@ async fn a_session_is_folded_from_its_events() {
         store.content(&job.outcome.unwrap()).unwrap().unwrap(),
         b"{\"ok\":true}"
     );
+}
 
+#[tokio::test]
+async fn the_first_answer_to_a_gate_counts() {
+    let place = Place::new();
+    let store = place.open();
+    story(&store, 1).await;
     let gate = store.gates(true, 9).unwrap().remove(0);
     assert_eq!(
         (gate.ordinal, gate.rules.as_slice()),
@@ -236,7 +248,13 @@ async fn a_session_is_folded_from_its_events() {
         store.session_by_ordinal(0).unwrap().unwrap().state,
         SessionState::Running
     );
+}
 
+#[tokio::test]
+async fn a_patch_and_the_end_of_a_session_are_folded() {
+    let place = Place::new();
+    let store = place.open();
+    story(&store, 1).await;
     put(&store, session(1), proposed(1)).await;
     put(
         &store,
