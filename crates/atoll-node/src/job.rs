@@ -145,8 +145,7 @@ impl Shared {
                 job.purpose.name()
             )
         };
-        let detail = serde_json::to_string_pretty(&atoll_domain::Act::canonical(&job).value)
-            .unwrap_or_default();
+        let detail = job_detail(&job);
         let question = atoll_api::Question {
             what: shell_words(&job.spec.cmd),
             place,
@@ -347,6 +346,34 @@ async fn feed(
             }
         }
     }
+}
+
+/// What a person may want to know of a job before they answer: all that is bound, in a few lines.
+fn job_detail(job: &Job) -> String {
+    let s = &job.spec;
+    let mounts = s
+        .mounts
+        .iter()
+        .map(|m| format!("{}{}", m.dst, if m.ro { "" } else { " (writable)" }));
+    let exe = job.exe.as_ref().map_or_else(String::new, |e| {
+        format!("\nprogram  {} {}", e.path, e.sha256.short())
+    });
+    let l = &s.limits;
+    format!(
+        "folder   {}{exe}\nsees     its copy and {} mounts: {}\nlimits   {} s, {} MiB memory, {} processes, {} MiB disk\nkeeps    {}",
+        s.workdir,
+        s.mounts.len(),
+        mounts.collect::<Vec<_>>().join(", "),
+        s.ttl_s,
+        l.memory_bytes >> 20,
+        l.pids_max,
+        l.disk_bytes >> 20,
+        if s.artifacts.is_empty() {
+            "nothing".into()
+        } else {
+            s.artifacts.join(", ")
+        },
+    )
 }
 
 /// A command as a shell would be given it.
