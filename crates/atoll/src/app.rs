@@ -56,7 +56,11 @@ pub fn now() -> Ms {
 /// Writes to standard output. A reader that went away (`| head`) ends the command quietly.
 pub fn out(bytes: &[u8]) {
     let mut stdout = std::io::stdout().lock();
-    if stdout.write_all(bytes).and_then(|()| stdout.flush()).is_err() {
+    if stdout
+        .write_all(bytes)
+        .and_then(|()| stdout.flush())
+        .is_err()
+    {
         std::process::exit(0);
     }
 }
@@ -110,11 +114,19 @@ impl App {
 
     /// The caller, as the `Commands` trait wants one; the node takes its own word from the socket.
     pub fn caller(&self) -> Caller {
-        Caller { uid: rustix::process::getuid().as_raw(), name: String::new() }
+        Caller {
+            uid: rustix::process::getuid().as_raw(),
+            name: String::new(),
+        }
     }
 
     /// Shows something: as text, or as one JSON object.
-    pub fn show(&self, kind: &str, data: &impl Serialize, text: impl FnOnce(&Style) -> String) -> Result<u8, Error> {
+    pub fn show(
+        &self,
+        kind: &str,
+        data: &impl Serialize,
+        text: impl FnOnce(&Style) -> String,
+    ) -> Result<u8, Error> {
         if self.json {
             out(json_line(kind, data).as_bytes());
         } else {
@@ -124,7 +136,12 @@ impl App {
     }
 
     /// Shows something that may be long: through a pager on a terminal, past one screen.
-    pub fn show_paged(&self, kind: &str, data: &impl Serialize, text: impl FnOnce(&Style) -> String) -> Result<u8, Error> {
+    pub fn show_paged(
+        &self,
+        kind: &str,
+        data: &impl Serialize,
+        text: impl FnOnce(&Style) -> String,
+    ) -> Result<u8, Error> {
         if self.json || !self.terminal.stdout {
             return self.show(kind, data, text);
         }
@@ -155,9 +172,17 @@ impl App {
         let client = Client::new(self.socket());
         let health = client.health().await?;
         if health.api != VERSION {
-            return Err(Error::new(codes::NODE_VERSION, "node and command speak different versions")
-                .found(format!("the node is {} (API {}), this command {}", health.version, health.api, env!("CARGO_PKG_VERSION")))
-                .next("atoll restart"));
+            return Err(Error::new(
+                codes::NODE_VERSION,
+                "node and command speak different versions",
+            )
+            .found(format!(
+                "the node is {} (API {}), this command {}",
+                health.version,
+                health.api,
+                env!("CARGO_PKG_VERSION")
+            ))
+            .next("atoll restart"));
         }
         Ok(client)
     }
@@ -166,7 +191,9 @@ impl App {
     pub async fn node(&self) -> Result<Client, Error> {
         match self.running().await {
             Ok(client) => daemon::renew(self, client).await,
-            Err(err) if err.is(codes::NODE_UNREACHABLE) && self.may_start() => daemon::start(self).await,
+            Err(err) if err.is(codes::NODE_UNREACHABLE) && self.may_start() => {
+                daemon::start(self).await
+            }
             Err(err) => Err(err),
         }
     }

@@ -53,10 +53,16 @@ fn meant(key: u8, gate: &GateView, opened: bool) -> Meant {
 pub async fn ask(app: &App, gate: &GateView, elsewhere: impl Future<Output = ()>) -> Asked {
     let mut opened = false;
     let mut elsewhere = std::pin::pin!(elsewhere);
-    say(&format!("\n{}{}", ui::gate(&app.err, gate, now(), false), ui::keys(&app.err, gate)));
+    say(&format!(
+        "\n{}{}",
+        ui::gate(&app.err, gate, now(), false),
+        ui::keys(&app.err, gate)
+    ));
     term::notify(&format!("{} needs you", gate.ordinal));
     loop {
-        let Some(mode) = term::Mode::keys() else { return Asked::Gone };
+        let Some(mode) = term::Mode::keys() else {
+            return Asked::Gone;
+        };
         term::drop_typed();
         let stop = Arc::new(AtomicBool::new(false));
         let mut keys = term::stdin_bytes(stop.clone());
@@ -81,7 +87,11 @@ pub async fn ask(app: &App, gate: &GateView, elsewhere: impl Future<Output = ()>
             }
             Meant::Detail => {
                 opened = true;
-                say(&format!("{}{}", ui::gate(&app.err, gate, now(), true), ui::keys(&app.err, gate)));
+                say(&format!(
+                    "{}{}",
+                    ui::gate(&app.err, gate, now(), true),
+                    ui::keys(&app.err, gate)
+                ));
             }
             Meant::Unread => say("  a part of it is hidden: open it with [d] first\n"),
             Meant::Later => return Asked::Later,

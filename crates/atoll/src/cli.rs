@@ -18,7 +18,8 @@ Look back  session      list show resume undo delete
            log          tail show verify replay export rebuild
 Trust      policy       show check
 Models     model        list use test
-This node  up down restart status doctor config explain completion
+Settings   config       get set show trust
+This node  up down restart status doctor explain completion
 
 Options:
       --json           one JSON object, or JSON lines while something works
@@ -67,7 +68,9 @@ impl Color {
         match self {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => on_terminal && env("NO_COLOR").is_none() && env("TERM").as_deref() != Some("dumb"),
+            Color::Auto => {
+                on_terminal && env("NO_COLOR").is_none() && env("TERM").as_deref() != Some("dumb")
+            }
         }
     }
 }
@@ -145,7 +148,10 @@ mod tests {
                 assert!(HELP.contains(word), "{path}: {word} is not in the help");
             }
             if command.get_subcommands().next().is_none() {
-                let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                let after = command
+                    .get_after_help()
+                    .map(ToString::to_string)
+                    .unwrap_or_default();
                 assert!(after.contains(path), "{path} has no example");
             }
         });
@@ -154,8 +160,14 @@ mod tests {
     #[test]
     fn the_help_names_nothing_that_does_not_exist() {
         let mut known: Vec<String> = Vec::new();
-        walk(&Cli::command(), "", &mut |_, c| known.push(c.get_name().to_owned()));
-        for line in HELP.lines().skip_while(|l| !l.starts_with("Work")).take_while(|l| !l.is_empty()) {
+        walk(&Cli::command(), "", &mut |_, c| {
+            known.push(c.get_name().to_owned())
+        });
+        for line in HELP
+            .lines()
+            .skip_while(|l| !l.starts_with("Work"))
+            .take_while(|l| !l.is_empty())
+        {
             let body = line.get(11..).unwrap_or_default();
             let verbs = body.split(':').next().unwrap_or_default();
             let noun = verbs.split_whitespace().next().unwrap_or_default();

@@ -13,24 +13,24 @@ mod offline;
 mod paths;
 mod term;
 mod ui;
+mod usage;
 mod wiring;
 
 use std::process::ExitCode;
 
 use atoll_api::{Error, codes};
-use clap::Parser;
 
 use crate::app::App;
-use crate::cli::{Cli, Command};
+use crate::cli::Command;
 
 fn main() -> ExitCode {
     // The sandbox's spawner is this binary too, before there is any thread.
     if std::env::args().nth(1).as_deref() == Some("--spawner") {
         return code(u8::try_from(atoll_runners::spawner_main()).unwrap_or(1));
     }
-    let cli = match Cli::try_parse() {
+    let cli = match usage::parse() {
         Ok(cli) => cli,
-        Err(err) => return usage(&err),
+        Err(exit) => return code(exit),
     };
     let app = match App::new(cli.json, cli.color) {
         Ok(app) => app,
@@ -44,7 +44,9 @@ fn main() -> ExitCode {
     {
         return code(daemon::run(&app.paths, args));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let done = match runtime {
         Ok(runtime) => {
             let done = runtime.block_on(commands::run(&app, cli.command));
@@ -66,10 +68,4 @@ fn main() -> ExitCode {
 
 fn code(exit: u8) -> ExitCode {
     ExitCode::from(exit)
-}
-
-/// Help and version go to standard output; a slip is an error like others, exit 2.
-fn usage(err: &clap::Error) -> ExitCode {
-    let _ = err.print(); // a closed output is no reason to fail otherwise
-    code(u8::try_from(err.exit_code()).unwrap_or(2))
 }

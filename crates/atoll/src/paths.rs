@@ -28,7 +28,8 @@ impl Paths {
         let home = absolute("HOME").or_else(passwd_home);
         if let Some(root) = env("ATOLL_HOME").filter(|v| !v.is_empty()) {
             let root = std::path::absolute(&root).map_err(|err| {
-                Error::new(codes::CONFIG, "ATOLL_HOME can't be used").found(format!("{root}: {err}"))
+                Error::new(codes::CONFIG, "ATOLL_HOME can't be used")
+                    .found(format!("{root}: {err}"))
             })?;
             return Ok(Paths::below(&root, home.unwrap_or_else(|| root.clone())));
         }
@@ -38,9 +39,14 @@ impl Paths {
                 .next("set HOME, or ATOLL_HOME to a folder for all that Atoll keeps"));
         };
         // The specification wants relative ones ignored.
-        let xdg = |name: &str, default: &str| absolute(name).unwrap_or_else(|| home.join(default)).join("atoll");
+        let xdg = |name: &str, default: &str| {
+            absolute(name)
+                .unwrap_or_else(|| home.join(default))
+                .join("atoll")
+        };
         let data = xdg("XDG_DATA_HOME", ".local/share");
-        let run = absolute("XDG_RUNTIME_DIR").map_or_else(|| data.join("run"), |dir| dir.join("atoll"));
+        let run =
+            absolute("XDG_RUNTIME_DIR").map_or_else(|| data.join("run"), |dir| dir.join("atoll"));
         Ok(Paths {
             config: xdg("XDG_CONFIG_HOME", ".config"),
             state: xdg("XDG_STATE_HOME", ".local/state"),
@@ -83,8 +89,13 @@ impl Paths {
 fn passwd_home() -> Option<PathBuf> {
     let uid = rustix::process::getuid().as_raw().to_string();
     let passwd = std::fs::read_to_string("/etc/passwd").ok()?;
-    let line = passwd.lines().find(|l| l.split(':').nth(2) == Some(uid.as_str()))?;
-    line.split(':').nth(5).map(PathBuf::from).filter(|p| p.is_absolute())
+    let line = passwd
+        .lines()
+        .find(|l| l.split(':').nth(2) == Some(uid.as_str()))?;
+    line.split(':')
+        .nth(5)
+        .map(PathBuf::from)
+        .filter(|p| p.is_absolute())
 }
 
 #[cfg(test)]
@@ -92,14 +103,28 @@ mod tests {
     use super::*;
 
     fn find(vars: &[(&str, &str)]) -> Paths {
-        let env = |name: &str| vars.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
+        let env = |name: &str| {
+            vars.iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, v)| (*v).to_owned())
+        };
         Paths::find(&env).unwrap()
     }
 
     #[test]
     fn atoll_home_moves_everything() {
-        let paths = find(&[("HOME", "/home/u"), ("ATOLL_HOME", "/srv/a"), ("XDG_RUNTIME_DIR", "/run/user/1")]);
-        for path in [&paths.config, &paths.data, &paths.state, &paths.cache, &paths.run] {
+        let paths = find(&[
+            ("HOME", "/home/u"),
+            ("ATOLL_HOME", "/srv/a"),
+            ("XDG_RUNTIME_DIR", "/run/user/1"),
+        ]);
+        for path in [
+            &paths.config,
+            &paths.data,
+            &paths.state,
+            &paths.cache,
+            &paths.run,
+        ] {
             assert!(path.starts_with("/srv/a"), "{path:?}");
         }
         assert_eq!(paths.home, Path::new("/home/u"));
@@ -107,10 +132,17 @@ mod tests {
 
     #[test]
     fn xdg_is_followed_and_relative_folders_are_ignored() {
-        let paths = find(&[("HOME", "/home/u"), ("XDG_CONFIG_HOME", "/c"), ("XDG_DATA_HOME", "data")]);
+        let paths = find(&[
+            ("HOME", "/home/u"),
+            ("XDG_CONFIG_HOME", "/c"),
+            ("XDG_DATA_HOME", "data"),
+        ]);
         assert_eq!(paths.config_file(), Path::new("/c/atoll/config.toml"));
         assert_eq!(paths.data, Path::new("/home/u/.local/share/atoll"));
-        assert_eq!(paths.socket(), Path::new("/home/u/.local/share/atoll/run/node.sock"));
+        assert_eq!(
+            paths.socket(),
+            Path::new("/home/u/.local/share/atoll/run/node.sock")
+        );
         let paths = find(&[("HOME", "/home/u"), ("XDG_RUNTIME_DIR", "/run/user/7")]);
         assert_eq!(paths.socket(), Path::new("/run/user/7/atoll/node.sock"));
     }

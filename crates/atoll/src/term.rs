@@ -58,7 +58,10 @@ pub fn stdin_bytes(stop: Arc<AtomicBool>) -> tokio::sync::mpsc::Receiver<Vec<u8>
     let (sender, receiver) = tokio::sync::mpsc::channel(16);
     std::thread::spawn(move || {
         let stdin = std::io::stdin();
-        let tick = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+        let tick = Timespec {
+            tv_sec: 0,
+            tv_nsec: 100_000_000,
+        };
         let mut buffer = vec![0; 32 * 1024];
         while !stop.load(Ordering::Relaxed) {
             let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
@@ -109,13 +112,17 @@ pub fn notify(text: &str) {
 pub fn page(text: &str) -> bool {
     let pager = crate::app::env("PAGER").unwrap_or_else(|| "less".into());
     let mut words = pager.split_whitespace();
-    let Some(program) = words.next() else { return false };
+    let Some(program) = words.next() else {
+        return false;
+    };
     let mut command = Command::new(program);
     command.args(words).stdin(Stdio::piped());
     if crate::app::env("LESS").is_none() {
         command.env("LESS", "FRX");
     }
-    let Ok(mut child) = command.spawn() else { return false };
+    let Ok(mut child) = command.spawn() else {
+        return false;
+    };
     if let Some(mut stdin) = child.stdin.take() {
         // A pager that is left early does not read to the end.
         let _ = stdin.write_all(text.as_bytes());

@@ -24,35 +24,53 @@ fn store_error(err: atoll_ports::log::Error) -> Error {
     use atoll_ports::log::Error as E;
     let words = err.to_string();
     match err {
-        E::Locked { .. } => Error::new(codes::STORE_LOCKED, words).next("atoll status").next("atoll down"),
+        E::Locked { .. } => Error::new(codes::STORE_LOCKED, words)
+            .next("atoll status")
+            .next("atoll down"),
         E::Newer { .. } => Error::new(codes::STORE_NEWER, words).next("run the newer atoll again"),
         E::Damaged { .. } => Error::new(codes::LOG_BAD, words).next("atoll log verify"),
-        E::Io(_) | E::Unusable(_) | E::Missing(_) => Error::new(codes::STORE_UNUSABLE, words).next("atoll doctor"),
+        E::Io(_) | E::Unusable(_) | E::Missing(_) => {
+            Error::new(codes::STORE_UNUSABLE, words).next("atoll doctor")
+        }
     }
 }
 
 /// The store at its place.
 pub fn store(paths: &Paths) -> Result<Arc<Store>, Error> {
-    Store::open(atoll_store::Options::new(&paths.data)).map(Arc::new).map_err(store_error)
+    Store::open(atoll_store::Options::new(&paths.data))
+        .map(Arc::new)
+        .map_err(store_error)
 }
 
 /// The runner of processes. To be started before the node's own threads.
 pub fn runner(paths: &Paths) -> Result<Arc<ProcessRunner>, Error> {
     let home = paths.home.display().to_string();
-    let options = atoll_runners::Options { home, ..atoll_runners::Options::default() };
+    let options = atoll_runners::Options {
+        home,
+        ..atoll_runners::Options::default()
+    };
     ProcessRunner::start(options).map(Arc::new).map_err(|err| {
-        Error::new(codes::SANDBOX_FAILED, "the sandbox's spawner can't be started")
-            .found(err.to_string())
-            .next("atoll doctor")
+        Error::new(
+            codes::SANDBOX_FAILED,
+            "the sandbox's spawner can't be started",
+        )
+        .found(err.to_string())
+        .next("atoll doctor")
     })
 }
 
 /// Everything.
-pub fn adapters(paths: &Paths, store: Arc<Store>, runner: Arc<ProcessRunner>) -> Result<Adapters, Error> {
+pub fn adapters(
+    paths: &Paths,
+    store: Arc<Store>,
+    runner: Arc<ProcessRunner>,
+) -> Result<Adapters, Error> {
     let workspaces = Workspaces::open(atoll_workspace::Options::new(paths.data.join("workspaces")))
         .map_err(|err| Error::new(codes::STORE_UNUSABLE, err.to_string()).next("atoll doctor"))?;
-    let vars: BTreeMap<String, String> =
-        CALLER_VARS.iter().filter_map(|name| Some(((*name).to_owned(), crate::app::env(name)?))).collect();
+    let vars: BTreeMap<String, String> = CALLER_VARS
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), crate::app::env(name)?)))
+        .collect();
     let cache_dir = paths.cache.join("deps");
     let toolchains = Finder::new(atoll_runners::toolchain::Options { cache_dir, vars });
     let identity = store.node().to_owned();
@@ -75,24 +93,38 @@ fn load(paths: &Paths, identity: &str) -> Result<Reloaded, Error> {
     let options = options(paths, &config, identity);
     let engine = engine(paths, &options)?;
     let profile: Profile = options.profile.parse().unwrap_or_default();
-    let rules = engine.rules(profile).iter().map(offline::policy::rule).collect();
-    Ok(Reloaded { options, models: Arc::new(models), engine: Box::new(engine), rules })
+    let rules = engine
+        .rules(profile)
+        .iter()
+        .map(offline::policy::rule)
+        .collect();
+    Ok(Reloaded {
+        options,
+        models: Arc::new(models),
+        engine: Box::new(engine),
+        rules,
+    })
 }
 
 /// The profiles, the owner's rules, and those of workspaces that the owner vouches for as they are.
 fn engine(paths: &Paths, options: &Options) -> Result<Engine, Error> {
-    let mut engine =
-        Engine::new(&offline::policy::sources(paths)?).map_err(|problems| offline::policy::bad(&problems))?;
+    let mut engine = Engine::new(&offline::policy::sources(paths)?)
+        .map_err(|problems| offline::policy::bad(&problems))?;
     for (root, hash) in &options.trusted {
         let now = offline::trust::of(root).ok().and_then(|(now, _)| now);
         let file = Path::new(root).join(".atoll/policy.cedar");
-        let small = std::fs::metadata(&file).is_ok_and(|m| m.is_file() && m.len() <= RULES_BYTES_MAX);
+        let small =
+            std::fs::metadata(&file).is_ok_and(|m| m.is_file() && m.len() <= RULES_BYTES_MAX);
         if now != *hash || !small {
             continue; // changed since it was trusted: inert
         }
-        let Ok(text) = std::fs::read_to_string(&file) else { continue };
+        let Ok(text) = std::fs::read_to_string(&file) else {
+            continue;
+        };
         let source = Source::new(file.display().to_string(), text);
-        engine = engine.with_workspace(root, &[source]).map_err(|problems| offline::policy::bad(&problems))?;
+        engine = engine
+            .with_workspace(root, &[source])
+            .map_err(|problems| offline::policy::bad(&problems))?;
     }
     Ok(engine)
 }
@@ -100,7 +132,8 @@ fn engine(paths: &Paths, options: &Options) -> Result<Engine, Error> {
 fn options(paths: &Paths, config: &Config, identity: &str) -> Options {
     let d = Options::default();
     let whole = |key: &str, default: u64| config.whole(key).unwrap_or(default);
-    let size = |key: &str, default: usize| usize::try_from(whole(key, default as u64)).unwrap_or(default);
+    let size =
+        |key: &str, default: usize| usize::try_from(whole(key, default as u64)).unwrap_or(default);
     Options {
         profile: config.get("policy.profile"),
         day: Budget {
@@ -124,7 +157,11 @@ fn options(paths: &Paths, config: &Config, identity: &str) -> Options {
         jobs_max: size("limits.jobs", d.jobs_max),
         files_max: d.files_max,
         sandbox_floor: config.get("sandbox.floor"),
-        trusted: config.trust.iter().map(|t| (t.path.clone(), t.hash)).collect(),
+        trusted: config
+            .trust
+            .iter()
+            .map(|t| (t.path.clone(), t.hash))
+            .collect(),
         socket: paths.socket(),
         data: paths.data.clone(),
         build: crate::daemon::build(),

@@ -18,7 +18,9 @@ const PROMPT_BYTES_MAX: u64 = 1 << 20;
 
 /// An agent works on a private copy and proposes a patch; your files stay as they are.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  atoll code \"make the failing test pass\"\n  atoll code --repo ~/shop --test \"npm test\" --max-cost 0.50 \"fix the rounding in total()\"\n  git log -1 --format=%B | atoll code - --on-ask deny --json")]
+#[command(
+    after_help = "Examples:\n  atoll code \"make the failing test pass\"\n  atoll code --repo ~/shop --test \"npm test\" --max-cost 0.50 \"fix the rounding in total()\"\n  git log -1 --format=%B | atoll code - --on-ask deny --json"
+)]
 pub struct Args {
     /// The task in words; - reads it from standard input.
     prompt: Option<String>,
@@ -78,7 +80,9 @@ pub fn seconds(text: &str) -> Result<u64, String> {
         _ => (text, 1),
     };
     let n: u64 = digits.parse().map_err(|_| want())?;
-    n.checked_mul(unit).filter(|s| (1..=7 * 86_400).contains(s)).ok_or_else(want)
+    n.checked_mul(unit)
+        .filter(|s| (1..=7 * 86_400).contains(s))
+        .ok_or_else(want)
 }
 
 fn usd(text: &str) -> Result<u64, String> {
@@ -88,8 +92,9 @@ fn usd(text: &str) -> Result<u64, String> {
 /// The prompt on standard input.
 pub fn from_stdin() -> Result<String, Error> {
     term::all_input(PROMPT_BYTES_MAX).ok_or_else(|| {
-        Error::new(codes::USAGE, "the words on standard input can't be taken")
-            .found(format!("they are longer than {PROMPT_BYTES_MAX} bytes, or no text"))
+        Error::new(codes::USAGE, "the words on standard input can't be taken").found(format!(
+            "they are longer than {PROMPT_BYTES_MAX} bytes, or no text"
+        ))
     })
 }
 
@@ -101,7 +106,9 @@ pub fn on_ask(app: &App, given: Option<Ask>) -> OnAsk {
         Some(Ask::Fail) => OnAsk::Fail,
         None if app.terminal.stdin && app.terminal.stderr && !app.json => OnAsk::Wait,
         None => {
-            say("note    no terminal: what would be asked is denied (--on-ask wait leaves it to `atoll gate answer`)\n");
+            say(
+                "note    no terminal: what would be asked is denied (--on-ask wait leaves it to `atoll gate answer`)\n",
+            );
             OnAsk::Deny
         }
     }
@@ -110,7 +117,10 @@ pub fn on_ask(app: &App, given: Option<Ask>) -> OnAsk {
 /// The provider keys that the configuration names, out of the caller's environment.
 pub fn keys(app: &App, model: Option<&str>) -> Result<BTreeMap<String, String>, Error> {
     let names = offline::models::key_names(&app.paths, model)?;
-    Ok(names.into_iter().filter_map(|name| env(&name).map(|key| (name, key))).collect())
+    Ok(names
+        .into_iter()
+        .filter_map(|name| env(&name).map(|key| (name, key)))
+        .collect())
 }
 
 fn prompt(app: &App, given: Option<String>) -> Result<String, Error> {
@@ -121,9 +131,11 @@ fn prompt(app: &App, given: Option<String>) -> Result<String, Error> {
         None => String::new(),
     };
     if text.trim().is_empty() {
-        return Err(Error::new(codes::NO_PROMPT, "there are no words to work on")
-            .next("atoll code \"make the failing test pass\"")
-            .next("echo \"make the failing test pass\" | atoll code -"));
+        return Err(
+            Error::new(codes::NO_PROMPT, "there are no words to work on")
+                .next("atoll code \"make the failing test pass\"")
+                .next("echo \"make the failing test pass\" | atoll code -"),
+        );
     }
     Ok(text)
 }
@@ -131,13 +143,16 @@ fn prompt(app: &App, given: Option<String>) -> Result<String, Error> {
 /// The checkout's absolute path.
 pub fn root(repo: &std::path::Path) -> Result<String, Error> {
     let bad = |why: String| {
-        Error::new(codes::WORKSPACE_BAD, "the folder can't be a workspace").found(format!("{}: {why}", repo.display()))
+        Error::new(codes::WORKSPACE_BAD, "the folder can't be a workspace")
+            .found(format!("{}: {why}", repo.display()))
     };
     let path = repo.canonicalize().map_err(|err| bad(err.to_string()))?;
     if !path.is_dir() {
         return Err(bad("no folder".into()));
     }
-    path.into_os_string().into_string().map_err(|_| bad("its path is no UTF-8".into()))
+    path.into_os_string()
+        .into_string()
+        .map_err(|_| bad("its path is no UTF-8".into()))
 }
 
 pub async fn run(app: &App, args: Args) -> Result<u8, Error> {
@@ -164,8 +179,12 @@ pub async fn run(app: &App, args: Args) -> Result<u8, Error> {
     if args.detach && app.own.holds() {
         say("note    the node ends with this command (CI is set): the session will be parked\n");
     }
-    let started = client.code(&app.caller(), Client::fresh_key()?, request).await?;
-    Watch::new(app, client, started, on_ask).run(args.detach).await
+    let started = client
+        .code(&app.caller(), Client::fresh_key()?, request)
+        .await?;
+    Watch::new(app, client, started, on_ask)
+        .run(args.detach)
+        .await
 }
 
 #[cfg(test)]
@@ -174,7 +193,10 @@ mod tests {
 
     #[test]
     fn times_are_read() {
-        assert_eq!(["90", "90s", "10m", "2h"].map(seconds), [Ok(90), Ok(90), Ok(600), Ok(7200)]);
+        assert_eq!(
+            ["90", "90s", "10m", "2h"].map(seconds),
+            [Ok(90), Ok(90), Ok(600), Ok(7200)]
+        );
         for bad in ["", "0", "m", "-5", "1d", "9999999999h", "1.5h"] {
             assert!(seconds(bad).is_err(), "{bad}");
         }

@@ -9,7 +9,9 @@ use crate::cli::Cli;
 
 /// A shell's completion, on standard output.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  atoll completion bash > ~/.local/share/bash-completion/completions/atoll\n  atoll completion zsh > ~/.zfunc/_atoll\n  atoll completion fish > ~/.config/fish/completions/atoll.fish")]
+#[command(
+    after_help = "Examples:\n  atoll completion bash > ~/.local/share/bash-completion/completions/atoll\n  atoll completion zsh > ~/.zfunc/_atoll\n  atoll completion fish > ~/.config/fish/completions/atoll.fish"
+)]
 pub struct Args {
     /// The shell.
     #[arg(value_enum)]
@@ -24,6 +26,19 @@ enum Which {
     Fish,
 }
 
+/// The command line without what is hidden: the generators for some shells would offer it.
+fn shown() -> clap::Command {
+    Cli::command().mut_subcommand("up", |up| {
+        let args: Vec<clap::Arg> = up
+            .get_arguments()
+            .filter(|a| !a.is_hide_set())
+            .cloned()
+            .collect();
+        let about = up.get_about().cloned().unwrap_or_default();
+        clap::Command::new("up").about(about).args(args)
+    })
+}
+
 pub fn run(args: &Args) -> Result<u8, Error> {
     let shell = match args.shell {
         Which::Bash => Shell::Bash,
@@ -31,7 +46,7 @@ pub fn run(args: &Args) -> Result<u8, Error> {
         Which::Fish => Shell::Fish,
     };
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "atoll", &mut script);
+    clap_complete::generate(shell, &mut shown(), "atoll", &mut script);
     out(&script);
     Ok(0)
 }

@@ -23,7 +23,9 @@ pub enum Config {
         key: String,
     },
     /// Change a setting; what is wrong changes nothing.
-    #[command(after_help = "Examples:\n  atoll config set policy.profile read-only\n  atoll config set budget.session.usd 1.50\n  atoll config set limits.steps --unset")]
+    #[command(
+        after_help = "Examples:\n  atoll config set policy.profile read-only\n  atoll config set budget.session.usd 1.50\n  atoll config set limits.steps --unset"
+    )]
     Set {
         /// model.default, policy.profile, budget.day.usd, ….
         key: String,
@@ -42,7 +44,9 @@ pub enum Config {
         origin: bool,
     },
     /// Vouch for a workspace: its .atoll/ counts, as it is now.
-    #[command(after_help = "Examples:\n  atoll config trust\n  atoll config trust ~/shop\n  atoll config trust ~/shop --remove")]
+    #[command(
+        after_help = "Examples:\n  atoll config trust\n  atoll config trust ~/shop\n  atoll config trust ~/shop --remove"
+    )]
     Trust {
         /// The checkout.
         #[arg(default_value = ".")]
@@ -63,13 +67,19 @@ struct Row {
 }
 
 /// What an environment variable overrides.
-const OVERRIDES: [(&str, &str); 2] = [("ATOLL_MODEL", "model.default"), ("ATOLL_PROFILE", "policy.profile")];
+const OVERRIDES: [(&str, &str); 2] = [
+    ("ATOLL_MODEL", "model.default"),
+    ("ATOLL_PROFILE", "policy.profile"),
+];
 
 fn rows(app: &App) -> Result<Vec<Row>, Error> {
     let file = app.paths.config_file();
     let config = config::load(&file)?;
     let mut rows = Vec::new();
-    for setting in KEYS.iter().filter(|s| s.takes != Takes::File && !s.key.contains('*')) {
+    for setting in KEYS
+        .iter()
+        .filter(|s| s.takes != Takes::File && !s.key.contains('*'))
+    {
         let over = OVERRIDES.iter().find(|(_, key)| *key == setting.key);
         let over = over.and_then(|(name, _)| env(name).map(|value| (*name, value)));
         let (value, origin) = match (over, config.set.get(setting.key)) {
@@ -77,7 +87,12 @@ fn rows(app: &App) -> Result<Vec<Row>, Error> {
             (None, Some(value)) => (value.clone(), file.display().to_string()),
             (None, None) => (setting.default.to_owned(), "default".into()),
         };
-        rows.push(Row { key: setting.key.into(), value, origin, about: setting.about });
+        rows.push(Row {
+            key: setting.key.into(),
+            value,
+            origin,
+            about: setting.about,
+        });
     }
     for (name, table) in &config.providers {
         for (field, value) in table {
@@ -85,20 +100,37 @@ fn rows(app: &App) -> Result<Vec<Row>, Error> {
                 toml::Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
-            let about = KEYS.iter().find(|s| s.key == format!("providers.*.{field}")).map_or("", |s| s.about);
-            rows.push(Row { key: format!("providers.{name}.{field}"), value, origin: file.display().to_string(), about });
+            let about = KEYS
+                .iter()
+                .find(|s| s.key == format!("providers.*.{field}"))
+                .map_or("", |s| s.about);
+            rows.push(Row {
+                key: format!("providers.{name}.{field}"),
+                value,
+                origin: file.display().to_string(),
+                about,
+            });
         }
     }
     for trust in &config.trust {
-        let value = trust.hash.map_or("without .atoll/".to_owned(), |h| h.short());
-        rows.push(Row { key: format!("trust {}", trust.path), value, origin: file.display().to_string(), about: "" });
+        let value = trust
+            .hash
+            .map_or("without .atoll/".to_owned(), |h| h.short());
+        rows.push(Row {
+            key: format!("trust {}", trust.path),
+            value,
+            origin: file.display().to_string(),
+            about: "",
+        });
     }
     Ok(rows)
 }
 
 /// Tells a running node to read the configuration again. A node that is not there reads it when it starts.
 pub async fn reload(app: &App) {
-    let Ok(client) = app.running().await else { return };
+    let Ok(client) = app.running().await else {
+        return;
+    };
     if let Err(err) = client.reload(&app.caller()).await {
         say("note    it is written, but the running node could not take it:\n");
         app.fail(&err);
@@ -112,9 +144,11 @@ pub async fn run(app: &App, command: Config) -> Result<u8, Error> {
             let known = rows.into_iter().find(|r| r.key == key);
             let Some(row) = known else {
                 let near = config::nearest(&key).unwrap_or_else(|| "model.default".into());
-                return Err(Error::new(codes::CONFIG_KEY, format!("there is no setting `{key}`"))
-                    .next(format!("did you mean `{near}`?"))
-                    .next("atoll config show"));
+                return Err(
+                    Error::new(codes::CONFIG_KEY, format!("there is no setting `{key}`"))
+                        .next(format!("did you mean `{near}`?"))
+                        .next("atoll config show"),
+                );
             };
             app.show("setting", &row, |_| format!("{}\n", row.value))
         }
@@ -142,8 +176,16 @@ pub async fn run(app: &App, command: Config) -> Result<u8, Error> {
 
 fn shown(style: &Style, rows: &[Row], origin: bool) -> String {
     let cells = rows.iter().map(|r| {
-        let value = if r.value.is_empty() { "-".to_owned() } else { atoll_domain::Shown::line(&r.value).to_string() };
-        let last = if origin { r.origin.clone() } else { r.about.to_owned() };
+        let value = if r.value.is_empty() {
+            "-".to_owned()
+        } else {
+            atoll_domain::Shown::line(&r.value).to_string()
+        };
+        let last = if origin {
+            r.origin.clone()
+        } else {
+            r.about.to_owned()
+        };
         vec![atoll_domain::Shown::line(&r.key).to_string(), value, last]
     });
     table(style, &cells.collect::<Vec<_>>())
@@ -156,7 +198,9 @@ async fn trust(app: &App, path: &std::path::Path, remove: bool) -> Result<u8, Er
         config::trust(&file, &root, None)?;
         reload(app).await;
         let data = BTreeMap::from([("path", root.clone())]);
-        return app.show("distrusted", &data, |_| format!("You no longer vouch for {root}.\n"));
+        return app.show("distrusted", &data, |_| {
+            format!("You no longer vouch for {root}.\n")
+        });
     }
     let (hash, holds) = offline::trust::of(&root)?;
     config::trust(&file, &root, Some(hash))?;
@@ -167,7 +211,10 @@ async fn trust(app: &App, path: &std::path::Path, remove: bool) -> Result<u8, Er
         match hash {
             None => text.push_str("It has no .atoll/; its own files count as yours from now on.\n"),
             Some(hash) => {
-                text.push_str(&format!("Its .atoll/ counts as it is now ({}): {holds}.\n", hash.short()));
+                text.push_str(&format!(
+                    "Its .atoll/ counts as it is now ({}): {holds}.\n",
+                    hash.short()
+                ));
                 text.push_str("When it changes, it is inert until you trust it again.\n");
             }
         }

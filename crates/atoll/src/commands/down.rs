@@ -19,8 +19,14 @@ pub async fn down(app: &App) -> Result<u8, Error> {
         }
         Err(err) => return Err(err),
     };
-    let words = if was { "The node is down.\n" } else { "No node runs.\n" };
-    app.show("down", &serde_json::json!({ "was_up": was }), |_| words.into())
+    let words = if was {
+        "The node is down.\n"
+    } else {
+        "No node runs.\n"
+    };
+    app.show("down", &serde_json::json!({ "was_up": was }), |_| {
+        words.into()
+    })
 }
 
 pub async fn restart(app: &App) -> Result<u8, Error> {

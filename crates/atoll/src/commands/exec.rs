@@ -1,12 +1,13 @@
 //! `atoll exec`.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use atoll_api::{AnswerRequest, Commands, Error, ExecRequest, ExecStarted, GateView, Progress, Update, codes};
+use atoll_api::{
+    AnswerRequest, Commands, Error, ExecRequest, ExecStarted, GateView, Progress, Update, codes,
+};
 use atoll_client::Client;
 use atoll_domain::{HostPort, Outcome, Reason, SessionEnd, Tty};
 use base64::Engine as _;
@@ -15,6 +16,7 @@ use futures::StreamExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::code::{Ask, on_ask, root, seconds};
+use super::exec_out::{self, Raw};
 use crate::app::{App, env, json_line, out, say};
 use crate::ask::{Asked, ask};
 use crate::term;
@@ -22,12 +24,16 @@ use crate::term;
 /// A Python program's length, in bytes.
 const PYTHON_BYTES_MAX: u64 = 100 << 10;
 /// Atoll's own failures end with this, so that the command's codes stay its own.
-const OWN: u8 = 125;
+pub const OWN: u8 = 125;
+/// What was not run because nobody allowed it ends with this.
+const DENIED: u8 = 126;
 
 /// Runs a command in the sandbox, on a private copy of the folder. Its output streams, its exit code is
 /// passed on (125 to 127 are Atoll's own), and only the artifacts that are named survive.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  atoll exec -- make test\n  atoll exec --artifact 'dist/*.whl' --save out -- python3 -m build\n  atoll exec --net example.org:443 -- curl -sS https://example.org\n  atoll exec --python report.py -- --month 11")]
+#[command(
+    after_help = "Examples:\n  atoll exec -- make test\n  atoll exec --artifact 'dist/*.whl' --save out -- python3 -m build\n  atoll exec --net example.org:443 -- curl -sS https://example.org\n  atoll exec --python report.py -- --month 11"
+)]
 pub struct Args {
     /// The command and its arguments, after --.
     #[arg(last = true, value_name = "CMD")]
@@ -82,18 +88,30 @@ fn variable(text: &str) -> Result<(String, String), String> {
 
 /// A program in the workspace is run where it lies; another is handed over.
 fn python(args: &Args, root: &str) -> Result<(Vec<String>, Option<(String, String)>), Error> {
-    let Some(file) = &args.python else { return Ok((args.cmd.clone(), None)) };
-    let bad = |why: String| Error::new(codes::USAGE, "the program can't be read").found(format!("{}: {why}", file.display()));
+    let Some(file) = &args.python else {
+        return Ok((args.cmd.clone(), None));
+    };
+    let bad = |why: String| {
+        Error::new(codes::USAGE, "the program can't be read")
+            .found(format!("{}: {why}", file.display()))
+    };
     let path = file.canonicalize().map_err(|err| bad(err.to_string()))?;
     if let Some(text) = path.to_str()
         && path.starts_with(root)
     {
         let cmd = ["python3".to_owned(), text.to_owned()];
-        return Ok((cmd.into_iter().chain(args.cmd.iter().cloned()).collect(), None));
+        return Ok((
+            cmd.into_iter().chain(args.cmd.iter().cloned()).collect(),
+            None,
+        ));
     }
-    let length = std::fs::metadata(&path).map_err(|err| bad(err.to_string()))?.len();
+    let length = std::fs::metadata(&path)
+        .map_err(|err| bad(err.to_string()))?
+        .len();
     if length > PYTHON_BYTES_MAX {
-        return Err(bad(format!("it has more than {PYTHON_BYTES_MAX} bytes; put it into the workspace")));
+        return Err(bad(format!(
+            "it has more than {PYTHON_BYTES_MAX} bytes; put it into the workspace"
+        )));
     }
     let code = std::fs::read_to_string(&path).map_err(|err| bad(err.to_string()))?;
     Ok((args.cmd.clone(), Some((file.display().to_string(), code))))
@@ -103,15 +121,25 @@ fn request(app: &App, args: &Args) -> Result<ExecRequest, Error> {
     let root = root(&args.repo)?;
     let (cmd, python) = python(args, &root)?;
     if cmd.is_empty() && python.is_none() {
-        return Err(Error::new(codes::USAGE, "there is no command to run").next("atoll exec -- make test"));
+        return Err(
+            Error::new(codes::USAGE, "there is no command to run").next("atoll exec -- make test")
+        );
     }
-    let here = std::env::current_dir().ok().and_then(|d| d.canonicalize().ok());
-    let cwd = here.and_then(|d| d.to_str().map(str::to_owned)).unwrap_or_else(|| root.clone());
+    let here = std::env::current_dir()
+        .ok()
+        .and_then(|d| d.canonicalize().ok());
+    let cwd = here
+        .and_then(|d| d.to_str().map(str::to_owned))
+        .unwrap_or_else(|| root.clone());
     let terminal = app.terminal.stdin && app.terminal.stdout && !app.json;
-    let tty = (args.tty || (terminal && !args.no_tty)).then_some(Tty { cols: app.terminal.size.0, rows: app.terminal.size.1 });
+    let tty = (args.tty || (terminal && !args.no_tty)).then_some(Tty {
+        cols: app.terminal.size.0,
+        rows: app.terminal.size.1,
+    });
     let mut vars: BTreeMap<String, String> = args.vars.iter().cloned().collect();
     if tty.is_some() {
-        vars.entry("TERM".into()).or_insert_with(|| env("TERM").unwrap_or_else(|| "xterm".into()));
+        vars.entry("TERM".into())
+            .or_insert_with(|| env("TERM").unwrap_or_else(|| "xterm".into()));
     }
     Ok(ExecRequest {
         root,
@@ -125,7 +153,14 @@ fn request(app: &App, args: &Args) -> Result<ExecRequest, Error> {
         env: vars,
         ttl_s: args.time,
         memory_bytes: args.memory.map(|mib| mib << 20),
-        on_ask: if args.net.is_empty() { atoll_api::OnAsk::Deny } else { on_ask(app, args.on_ask) },
+        // Without a host nothing is asked by the profiles: then it need not be said either.
+        on_ask: match (
+            args.on_ask,
+            args.net.is_empty() && !(app.terminal.stdin && app.terminal.stderr),
+        ) {
+            (None, true) => atoll_api::OnAsk::Deny,
+            (given, _) => on_ask(app, given),
+        },
         home: app.paths.home.display().to_string(),
         path: env("PATH").unwrap_or_default(),
     })
@@ -134,35 +169,88 @@ fn request(app: &App, args: &Args) -> Result<ExecRequest, Error> {
 pub async fn run(app: &App, args: Args) -> Result<u8, Error> {
     // Atoll's own failures have codes of their own here, so that the command's stay apart.
     let done = run_inner(app, &args).await;
-    done.map_err(|err| Error { exit: if err.exit == 130 { 130 } else { OWN }, ..err })
+    done.map_err(|err| {
+        let exit = match err.exit {
+            3 | 4 => DENIED,
+            130 => 130,
+            _ => OWN,
+        };
+        Error { exit, ..err }
+    })
 }
 
 async fn run_inner(app: &App, args: &Args) -> Result<u8, Error> {
     let request = request(app, args)?;
     let tty = request.tty.is_some();
     let client = app.node().await?;
-    let started = client.exec(&app.caller(), Client::fresh_key()?, request).await?;
+    let started = client
+        .exec(&app.caller(), Client::fresh_key()?, request)
+        .await?;
     if app.json {
         out(json_line("started", &started).as_bytes());
     }
     for note in &started.notes {
         say(&format!("note    {}\n", atoll_domain::Shown::line(note)));
     }
-    let outcome = Run { app, client: client.clone(), started: started.clone(), tty, raw: None }.watch().await?;
-    let Some(outcome) = outcome else { return Ok(OWN) };
+    let bytes = Raw::new(app.terminal.stdout && !tty, app.terminal.stderr && !tty);
+    say_how(app, &started, tty);
+    let run = Run {
+        app,
+        client: client.clone(),
+        started: started.clone(),
+        tty,
+        raw: None,
+        bytes,
+    };
+    let outcome = run.watch().await?;
+    let Some(outcome) = outcome else {
+        return Ok(OWN);
+    };
     keep(app, &client, &started, &outcome, args).await?;
     if app.json {
-        out(json_line("result", &outcome).as_bytes());
+        let data = serde_json::json!({ "session": started.session_ordinal, "outcome": outcome, "exit": exit_code(&outcome) });
+        out(json_line("result", &data).as_bytes());
+    } else if outcome.reason.is_none()
+        && outcome.exit_code == Some(127)
+        && outcome.stderr.is_empty()
+    {
+        let name = atoll_domain::Shown::line(args.cmd.first().map_or("python3", String::as_str));
+        app.fail(&Error::new(
+            codes::NOT_FOUND_CMD,
+            format!("{name} is not to be found in the sandbox"),
+        ));
     } else if let Some(reason) = outcome.reason {
-        let hint = outcome.detail.as_ref().and_then(|d| d.hint.clone()).unwrap_or_default();
-        say(&format!("atoll: ended: {} {}\n", reason.name(), atoll_domain::Shown::line(&hint)));
+        let hint = outcome
+            .detail
+            .as_ref()
+            .and_then(|d| d.hint.clone())
+            .unwrap_or_default();
+        say(&format!(
+            "atoll: ended: {} {}\n",
+            reason.name(),
+            atoll_domain::Shown::line(&hint)
+        ));
     }
     Ok(exit_code(&outcome))
+}
+
+/// What becomes of the output, on a terminal.
+fn say_how(app: &App, started: &ExecStarted, tty: bool) {
+    if app.json || !app.terminal.stderr {
+        return;
+    }
+    let how = match (tty, app.terminal.stdout) {
+        (true, _) => "its terminal is yours, passed through as it is",
+        (false, true) => "its output is shown with controls escaped",
+        (false, false) => "its output is passed on as it is",
+    };
+    say(&format!("exec    {}: {how}\n", started.session_ordinal));
 }
 
 fn exit_code(outcome: &Outcome) -> u8 {
     match (outcome.reason, outcome.exit_code, outcome.signal) {
         (Some(Reason::Cancelled), ..) => 130,
+        (Some(Reason::Denied), ..) => DENIED,
         (Some(_), ..) => OWN,
         (None, Some(code), _) => u8::try_from(code & 0xff).unwrap_or(1),
         (None, None, Some(signal)) => u8::try_from(128 + (signal & 0x7f)).unwrap_or(OWN),
@@ -171,26 +259,35 @@ fn exit_code(outcome: &Outcome) -> u8 {
 }
 
 /// Writes the kept files out, or lists them.
-#[allow(clippy::disallowed_methods, reason = "writes what the person asked to keep, where they said")]
-async fn keep(app: &App, client: &Client, started: &ExecStarted, outcome: &Outcome, args: &Args) -> Result<(), Error> {
+async fn keep(
+    app: &App,
+    client: &Client,
+    started: &ExecStarted,
+    outcome: &Outcome,
+    args: &Args,
+) -> Result<(), Error> {
     for artifact in &outcome.artifacts {
         let shown = atoll_domain::Shown::line(&artifact.path);
         let Some(save) = &args.save else {
-            say(&format!("kept    {shown}  {} bytes  {}\n", artifact.bytes, artifact.sha256.short()));
+            say(&format!(
+                "kept    {shown}  {} bytes  {}\n",
+                artifact.bytes,
+                artifact.sha256.short()
+            ));
             continue;
         };
-        let relative = PathBuf::from(&artifact.path);
-        let plain = relative.components().all(|c| matches!(c, std::path::Component::Normal(_)));
-        let failed = |err: &dyn std::fmt::Display| Error::new(codes::FILES, format!("{shown}: {err}"));
-        if !plain {
-            return Err(failed(&"its path leads out of the folder"));
-        }
-        let bytes = client.artifact(&app.caller(), started.job.to_string(), artifact.path.clone()).await?;
-        let target = save.join(&relative);
-        let folder = target.parent().unwrap_or(save);
-        std::fs::create_dir_all(folder).map_err(|err| failed(&err))?;
-        std::fs::write(&target, bytes).map_err(|err| failed(&err))?;
-        say(&format!("saved   {}\n", atoll_domain::Shown::line(&target.display().to_string())));
+        let bytes = client
+            .artifact(
+                &app.caller(),
+                started.job.to_string(),
+                artifact.path.clone(),
+            )
+            .await?;
+        let target = exec_out::save(save, &artifact.path, &bytes)?;
+        say(&format!(
+            "saved   {}\n",
+            atoll_domain::Shown::line(&target.display().to_string())
+        ));
     }
     Ok(())
 }
@@ -201,6 +298,7 @@ struct Run<'a> {
     started: ExecStarted,
     tty: bool,
     raw: Option<term::Mode>,
+    bytes: Raw,
 }
 
 fn watch_signal(kind: SignalKind) -> Result<Signal, Error> {
@@ -212,15 +310,26 @@ impl Run<'_> {
     async fn watch(mut self) -> Result<Option<Outcome>, Error> {
         let caller = self.app.caller();
         let session = self.started.session.to_string();
-        let mut updates = self.client.watch(&caller, session, self.started.cursor).await?;
-        let (mut int, mut term) = (watch_signal(SignalKind::interrupt())?, watch_signal(SignalKind::terminate())?);
-        let (mut hup, mut winch) = (watch_signal(SignalKind::hangup())?, watch_signal(SignalKind::window_change())?);
+        let mut updates = self
+            .client
+            .watch(&caller, session, self.started.cursor)
+            .await?;
+        let (mut int, mut term) = (
+            watch_signal(SignalKind::interrupt())?,
+            watch_signal(SignalKind::terminate())?,
+        );
+        let (mut hup, mut winch) = (
+            watch_signal(SignalKind::hangup())?,
+            watch_signal(SignalKind::window_change())?,
+        );
         let stop = Arc::new(AtomicBool::new(false));
         let mut typed = None;
         let mut outcome = None;
+        let mut interrupted = false;
         let ended = loop {
             tokio::select! {
                 update = updates.next() => match update {
+                    None if outcome.is_none() => break Err(self.cut()),
                     None => break Ok(outcome),
                     Some(Update { progress: Progress::JobEnded { outcome: o }, .. }) => outcome = Some(*o),
                     Some(Update { progress: Progress::JobStarted { .. }, .. }) => {
@@ -237,7 +346,12 @@ impl Run<'_> {
                     if last { typed = None; }
                     self.feed(bytes.unwrap_or_default()).await;
                 }
-                _ = int.recv() => self.stop().await,
+                _ = int.recv() => {
+                    if std::mem::replace(&mut interrupted, true) {
+                        break Err(Error::new(codes::CANCELLED, "interrupted twice: the job is being stopped"));
+                    }
+                    self.stop().await;
+                }
                 _ = term.recv() => self.stop().await,
                 // `exec` ends with its terminal.
                 _ = hup.recv() => self.stop().await,
@@ -245,22 +359,42 @@ impl Run<'_> {
             }
         };
         stop.store(true, Ordering::Relaxed);
+        self.bytes.end();
         ended
+    }
+
+    /// The stream ended and nothing said how the job did.
+    fn cut(&self) -> Error {
+        Error::new(codes::NODE_UNREACHABLE, "the node ended the connection")
+            .changed("how the job ended is unknown here")
+            .next(format!(
+                "atoll session show {}",
+                self.started.session_ordinal
+            ))
     }
 
     async fn feed(&self, bytes: Vec<u8>) {
         // A job that has ended or doesn't read takes none: that is its own affair.
-        let _ = self.client.exec_stdin(&self.app.caller(), self.started.job.to_string(), bytes).await;
+        let _ = self
+            .client
+            .exec_stdin(&self.app.caller(), self.started.job.to_string(), bytes)
+            .await;
     }
 
     async fn stop(&self) {
-        let _ = self.client.exec_stop(&self.app.caller(), self.started.job.to_string()).await; // it may just have ended
+        let _ = self
+            .client
+            .exec_stop(&self.app.caller(), self.started.job.to_string())
+            .await; // it may just have ended
     }
 
     async fn resize(&self) {
         if let Ok(size) = rustix::termios::tcgetwinsize(std::io::stdout()) {
             let job = self.started.job.to_string();
-            let _ = self.client.exec_resize(&self.app.caller(), job, size.ws_col, size.ws_row).await; // it may just have ended
+            let _ = self
+                .client
+                .exec_resize(&self.app.caller(), job, size.ws_col, size.ws_row)
+                .await; // it may just have ended
         }
     }
 
@@ -271,39 +405,36 @@ impl Run<'_> {
         match update.progress {
             Progress::Output { stream, bytes, .. } if !self.app.json => {
                 let bytes = BASE64.decode(bytes).unwrap_or_default();
-                self.write(&stream, &bytes);
+                self.bytes.write(&stream, &bytes);
             }
-            Progress::Gate { gate } if gate.answer.is_none() && !self.app.json => self.gate(&gate).await?,
-            Progress::Note { text } if !self.app.json => say(&format!("note    {}\n", atoll_domain::Shown::line(&text))),
+            Progress::Gate { gate } if gate.answer.is_none() && !self.app.json => {
+                self.gate(&gate).await?
+            }
+            Progress::Note { text } if !self.app.json => {
+                say(&format!("note    {}\n", atoll_domain::Shown::line(&text)))
+            }
             _ => {}
         }
         Ok(())
     }
 
-    /// A terminal that was asked for, a pipe or a file gets the bytes as they are: they are the command's
-    /// own. A terminal that only shows them gets them made safe.
-    fn write(&self, stream: &str, bytes: &[u8]) {
-        let err = stream == "err";
-        let shows = if err { self.app.terminal.stderr } else { self.app.terminal.stdout };
-        let safe = atoll_domain::Shown::bytes(bytes);
-        let bytes = if shows && !self.tty { safe.as_str().as_bytes() } else { bytes };
-        if err {
-            let _ = std::io::stderr().write_all(bytes); // nobody reads it: then nobody misses it
-        } else {
-            out(bytes);
-        }
-    }
-
     async fn gate(&self, gate: &GateView) -> Result<(), Error> {
         if !(self.app.terminal.stdin && self.app.terminal.stderr) {
-            say(&format!("needs you  {}: atoll gate answer {}\n", gate.ordinal, gate.ordinal));
+            say(&format!(
+                "needs you  {}: atoll gate answer {}\n",
+                gate.ordinal, gate.ordinal
+            ));
             return Ok(());
         }
         let client = self.client.clone();
         let caller = self.app.caller();
         let name = gate.gate.to_string();
         let elsewhere = async {
-            while client.gate(&caller, name.clone()).await.is_ok_and(|g| g.answer.is_none()) {
+            while client
+                .gate(&caller, name.clone())
+                .await
+                .is_ok_and(|g| g.answer.is_none())
+            {
                 tokio::time::sleep(std::time::Duration::from_millis(500)).await;
             }
         };
@@ -315,8 +446,15 @@ impl Run<'_> {
             }
             Asked::Gone => return Ok(()),
         };
-        let request = AnswerRequest { answer, why, gate: gate.gate };
-        self.client.gate_answer(&self.app.caller(), gate.gate.to_string(), request).await.map(|_| ())
+        let request = AnswerRequest {
+            answer,
+            why,
+            gate: gate.gate,
+        };
+        self.client
+            .gate_answer(&self.app.caller(), gate.gate.to_string(), request)
+            .await
+            .map(|_| ())
     }
 
     fn refused(&self, end: SessionEnd, words: &str) -> Error {
@@ -329,9 +467,9 @@ impl Run<'_> {
         };
         let err = Error::new(code, format!("the command was not run: {words}"));
         match end {
-            SessionEnd::Denied | SessionEnd::NeedsYou => {
-                err.next("atoll policy show").next("run it with --on-ask wait, and answer with: atoll gate answer @")
-            }
+            SessionEnd::Denied | SessionEnd::NeedsYou => err
+                .next("atoll policy show")
+                .next("run it with --on-ask wait, and answer with: atoll gate answer @"),
             SessionEnd::Cancelled => err,
             _ => err.next("atoll doctor"),
         }

@@ -42,13 +42,22 @@ fn page(code: &str) -> Option<(&'static str, &'static str)> {
 
 pub fn run(app: &App, args: &Args) -> Result<u8, Error> {
     let Some((code, text)) = page(&args.code) else {
-        return Err(Error::new(codes::NO_SUCH, format!("there is no error code {}", args.code))
-            .next("codes look like ATL-0412; an error prints its own"));
+        return Err(Error::new(
+            codes::NO_SUCH,
+            format!("there is no error code {}", args.code),
+        )
+        .next("codes look like ATL-0412; an error prints its own"));
     };
     let data = serde_json::json!({ "code": code, "page": text });
     app.show_paged("page", &data, |style| {
         let bold = |line: &str| style.bold(line.trim_start_matches('#').trim());
-        let lines = text.lines().map(|l| if l.starts_with('#') { bold(l) } else { l.to_owned() });
+        let lines = text.lines().map(|l| {
+            if l.starts_with('#') {
+                bold(l)
+            } else {
+                l.to_owned()
+            }
+        });
         lines.collect::<Vec<_>>().join("\n") + "\n"
     })
 }
@@ -61,7 +70,10 @@ mod tests {
     fn each_code_has_its_page_and_each_page_its_code() {
         for code in codes::ALL {
             let (_, text) = page(&code.to_string()).unwrap_or_else(|| panic!("{code} has no page"));
-            assert!(text.starts_with(&format!("# {code}: {}", code.title)), "{code}");
+            assert!(
+                text.starts_with(&format!("# {code}: {}", code.title)),
+                "{code}"
+            );
         }
         assert_eq!(PAGES.len(), codes::ALL.len());
         assert_eq!(page("412").unwrap().0, "ATL-0412");

@@ -27,7 +27,9 @@ pub enum Gate {
         gate: String,
     },
     /// Answer one: with a word, or by a key after reading it.
-    #[command(after_help = "Examples:\n  atoll gate answer g3\n  atoll gate answer g3 once\n  atoll gate answer g3 no --why \"use the vendored copy\"")]
+    #[command(
+        after_help = "Examples:\n  atoll gate answer g3\n  atoll gate answer g3 once\n  atoll gate answer g3 no --why \"use the vendored copy\""
+    )]
     Answer {
         /// g3.
         gate: String,
@@ -88,8 +90,11 @@ async fn answered(
     why: String,
 ) -> Result<u8, Error> {
     if gate.answer.is_some() {
-        return Err(Error::new(codes::GATE_CLOSED, format!("gate {} is answered already", gate.ordinal))
-            .next(format!("atoll gate show {}", gate.ordinal)));
+        return Err(Error::new(
+            codes::GATE_CLOSED,
+            format!("gate {} is answered already", gate.ordinal),
+        )
+        .next(format!("atoll gate show {}", gate.ordinal)));
     }
     let (kind, why) = match answer {
         Some(answer) => (answer.kind(), why),
@@ -103,13 +108,25 @@ async fn answered(
             }
         }
         None => {
-            return Err(Error::new(codes::USAGE, "say what the answer is: there is no terminal to ask on")
-                .next(format!("atoll gate answer {} once", gate.ordinal))
-                .next(format!("atoll gate answer {} no --why REASON", gate.ordinal)));
+            return Err(Error::new(
+                codes::USAGE,
+                "say what the answer is: there is no terminal to ask on",
+            )
+            .next(format!("atoll gate answer {} once", gate.ordinal))
+            .next(format!(
+                "atoll gate answer {} no --why REASON",
+                gate.ordinal
+            )));
         }
     };
-    let request = AnswerRequest { answer: kind, why, gate: gate.gate };
-    let view = client.gate_answer(&app.caller(), gate.gate.to_string(), request).await?;
+    let request = AnswerRequest {
+        answer: kind,
+        why,
+        gate: gate.gate,
+    };
+    let view = client
+        .gate_answer(&app.caller(), gate.gate.to_string(), request)
+        .await?;
     app.show("gate", &view, |_| {
         let words = match kind {
             GateAnswerKind::No => "refused",

@@ -34,7 +34,9 @@ pub enum Log {
         what: String,
     },
     /// Check the log, or an export of one.
-    #[command(after_help = "Examples:\n  atoll log verify\n  atoll log verify export.ndjson --checkpoint kept.txt")]
+    #[command(
+        after_help = "Examples:\n  atoll log verify\n  atoll log verify export.ndjson --checkpoint kept.txt"
+    )]
     Verify {
         /// An export; the node's own log if left out.
         file: Option<PathBuf>,
@@ -49,7 +51,9 @@ pub enum Log {
         session: String,
     },
     /// The log's exact lines, on standard output.
-    #[command(after_help = "Examples:\n  atoll log export > log.ndjson\n  atoll log export --session s4 --contents > s4.ndjson")]
+    #[command(
+        after_help = "Examples:\n  atoll log export > log.ndjson\n  atoll log export --session s4 --contents > s4.ndjson"
+    )]
     Export {
         /// Of this session alone.
         #[arg(long, value_name = "S")]
@@ -66,14 +70,28 @@ pub enum Log {
 pub async fn run(app: &App, log: Log) -> Result<u8, Error> {
     let caller = app.caller();
     match log {
-        Log::Tail { lines, follow, session } => tail(app, lines, follow, session).await,
+        Log::Tail {
+            lines,
+            follow,
+            session,
+        } => tail(app, lines, follow, session).await,
         Log::Show { what } => show(app, what).await,
-        Log::Verify { file: Some(file), checkpoint } => offline::verify::file(app, &file, checkpoint.as_deref()),
-        Log::Verify { file: None, checkpoint } => verify(app, checkpoint.as_deref()).await,
+        Log::Verify {
+            file: Some(file),
+            checkpoint,
+        } => offline::verify::file(app, &file, checkpoint.as_deref()),
+        Log::Verify {
+            file: None,
+            checkpoint,
+        } => verify(app, checkpoint.as_deref()).await,
         Log::Replay { session } => {
             let replayed = app.node().await?.replay(&caller, session).await?;
             app.show("replay", &replayed, |style| ui::replayed(style, &replayed))?;
-            Ok(if replayed.divergence.is_some() { codes::REPLAY_DIVERGED.exit } else { 0 })
+            Ok(if replayed.divergence.is_some() {
+                codes::REPLAY_DIVERGED.exit
+            } else {
+                0
+            })
         }
         Log::Export { session, contents } => {
             let request = ExportRequest { session, contents };
@@ -87,7 +105,9 @@ pub async fn run(app: &App, log: Log) -> Result<u8, Error> {
         Log::Rebuild => {
             let events = app.node().await?.rebuild(&caller).await?;
             let data = serde_json::json!({ "events": events });
-            app.show("rebuilt", &data, |_| format!("Made again from {}.\n", ui::words::plural(events, "event")))
+            app.show("rebuilt", &data, |_| {
+                format!("Made again from {}.\n", ui::words::plural(events, "event"))
+            })
         }
     }
 }
@@ -95,7 +115,11 @@ pub async fn run(app: &App, log: Log) -> Result<u8, Error> {
 async fn tail(app: &App, lines: u64, follow: bool, session: Option<String>) -> Result<u8, Error> {
     let caller = app.caller();
     let client = app.node().await?;
-    let tail = Tail { last: Some(lines), session: session.clone(), ..Tail::default() };
+    let tail = Tail {
+        last: Some(lines),
+        session: session.clone(),
+        ..Tail::default()
+    };
     let events = client.events(&caller, tail).await?;
     if !follow {
         return app.show("events", &events, |style| ui::events(style, &events, false));
@@ -130,12 +154,22 @@ async fn tail(app: &App, lines: u64, follow: bool, session: Option<String>) -> R
 async fn show(app: &App, what: String) -> Result<u8, Error> {
     let client = app.node().await?;
     let tail = match what.parse::<u64>() {
-        Ok(seq) if seq > 0 => Tail { after: seq - 1, limit: Some(1), ..Tail::default() },
-        _ => Tail { session: Some(what.clone()), limit: Some(10_000), ..Tail::default() },
+        Ok(seq) if seq > 0 => Tail {
+            after: seq - 1,
+            limit: Some(1),
+            ..Tail::default()
+        },
+        _ => Tail {
+            session: Some(what.clone()),
+            limit: Some(10_000),
+            ..Tail::default()
+        },
     };
     let events = client.events(&app.caller(), tail).await?;
     if events.is_empty() {
-        return Err(Error::new(codes::NO_SUCH, format!("there is no event {what}")).next("atoll log tail"));
+        return Err(
+            Error::new(codes::NO_SUCH, format!("there is no event {what}")).next("atoll log tail"),
+        );
     }
     app.show_paged("events", &events, |style| ui::events(style, &events, true))
 }
@@ -148,6 +182,12 @@ async fn verify(app: &App, checkpoint: Option<&std::path::Path>) -> Result<u8, E
         Err(err) if err.is(codes::NODE_UNREACHABLE) => offline::verify::own(app, None)?,
         Err(err) => return Err(err),
     };
-    app.show("verification", &found, |style| ui::verification(style, &found))?;
-    Ok(if found.bad.is_some() { codes::LOG_BAD.exit } else { 0 })
+    app.show("verification", &found, |style| {
+        ui::verification(style, &found)
+    })?;
+    Ok(if found.bad.is_some() {
+        codes::LOG_BAD.exit
+    } else {
+        0
+    })
 }

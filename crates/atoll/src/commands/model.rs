@@ -16,13 +16,17 @@ pub enum Model {
     #[command(after_help = "Examples:\n  atoll model list")]
     List,
     /// Make a model the default.
-    #[command(after_help = "Examples:\n  atoll model use ollama/qwen2.5-coder:7b\n  atoll model use openai/gpt-5-mini")]
+    #[command(
+        after_help = "Examples:\n  atoll model use ollama/qwen2.5-coder:7b\n  atoll model use openai/gpt-5-mini"
+    )]
     Use {
         /// provider/model.
         name: String,
     },
     /// Try a model with a short question and a tool call.
-    #[command(after_help = "Examples:\n  atoll model test\n  atoll model test ollama/qwen2.5-coder:7b")]
+    #[command(
+        after_help = "Examples:\n  atoll model test\n  atoll model test ollama/qwen2.5-coder:7b"
+    )]
     Test {
         /// provider/model; the default if left out.
         #[arg(env = "ATOLL_MODEL")]
@@ -43,10 +47,15 @@ pub async fn run(app: &App, model: Model) -> Result<u8, Error> {
             config::set(&app.paths.config_file(), "model.default", &full)?;
             super::config::reload(app).await;
             if choice.remote {
-                say(&format!("note    {} is another machine: code is sent there, within the policy\n", choice.endpoint));
+                say(&format!(
+                    "note    {} is another machine: code is sent there, within the policy\n",
+                    choice.endpoint
+                ));
             }
             let data = serde_json::json!({ "model": full, "remote": choice.remote });
-            app.show("model", &data, |_| format!("The default model is {full}.\n"))
+            app.show("model", &data, |_| {
+                format!("The default model is {full}.\n")
+            })
         }
         Model::Test { name } => {
             let keys = code::keys(app, name.as_deref())?;

@@ -20,7 +20,9 @@ pub enum Patch {
         patch: String,
     },
     /// Write it into your files, unstaged, or onto a branch.
-    #[command(after_help = "Examples:\n  atoll patch accept p7\n  atoll patch accept p7 --branch fix-rounding\n  atoll patch accept p7 --confirm-runs-outside")]
+    #[command(
+        after_help = "Examples:\n  atoll patch accept p7\n  atoll patch accept p7 --branch fix-rounding\n  atoll patch accept p7 --confirm-runs-outside"
+    )]
     Accept {
         /// p7, or @ for the latest.
         patch: String,
@@ -32,7 +34,9 @@ pub enum Patch {
         confirm_runs_outside: bool,
     },
     /// Turn it down.
-    #[command(after_help = "Examples:\n  atoll patch reject p7 --why \"the fix belongs in parse()\"")]
+    #[command(
+        after_help = "Examples:\n  atoll patch reject p7 --why \"the fix belongs in parse()\""
+    )]
     Reject {
         /// p7, or @ for the latest.
         patch: String,
@@ -54,24 +58,42 @@ pub async fn run(app: &App, patch: Patch) -> Result<u8, Error> {
     match patch {
         Patch::List => {
             let patches = client.patches(&caller).await?;
-            app.show("patches", &patches, |style| ui::patches(style, &patches, now()))
+            app.show("patches", &patches, |style| {
+                ui::patches(style, &patches, now())
+            })
         }
         Patch::Show { patch } => {
             let detail = client.patch(&caller, patch).await?;
             app.show_paged("patch", &detail, |style| ui::patch(style, &detail))
         }
-        Patch::Accept { patch, branch, confirm_runs_outside } => {
-            let request = AcceptRequest { branch: branch.clone(), confirm_runs_outside };
+        Patch::Accept {
+            patch,
+            branch,
+            confirm_runs_outside,
+        } => {
+            let request = AcceptRequest {
+                branch: branch.clone(),
+                confirm_runs_outside,
+            };
             let detail = client.patch_accept(&caller, patch, request).await?;
-            app.show("patch", &detail, |style| ui::accepted(style, &detail, branch.as_deref()))
+            app.show("patch", &detail, |style| {
+                ui::accepted(style, &detail, branch.as_deref())
+            })
         }
         Patch::Reject { patch, why } => {
             let view = client.patch_reject(&caller, patch, why).await?;
-            app.show("patch", &view, |_| format!("Patch {} rejected; your files are unchanged.\n", view.ordinal))
+            app.show("patch", &view, |_| {
+                format!(
+                    "Patch {} rejected; your files are unchanged.\n",
+                    view.ordinal
+                )
+            })
         }
         Patch::Undo { patch } => {
             let view = client.patch_undo(&caller, patch).await?;
-            app.show("patch", &view, |_| format!("Patch {} is taken back out of your files.\n", view.ordinal))
+            app.show("patch", &view, |_| {
+                format!("Patch {} is taken back out of your files.\n", view.ordinal)
+            })
         }
     }
 }

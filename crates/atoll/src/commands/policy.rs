@@ -39,7 +39,12 @@ pub async fn run(app: &App, policy: Policy) -> Result<u8, Error> {
 }
 
 fn rules(style: &Style, view: &PolicyView) -> String {
-    let mut out = style.bold(&format!("Profile {}, {} rules, {}", view.profile, view.rules.len(), view.hash.short()));
+    let mut out = style.bold(&format!(
+        "Profile {}, {} rules, {}",
+        view.profile,
+        view.rules.len(),
+        view.hash.short()
+    ));
     out.push('\n');
     let rows: Vec<Vec<String>> = view
         .rules
@@ -47,7 +52,12 @@ fn rules(style: &Style, view: &PolicyView) -> String {
         .map(|r| {
             let why = Shown::line(&r.why).to_string();
             let place = Shown::line(&format!("{}:{}", r.file, r.line)).to_string();
-            vec![r.verdict.clone(), Shown::line(&r.id).to_string(), place, why]
+            vec![
+                r.verdict.clone(),
+                Shown::line(&r.id).to_string(),
+                place,
+                why,
+            ]
         })
         .collect();
     out.push_str(&table(style, &rows));

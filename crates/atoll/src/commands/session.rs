@@ -12,7 +12,9 @@ use crate::ui;
 #[derive(Debug, Subcommand)]
 pub enum Session {
     /// Sessions, the newest first.
-    #[command(after_help = "Examples:\n  atoll session list\n  atoll session list --limit 100 --json")]
+    #[command(
+        after_help = "Examples:\n  atoll session list\n  atoll session list --limit 100 --json"
+    )]
     List {
         /// How many.
         #[arg(long, short = 'n', default_value_t = 20)]
@@ -26,7 +28,9 @@ pub enum Session {
         session: String,
     },
     /// Go on with a session: where it was parked, or with more words.
-    #[command(after_help = "Examples:\n  atoll session resume s4\n  atoll session resume @ \"now also update the changelog\"")]
+    #[command(
+        after_help = "Examples:\n  atoll session resume s4\n  atoll session resume @ \"now also update the changelog\""
+    )]
     Resume {
         /// s4, or @ for the latest.
         session: String,
@@ -58,25 +62,40 @@ pub async fn run(app: &App, session: Session) -> Result<u8, Error> {
     match session {
         Session::List { limit } => {
             let sessions = app.node().await?.sessions(&caller, limit).await?;
-            app.show("sessions", &sessions, |style| ui::sessions(style, &sessions, now()))
+            app.show("sessions", &sessions, |style| {
+                ui::sessions(style, &sessions, now())
+            })
         }
         Session::Show { session } => {
             let detail = app.node().await?.session(&caller, session).await?;
-            app.show_paged("session", &detail, |style| ui::session(style, &detail, now()))
+            app.show_paged("session", &detail, |style| {
+                ui::session(style, &detail, now())
+            })
         }
-        Session::Resume { session, prompt, on_ask, detach } => {
-            resume(app, session, prompt, on_ask, detach).await
-        }
+        Session::Resume {
+            session,
+            prompt,
+            on_ask,
+            detach,
+        } => resume(app, session, prompt, on_ask, detach).await,
         Session::Undo { session } => {
             let view = app.node().await?.session_undo(&caller, session).await?;
             app.show("session", &view, |_| {
-                format!("Session {}: the last turn's changes of its copy are taken back.\n", view.ordinal)
+                format!(
+                    "Session {}: the last turn's changes of its copy are taken back.\n",
+                    view.ordinal
+                )
             })
         }
         Session::Delete { session } => {
-            app.node().await?.session_delete(&caller, session.clone()).await?;
+            app.node()
+                .await?
+                .session_delete(&caller, session.clone())
+                .await?;
             let data = serde_json::json!({ "session": session });
-            app.show("deleted", &data, |_| "Its private copy is gone; the log keeps what happened.\n".into())
+            app.show("deleted", &data, |_| {
+                "Its private copy is gone; the log keeps what happened.\n".into()
+            })
         }
     }
 }
@@ -93,7 +112,11 @@ async fn resume(
         _ => prompt,
     };
     let on_ask: OnAsk = code::on_ask(app, on_ask);
-    let request = ResumeRequest { prompt, on_ask, keys: code::keys(app, None)? };
+    let request = ResumeRequest {
+        prompt,
+        on_ask,
+        keys: code::keys(app, None)?,
+    };
     let client = app.node().await?;
     let started = client.resume(&app.caller(), session, request).await?;
     Watch::new(app, client, started, on_ask).run(detach).await

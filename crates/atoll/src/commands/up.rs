@@ -37,6 +37,10 @@ pub async fn run(app: &App, args: Args) -> Result<u8, Error> {
 pub async fn said(app: &App) -> Result<u8, Error> {
     let health = app.running().await?.health().await?;
     app.show("up", &health, |_| {
-        format!("The node is up: pid {}, {}\n", health.pid, app.socket().display())
+        format!(
+            "The node is up: pid {}, {}\n",
+            health.pid,
+            app.socket().display()
+        )
     })
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use atoll_api::{AnswerRequest, Commands, Error, GateView, OnAsk, PatchDetail, Progress, Started, Update, codes};
+use atoll_api::{
+    AnswerRequest, Commands, Error, GateView, OnAsk, PatchDetail, Progress, Started, Update, codes,
+};
 use atoll_client::Client;
 use atoll_domain::SessionEnd;
 use futures::StreamExt;
@@ -91,7 +93,10 @@ impl<'a> Watch<'a> {
         let mut lost = 0;
         loop {
             let session = self.started.session.to_string();
-            let opened = self.client.watch(&self.app.caller(), session, self.cursor).await;
+            let opened = self
+                .client
+                .watch(&self.app.caller(), session, self.cursor)
+                .await;
             let mut updates = match opened {
                 Ok(updates) => updates,
                 Err(err) if err.is(codes::NODE_UNREACHABLE) => return Err(self.lost(err)),
@@ -124,7 +129,10 @@ impl<'a> Watch<'a> {
                 End::Cut => lost += 1,
             }
             if lost > COMING_BACK_MAX {
-                let err = Error::new(codes::NODE_UNREACHABLE, "the node ended the connection again and again");
+                let err = Error::new(
+                    codes::NODE_UNREACHABLE,
+                    "the node ended the connection again and again",
+                );
                 return Err(self.lost(err));
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -133,13 +141,16 @@ impl<'a> Watch<'a> {
 
     fn lost(&mut self, err: Error) -> Error {
         self.clear();
-        err.changed("nothing that was acknowledged is lost").next(format!("atoll session resume {}", self.started.ordinal))
+        err.changed("nothing that was acknowledged is lost")
+            .next(format!("atoll session resume {}", self.started.ordinal))
     }
 
     async fn interrupt(&mut self) -> Result<(), Error> {
         self.clear();
         say("\nStopping the turn; Ctrl-C again ends this command at once.\n");
-        self.client.cancel(&self.app.caller(), self.started.session.to_string()).await
+        self.client
+            .cancel(&self.app.caller(), self.started.session.to_string())
+            .await
     }
 
     /// Takes the status line away.
@@ -153,7 +164,11 @@ impl<'a> Watch<'a> {
         if self.app.json {
             return;
         }
-        let now = format!("{}, {}", self.turn.now(), ui::words::span(self.begun.elapsed().as_millis() as u64));
+        let now = format!(
+            "{}, {}",
+            self.turn.now(),
+            ui::words::span(self.begun.elapsed().as_millis() as u64)
+        );
         if self.app.terminal.stderr {
             let line = atoll_domain::Shown::line(&now).cut(self.app.err.columns.saturating_sub(1));
             say(&format!("\r\x1b[K{}", self.app.err.dim(line.as_str())));
@@ -186,7 +201,12 @@ impl<'a> Watch<'a> {
                 self.patch = Some(*patch);
                 Ok(None)
             }
-            Progress::Ended { end, words, spent, steps } => {
+            Progress::Ended {
+                end,
+                words,
+                spent,
+                steps,
+            } => {
                 self.clear();
                 let data = json!({
                     "session": self.started.ordinal,
@@ -203,11 +223,15 @@ impl<'a> Watch<'a> {
             Progress::Parked { reason } => {
                 self.clear();
                 let exit = codes::NEEDS_PERSON.exit;
-                let data = json!({ "session": self.started.ordinal, "parked": reason, "exit": exit });
+                let data =
+                    json!({ "session": self.started.ordinal, "parked": reason, "exit": exit });
                 if self.app.json {
                     out(json_line("result", &data).as_bytes());
                 } else {
-                    say(&format!("Parked. Go on with it: atoll session resume {}\n", self.started.ordinal));
+                    say(&format!(
+                        "Parked. Go on with it: atoll session resume {}\n",
+                        self.started.ordinal
+                    ));
                 }
                 Ok(Some(End::Code(exit)))
             }
@@ -224,7 +248,9 @@ impl<'a> Watch<'a> {
         }
         match &self.patch {
             Some(patch) => out(format!("\n{}", ui::ready(&self.app.style, patch)).as_bytes()),
-            None => out(ui::no_patch(&self.app.style, &self.started.ordinal, end, words).as_bytes()),
+            None => {
+                out(ui::no_patch(&self.app.style, &self.started.ordinal, end, words).as_bytes())
+            }
         }
     }
 
@@ -246,7 +272,12 @@ impl<'a> Watch<'a> {
             return Ok(None);
         }
         let answered = Arc::new(Notify::new());
-        let looking = tokio::spawn(elsewhere(self.client.clone(), caller.clone(), gate.gate.to_string(), answered.clone()));
+        let looking = tokio::spawn(elsewhere(
+            self.client.clone(),
+            caller.clone(),
+            gate.gate.to_string(),
+            answered.clone(),
+        ));
         let asked = ask(self.app, &fresh, answered.notified()).await;
         looking.abort();
         match asked {
@@ -259,8 +290,16 @@ impl<'a> Watch<'a> {
                 Ok(Some(End::Code(codes::NEEDS_PERSON.exit)))
             }
             Asked::Answer(answer, why) => {
-                let request = AnswerRequest { answer, why, gate: gate.gate };
-                match self.client.gate_answer(&caller, gate.gate.to_string(), request).await {
+                let request = AnswerRequest {
+                    answer,
+                    why,
+                    gate: gate.gate,
+                };
+                match self
+                    .client
+                    .gate_answer(&caller, gate.gate.to_string(), request)
+                    .await
+                {
                     Err(err) if err.is(codes::GATE_CLOSED) => {
                         say("It was answered elsewhere meanwhile.\n");
                         Ok(None)

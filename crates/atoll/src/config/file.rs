@@ -60,7 +60,11 @@ pub fn dollars(text: &str) -> Option<u64> {
         return None;
     }
     let micros: u64 = format!("{part:0<6}").parse().ok()?;
-    whole.parse::<u64>().ok()?.checked_mul(1_000_000)?.checked_add(micros)
+    whole
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(1_000_000)?
+        .checked_add(micros)
 }
 
 fn bad(path: &Path, message: impl std::fmt::Display) -> Error {
@@ -72,7 +76,9 @@ fn bad(path: &Path, message: impl std::fmt::Display) -> Error {
 pub(super) fn unknown(key: &str) -> Error {
     let err = Error::new(codes::CONFIG_KEY, format!("there is no setting `{key}`"));
     match keys::nearest(key) {
-        Some(near) => err.next(format!("did you mean `{near}`?")).next("atoll config show lists all"),
+        Some(near) => err
+            .next(format!("did you mean `{near}`?"))
+            .next("atoll config show lists all"),
         None => err.next("atoll config show lists all"),
     }
 }
@@ -85,7 +91,10 @@ pub fn load(path: &Path) -> Result<Config, Error> {
         Err(err) => return Err(bad(path, err)),
     };
     if meta.len() > FILE_BYTES_MAX {
-        return Err(bad(path, format!("it is longer than {FILE_BYTES_MAX} bytes")));
+        return Err(bad(
+            path,
+            format!("it is longer than {FILE_BYTES_MAX} bytes"),
+        ));
     }
     let text = std::fs::read_to_string(path).map_err(|err| bad(path, err))?;
     parse(&text, path)
@@ -93,7 +102,9 @@ pub fn load(path: &Path) -> Result<Config, Error> {
 
 /// A file's text; `path` is for errors.
 pub fn parse(text: &str, path: &Path) -> Result<Config, Error> {
-    let table: Table = text.parse().map_err(|err: toml::de::Error| bad(path, err.to_string().trim()))?;
+    let table: Table = text
+        .parse()
+        .map_err(|err: toml::de::Error| bad(path, err.to_string().trim()))?;
     let mut config = Config::default();
     for (name, value) in table {
         match (name.as_str(), value) {
@@ -105,7 +116,8 @@ pub fn parse(text: &str, path: &Path) -> Result<Config, Error> {
             }
             ("trust", value) => {
                 let trust = Vec::<Trust>::deserialize(value);
-                config.trust = trust.map_err(|err| bad(path, format!("trust: {}", err.to_string().trim())))?;
+                config.trust =
+                    trust.map_err(|err| bad(path, format!("trust: {}", err.to_string().trim())))?;
             }
             (name, value) => flatten(name, &value, &mut config.set).map_err(|e| at(path, e))?,
         }
@@ -162,7 +174,9 @@ pub fn check(key: &str, takes: Takes, value: &str) -> Result<(), Error> {
     let want = match takes {
         Takes::Text if !value.is_empty() && value.len() <= 4096 => return Ok(()),
         Takes::OneOf(names) if names.contains(&value) => return Ok(()),
-        Takes::Whole(min, max) if value.parse().is_ok_and(|n| (min..=max).contains(&n)) => return Ok(()),
+        Takes::Whole(min, max) if value.parse().is_ok_and(|n| (min..=max).contains(&n)) => {
+            return Ok(());
+        }
         Takes::Dollars if dollars(value).is_some() => return Ok(()),
         Takes::Bool if matches!(value, "true" | "false") => return Ok(()),
         Takes::Text => "a text".into(),
@@ -173,7 +187,9 @@ pub fn check(key: &str, takes: Takes, value: &str) -> Result<(), Error> {
         Takes::File => "a table or list".into(),
     };
     let err = Error::new(codes::CONFIG, format!("`{key}` takes {want}"));
-    Err(err.found(format!("{key} = {value}")).next(format!("atoll config set {key} VALUE")))
+    Err(err
+        .found(format!("{key} = {value}"))
+        .next(format!("atoll config set {key} VALUE")))
 }
 
 #[cfg(test)]
@@ -197,7 +213,13 @@ mod tests {
         assert_eq!(config.micros("budget.session.usd"), Some(2_000_000));
         assert_eq!(config.whole("limits.steps"), Some(7));
         assert_eq!(config.whole("budget.day.tokens"), None);
-        assert_eq!(config.trust, [Trust { path: "/home/u/shop".into(), hash: None }]);
+        assert_eq!(
+            config.trust,
+            [Trust {
+                path: "/home/u/shop".into(),
+                hash: None
+            }]
+        );
         assert!(config.providers["mine"].contains_key("models"));
     }
 
@@ -205,14 +227,22 @@ mod tests {
     fn slips_are_refused_with_the_nearest_key() {
         for (text, code, want) in [
             ("[budget.day]\nusb = 1", codes::CONFIG_KEY, "budget.day.usd"),
-            ("[providers.a]\nkey = \"x\"", codes::CONFIG_KEY, "providers.a.key_env"),
+            (
+                "[providers.a]\nkey = \"x\"",
+                codes::CONFIG_KEY,
+                "providers.a.key_env",
+            ),
             ("profile = \"open\"", codes::CONFIG_KEY, "config show"),
-            ("[policy]\nprofile = \"openn\"", codes::CONFIG, "policy.profile"),
+            (
+                "[policy]\nprofile = \"openn\"",
+                codes::CONFIG,
+                "policy.profile",
+            ),
             ("[limits]\nsteps = 0", codes::CONFIG, "limits.steps"),
             ("[budget.day]\nusd = -1", codes::CONFIG, "budget.day.usd"),
             ("[[trust]]\nfolder = \"/x\"", codes::CONFIG, "mend it"),
             ("[model", codes::CONFIG, "mend it"),
-            ("providers = 3", codes::CONFIG_KEY, "config show"),
+            ("providers = 3", codes::CONFIG_KEY, "providers.NAME."),
         ] {
             let err = read(text).unwrap_err();
             assert!(err.is(code), "{text}: {err:?}");
@@ -225,7 +255,15 @@ mod tests {
         assert_eq!(dollars("2.50"), Some(2_500_000));
         assert_eq!(dollars("$0.000001"), Some(1));
         assert_eq!(dollars("5"), Some(5_000_000));
-        for bad in ["", ".5", "1.0000001", "-1", "1e3", "99999999999999999999", "1,5"] {
+        for bad in [
+            "",
+            ".5",
+            "1.0000001",
+            "-1",
+            "1e3",
+            "99999999999999999999",
+            "1,5",
+        ] {
             assert_eq!(dollars(bad), None, "{bad}");
         }
     }

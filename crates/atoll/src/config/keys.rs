@@ -31,47 +31,212 @@ pub enum Takes {
 
 use Takes::{Bool, Dollars, File, OneOf, Text, Whole};
 
-const fn of(key: &'static str, takes: Takes, default: &'static str, about: &'static str) -> Setting {
-    Setting { key, takes, default, about }
+const fn of(
+    key: &'static str,
+    takes: Takes,
+    default: &'static str,
+    about: &'static str,
+) -> Setting {
+    Setting {
+        key,
+        takes,
+        default,
+        about,
+    }
 }
 
 /// All of them.
 pub const KEYS: &[Setting] = &[
-    of("model.default", Text, "", "the model that works: provider/model"),
-    of("policy.profile", OneOf(&["read-only", "careful", "open"]), "careful", "the rules to start from"),
-    of("sandbox.floor", OneOf(&["full", "none"]), "full", "the weakest sandbox that is accepted; none: nothing is run"),
-    of("budget.day.usd", Dollars, "5.00", "a day's money over all sessions"),
-    of("budget.day.tokens", Whole(1, 1 << 50), "", "a day's tokens over all sessions"),
+    of(
+        "model.default",
+        Text,
+        "",
+        "the model that works: provider/model",
+    ),
+    of(
+        "policy.profile",
+        OneOf(&["read-only", "careful", "open"]),
+        "careful",
+        "the rules to start from",
+    ),
+    of(
+        "sandbox.floor",
+        OneOf(&["full", "none"]),
+        "full",
+        "the weakest sandbox that is accepted; none: nothing is run",
+    ),
+    of(
+        "budget.day.usd",
+        Dollars,
+        "5.00",
+        "a day's money over all sessions",
+    ),
+    of(
+        "budget.day.tokens",
+        Whole(1, 1 << 50),
+        "",
+        "a day's tokens over all sessions",
+    ),
     of("budget.session.usd", Dollars, "2.00", "a session's money"),
-    of("budget.session.tokens", Whole(1, 1 << 50), "", "a session's tokens"),
-    of("budget.session.time_s", Whole(1, 7 * 86_400), "3600", "a session's wall time, in seconds"),
-    of("limits.steps", Whole(1, 10_000), "60", "model calls in a turn"),
-    of("limits.gate_ttl_s", Whole(10, 30 * 86_400), "86400", "how long a gate waits, in seconds"),
-    of("limits.gates_per_hour", Whole(1, 1000), "20", "gates that one session may open in an hour"),
-    of("limits.job_ttl_s", Whole(1, 86_400), "600", "how long a test or run may take, in seconds"),
-    of("limits.call_ttl_s", Whole(1, 86_400), "600", "how long a model call may take, in seconds"),
-    of("limits.sessions", Whole(1, 1000), "64", "sessions at work at once"),
-    of("limits.calls", Whole(1, 1000), "64", "calls to one provider at once"),
+    of(
+        "budget.session.tokens",
+        Whole(1, 1 << 50),
+        "",
+        "a session's tokens",
+    ),
+    of(
+        "budget.session.time_s",
+        Whole(1, 7 * 86_400),
+        "3600",
+        "a session's wall time, in seconds",
+    ),
+    of(
+        "limits.steps",
+        Whole(1, 10_000),
+        "60",
+        "model calls in a turn",
+    ),
+    of(
+        "limits.gate_ttl_s",
+        Whole(10, 30 * 86_400),
+        "86400",
+        "how long a gate waits, in seconds",
+    ),
+    of(
+        "limits.gates_per_hour",
+        Whole(1, 1000),
+        "20",
+        "gates that one session may open in an hour",
+    ),
+    of(
+        "limits.job_ttl_s",
+        Whole(1, 86_400),
+        "600",
+        "how long a test or run may take, in seconds",
+    ),
+    of(
+        "limits.call_ttl_s",
+        Whole(1, 86_400),
+        "600",
+        "how long a model call may take, in seconds",
+    ),
+    of(
+        "limits.sessions",
+        Whole(1, 1000),
+        "64",
+        "sessions at work at once",
+    ),
+    of(
+        "limits.calls",
+        Whole(1, 1000),
+        "64",
+        "calls to one provider at once",
+    ),
     of("limits.jobs", Whole(1, 256), "4", "jobs at once"),
-    of("timeouts.connect_ms", Whole(1, 3_600_000), "10000", "for a connection to a provider"),
-    of("timeouts.first_byte_ms", Whole(1, 86_400_000), "300000", "for the first byte of a reply"),
-    of("timeouts.idle_ms", Whole(1, 86_400_000), "120000", "between two pieces of a reply"),
-    of("retries.attempts_max", Whole(1, 20), "5", "attempts of a model call in all"),
-    of("retries.wait_ms_min", Whole(1, 3_600_000), "500", "the first wait between attempts"),
-    of("retries.wait_ms_max", Whole(1, 3_600_000), "60000", "the longest wait between attempts"),
-    of("providers.*.preset", Text, "", "the well-known provider that fills in what is left out"),
-    of("providers.*.wire", OneOf(&["chat-completions"]), "", "what it speaks"),
-    of("providers.*.base_url", Text, "", "where it is: http://127.0.0.1:11434/v1"),
-    of("providers.*.key_env", Text, "", "the environment variable that holds its key"),
-    of("providers.*.default_model", Text, "", "the model that its name alone stands for"),
-    of("providers.*.insecure", Bool, "false", "accept plain HTTP to another machine"),
-    of("providers.*.remote", Bool, "false", "what answers here is a gateway to another machine"),
+    of(
+        "timeouts.connect_ms",
+        Whole(1, 3_600_000),
+        "10000",
+        "for a connection to a provider",
+    ),
+    of(
+        "timeouts.first_byte_ms",
+        Whole(1, 86_400_000),
+        "300000",
+        "for the first byte of a reply",
+    ),
+    of(
+        "timeouts.idle_ms",
+        Whole(1, 86_400_000),
+        "120000",
+        "between two pieces of a reply",
+    ),
+    of(
+        "retries.attempts_max",
+        Whole(1, 20),
+        "5",
+        "attempts of a model call in all",
+    ),
+    of(
+        "retries.wait_ms_min",
+        Whole(1, 3_600_000),
+        "500",
+        "the first wait between attempts",
+    ),
+    of(
+        "retries.wait_ms_max",
+        Whole(1, 3_600_000),
+        "60000",
+        "the longest wait between attempts",
+    ),
+    of(
+        "providers.*.preset",
+        Text,
+        "",
+        "the well-known provider that fills in what is left out",
+    ),
+    of(
+        "providers.*.wire",
+        OneOf(&["chat-completions"]),
+        "",
+        "what it speaks",
+    ),
+    of(
+        "providers.*.base_url",
+        Text,
+        "",
+        "where it is: http://127.0.0.1:11434/v1",
+    ),
+    of(
+        "providers.*.key_env",
+        Text,
+        "",
+        "the environment variable that holds its key",
+    ),
+    of(
+        "providers.*.default_model",
+        Text,
+        "",
+        "the model that its name alone stands for",
+    ),
+    of(
+        "providers.*.insecure",
+        Bool,
+        "false",
+        "accept plain HTTP to another machine",
+    ),
+    of(
+        "providers.*.remote",
+        Bool,
+        "false",
+        "what answers here is a gateway to another machine",
+    ),
     of("providers.*.proxy", Text, "", "an HTTP proxy"),
-    of("providers.*.output_limit", OneOf(&["max_tokens", "max_completion_tokens"]), "", "the field for the most tokens to write"),
-    of("providers.*.usage_in_stream", Bool, "", "ask for usage in streams"),
+    of(
+        "providers.*.output_limit",
+        OneOf(&["max_tokens", "max_completion_tokens"]),
+        "",
+        "the field for the most tokens to write",
+    ),
+    of(
+        "providers.*.usage_in_stream",
+        Bool,
+        "",
+        "ask for usage in streams",
+    ),
     of("providers.*.headers", File, "", "headers to send along"),
-    of("providers.*.models", File, "", "its models: name, context_tokens, output_tokens_max, price"),
-    of("trust", File, "", "workspaces you vouch for; `atoll config trust` writes them"),
+    of(
+        "providers.*.models",
+        File,
+        "",
+        "its models: name, context_tokens, output_tokens_max, price",
+    ),
+    of(
+        "trust",
+        File,
+        "",
+        "workspaces you vouch for; `atoll config trust` writes them",
+    ),
 ];
 
 /// The setting of a key that somebody typed.
@@ -98,7 +263,15 @@ pub fn nearest(key: &str) -> Option<String> {
         let given = key.split('.').nth(1).unwrap_or("NAME");
         s.key.replace('*', given)
     };
-    let scored = KEYS.iter().map(|s| (distance(&candidate(s), key), candidate(s)));
+    // What is only unfinished is nearer than what is misspelt.
+    let score = |name: &str| {
+        if name.starts_with(key) {
+            1
+        } else {
+            distance(name, key)
+        }
+    };
+    let scored = KEYS.iter().map(|s| (score(&candidate(s)), candidate(s)));
     let best = scored.min_by_key(|(d, _)| *d)?;
     // More than half of it wrong is another word, not a slip.
     (best.0 * 2 <= key.chars().count().max(4)).then_some(best.1)
@@ -127,7 +300,10 @@ mod tests {
     #[test]
     fn a_slip_finds_its_key_and_another_word_finds_none() {
         assert_eq!(nearest("budget.day.usb").as_deref(), Some("budget.day.usd"));
-        assert_eq!(nearest("providers.mine.base_ulr").as_deref(), Some("providers.mine.base_url"));
+        assert_eq!(
+            nearest("providers.mine.base_ulr").as_deref(),
+            Some("providers.mine.base_url")
+        );
         assert_eq!(nearest("sandbox.flour").as_deref(), Some("sandbox.floor"));
         assert_eq!(nearest("completely.else"), None);
         assert!(find("providers.mine.key_env").is_some());

@@ -16,7 +16,8 @@ use super::file::{check, parse, unknown};
 use super::keys::{self, Takes};
 
 fn failed(path: &Path, why: impl std::fmt::Display) -> Error {
-    Error::new(codes::FILES, "the configuration can't be written").found(format!("{}: {why}", path.display()))
+    Error::new(codes::FILES, "the configuration can't be written")
+        .found(format!("{}: {why}", path.display()))
 }
 
 fn read(path: &Path) -> Result<DocumentMut, Error> {
@@ -27,7 +28,8 @@ fn read(path: &Path) -> Result<DocumentMut, Error> {
     };
     // What is wrong already is said before anything is changed.
     parse(&text, path)?;
-    text.parse().map_err(|err: toml_edit::TomlError| failed(path, err))
+    text.parse()
+        .map_err(|err: toml_edit::TomlError| failed(path, err))
 }
 
 /// Writes beside it, syncs, and renames over it.
@@ -36,13 +38,20 @@ fn write(path: &Path, document: &DocumentMut) -> Result<(), Error> {
     parse(&text, path)?;
     let fail = |err: std::io::Error| failed(path, err);
     let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::DirBuilder::new().recursive(true).create(folder).map_err(fail)?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .create(folder)
+        .map_err(fail)?;
     // A link stays a link: what it points to is replaced.
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let beside = target.with_extension(format!("toml.{}.new", std::process::id()));
     let written = (|| {
         let mut options = std::fs::OpenOptions::new();
-        let mut file = options.write(true).create_new(true).mode(0o600).open(&beside)?;
+        let mut file = options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&beside)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&beside, &target)
@@ -59,7 +68,10 @@ fn table_of<'a>(document: &'a mut DocumentMut, parents: &[&str]) -> Option<&'a m
     for part in parents {
         let mut fresh = Table::new();
         fresh.set_implicit(true);
-        table = table.entry(part).or_insert(Item::Table(fresh)).as_table_mut()?;
+        table = table
+            .entry(part)
+            .or_insert(Item::Table(fresh))
+            .as_table_mut()?;
     }
     table.set_implicit(false);
     Some(table)
@@ -69,7 +81,10 @@ fn table_of<'a>(document: &'a mut DocumentMut, parents: &[&str]) -> Option<&'a m
 pub fn set(path: &Path, key: &str, text: &str) -> Result<(), Error> {
     let setting = keys::find(key).ok_or_else(|| unknown(key))?;
     if setting.takes == Takes::File {
-        let err = Error::new(codes::USAGE, format!("`{key}` is a table or list: it is written in the file"));
+        let err = Error::new(
+            codes::USAGE,
+            format!("`{key}` is a table or list: it is written in the file"),
+        );
         return Err(err.next(format!("edit {}", path.display())));
     }
     check(key, setting.takes, text)?;
@@ -116,9 +131,14 @@ pub fn unset(path: &Path, key: &str) -> Result<(), Error> {
 /// Vouches for a workspace, or no longer (`hash` is `None`).
 pub fn trust(path: &Path, root: &str, hash: Option<Option<Hash>>) -> Result<(), Error> {
     let mut document = read(path)?;
-    let list = document.entry("trust").or_insert(Item::ArrayOfTables(toml_edit::ArrayOfTables::new()));
+    let list = document
+        .entry("trust")
+        .or_insert(Item::ArrayOfTables(toml_edit::ArrayOfTables::new()));
     let Some(list) = list.as_array_of_tables_mut() else {
-        return Err(failed(path, "trust is written as a list in one line; write it as [[trust]]"));
+        return Err(failed(
+            path,
+            "trust is written as a list in one line; write it as [[trust]]",
+        ));
     };
     list.retain(|entry| entry.get("path").and_then(Item::as_str) != Some(root));
     if let Some(hash) = hash {
@@ -146,12 +166,22 @@ mod tests {
         let path = dir.path().join("deep/config.toml");
         set(&path, "policy.profile", "open").unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, format!("# mine\n{}# end\n", text.replace("\"open\"", "\"open\" # why"))).unwrap();
+        std::fs::write(
+            &path,
+            format!(
+                "# mine\n{}# end\n",
+                text.replace("\"open\"", "\"open\" # why")
+            ),
+        )
+        .unwrap();
         set(&path, "policy.profile", "careful").unwrap();
         set(&path, "budget.day.usd", "1.25").unwrap();
         set(&path, "limits.steps", "9").unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with("# mine\n") && text.contains("\"careful\" # why"), "{text}");
+        assert!(
+            text.starts_with("# mine\n") && text.contains("\"careful\" # why"),
+            "{text}"
+        );
         let config = load(&path).unwrap();
         assert_eq!(config.micros("budget.day.usd"), Some(1_250_000));
         assert_eq!(config.whole("limits.steps"), Some(9));
@@ -166,10 +196,25 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config.toml");
         std::fs::write(&path, "[policy]\nprofil = \"open\"\n").unwrap();
-        assert!(set(&path, "policy.profile", "open").unwrap_err().is(codes::CONFIG_KEY));
-        assert!(set(&path, "policy.nothing", "open").unwrap_err().is(codes::CONFIG_KEY));
-        assert!(set(&path, "providers.a.models", "x").unwrap_err().is(codes::USAGE));
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "[policy]\nprofil = \"open\"\n");
+        assert!(
+            set(&path, "policy.profile", "open")
+                .unwrap_err()
+                .is(codes::CONFIG_KEY)
+        );
+        assert!(
+            set(&path, "policy.nothing", "open")
+                .unwrap_err()
+                .is(codes::CONFIG_KEY)
+        );
+        assert!(
+            set(&path, "providers.a.models", "x")
+                .unwrap_err()
+                .is(codes::USAGE)
+        );
+        assert_eq!(
+            std::fs::read_to_string(&path).unwrap(),
+            "[policy]\nprofil = \"open\"\n"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The node as a process: started when it is needed, found by its socket, ended in order.
 
+mod record;
 mod serve;
 mod spawn;
 
@@ -24,7 +25,10 @@ pub struct Own(Mutex<Option<Child>>);
 impl Own {
     /// Whether there is one.
     pub fn holds(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
     }
     fn keep(&self, child: Child) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
@@ -43,7 +47,13 @@ impl Own {
 pub fn build() -> String {
     use std::os::unix::fs::MetadataExt;
     match std::fs::metadata("/proc/self/exe") {
-        Ok(m) => format!("{}-{}-{}.{}", env!("CARGO_PKG_VERSION"), m.size(), m.mtime(), m.mtime_nsec()),
+        Ok(m) => format!(
+            "{}-{}-{}.{}",
+            env!("CARGO_PKG_VERSION"),
+            m.size(),
+            m.mtime(),
+            m.mtime_nsec()
+        ),
         Err(_) => env!("CARGO_PKG_VERSION").into(),
     }
 }
@@ -54,7 +64,10 @@ pub async fn renew(app: &App, client: Client) -> Result<Client, Error> {
     if health.build == build() || crate::app::env("ATOLL_NODE").is_some() {
         return Ok(client);
     }
-    let idle = client.status(&app.caller()).await.is_ok_and(|s| s.running.is_empty());
+    let idle = client
+        .status(&app.caller())
+        .await
+        .is_ok_and(|s| s.running.is_empty());
     if !idle {
         say("note    the node is of another build and is busy: atoll restart, later\n");
         return Ok(client);
@@ -65,7 +78,7 @@ pub async fn renew(app: &App, client: Client) -> Result<Client, Error> {
 
 /// Starts a node and waits until it answers. With `CI` set it ends with this command.
 pub async fn start(app: &App) -> Result<Client, Error> {
-    let own = crate::app::env("CI").is_some();
+    let own = crate::app::env("CI").is_some_and(|v| v != "0" && v != "false");
     let (child, ready) = spawn::node(app, own)?;
     let said = tokio::task::spawn_blocking(move || spawn::first_line(ready)).await;
     let said = said.map_err(|err| Error::new(codes::BUG, err.to_string()))?;
@@ -86,9 +99,14 @@ pub async fn start(app: &App) -> Result<Client, Error> {
             other => return other,
         }
     }
-    Err(Error::new(codes::NODE_UNREACHABLE, "the node did not come up in time")
-        .found(format!("its own words are in {}", app.paths.node_log().display()))
-        .next("atoll up --foreground"))
+    Err(
+        Error::new(codes::NODE_UNREACHABLE, "the node did not come up in time")
+            .found(format!(
+                "its own words are in {}",
+                app.paths.node_log().display()
+            ))
+            .next("atoll up --foreground"),
+    )
 }
 
 /// Tells a node to go down and waits until its socket is silent.

@@ -7,6 +7,7 @@ use atoll_api::{Error, codes};
 use atoll_node::Node;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::record::Record;
 use crate::app::say;
 use crate::commands::up::Args;
 use crate::paths::Paths;
@@ -35,7 +36,7 @@ fn run_inner(paths: &Paths, args: &Args) -> Result<(), Error> {
     if args.background {
         let _ = rustix::process::setsid(); // a leader of its own already
     }
-    words(args.background);
+    words(paths, args.background)?;
     let store = wiring::store(paths)?;
     let runner = wiring::runner(paths)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -58,12 +59,22 @@ async fn serve(paths: &Paths, args: &Args, adapters: atoll_node::Adapters) -> Re
             atoll_http::BindError::Taken(_) => codes::STORE_LOCKED,
             _ => codes::STORE_UNUSABLE,
         };
-        Error::new(code, "the node's socket can't be made").found(err.to_string()).next("atoll doctor")
+        Error::new(code, "the node's socket can't be made")
+            .found(err.to_string())
+            .next("atoll doctor")
     })?;
     let node = Node::start(adapters).await?;
     let door = tokio::spawn({
         let (commands, stop) = (Arc::new(node.clone()), node.downing());
-        async move { atoll_http::serve(listener, commands, uid, async move { stop.cancelled().await }).await }
+        async move {
+            atoll_http::serve(
+                listener,
+                commands,
+                uid,
+                async move { stop.cancelled().await },
+            )
+            .await
+        }
     });
     up(paths, args);
     node.run(reason(args.foreground, args.lifeline)).await;
@@ -72,7 +83,10 @@ async fn serve(paths: &Paths, args: &Args, adapters: atoll_node::Adapters) -> Re
     Ok(())
 }
 
-#[allow(clippy::disallowed_methods, reason = "the node's own socket, while it holds the data directory's lock")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the node's own socket, while it holds the data directory's lock"
+)]
 fn remove_socket(paths: &Paths) {
     let _ = std::fs::remove_file(paths.socket()); // a stale one is taken away by the next node
 }
@@ -82,23 +96,46 @@ fn up(paths: &Paths, args: &Args) {
         println!("ready");
         let _ = std::io::stdout().flush(); // whoever started it may be gone
     } else {
-        say(&format!("node up, pid {}, {}\n", std::process::id(), paths.socket().display()));
+        say(&format!(
+            "node up, pid {}, {}\n",
+            std::process::id(),
+            paths.socket().display()
+        ));
     }
 }
 
-fn words(background: bool) {
+/// What it says goes to standard error by hand, else to its own bounded file.
+fn words(paths: &Paths, background: bool) -> Result<(), Error> {
     use tracing_subscriber::EnvFilter;
-    let wanted = crate::app::env("ATOLL_LOG").unwrap_or_else(|| "warn,atoll=info,atoll_node=info".into());
-    let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new("warn"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let _ = builder.with_ansi(!background).try_init(); // a test may have set one
+    let wanted =
+        crate::app::env("ATOLL_LOG").unwrap_or_else(|| "warn,atoll=info,atoll_node=info".into());
+    let filter = EnvFilter::try_new(&wanted).map_err(|err| {
+        Error::new(codes::CONFIG, "ATOLL_LOG can't be understood").found(format!("{wanted}: {err}"))
+    })?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false);
+    if background {
+        let path = paths.node_log();
+        let record = Record::at(&path).map_err(|err| {
+            Error::new(codes::STORE_UNUSABLE, format!("{}: {err}", path.display()))
+                .next("atoll doctor")
+        })?;
+        builder.with_writer(move || record.clone()).init();
+    } else {
+        builder.with_writer(std::io::stderr).init();
+    }
+    Ok(())
 }
 
 /// Why it is to end: a signal, or its lifeline's end.
 async fn reason(foreground: bool, lifeline: bool) -> &'static str {
     let watch = |kind| signal(kind).ok();
-    let (mut term, mut int, mut hup) =
-        (watch(SignalKind::terminate()), watch(SignalKind::interrupt()), watch(SignalKind::hangup()));
+    let (mut term, mut int, mut hup) = (
+        watch(SignalKind::terminate()),
+        watch(SignalKind::interrupt()),
+        watch(SignalKind::hangup()),
+    );
     let ended = tokio::task::spawn_blocking(move || {
         if lifeline {
             let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());

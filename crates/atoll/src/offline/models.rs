@@ -28,7 +28,12 @@ pub fn section(paths: &Paths, config: &config::Config) -> Result<Config, Error> 
         let mut table = table.clone();
         table.insert("name".into(), Value::String(name.clone()));
         let provider: Result<ProviderConfig, _> = Value::Table(table).try_into();
-        let provider = provider.map_err(|err| wrong(paths, format!("providers.{name}: {}", err.to_string().trim())))?;
+        let provider = provider.map_err(|err| {
+            wrong(
+                paths,
+                format!("providers.{name}: {}", err.to_string().trim()),
+            )
+        })?;
         section.providers.push(provider);
     }
     let whole = |key: &str, default: u64| config.whole(key).unwrap_or(default);
@@ -36,7 +41,8 @@ pub fn section(paths: &Paths, config: &config::Config) -> Result<Config, Error> 
     t.connect_ms = whole("timeouts.connect_ms", t.connect_ms);
     t.first_byte_ms = whole("timeouts.first_byte_ms", t.first_byte_ms);
     t.idle_ms = whole("timeouts.idle_ms", t.idle_ms);
-    r.attempts_max = u32::try_from(whole("retries.attempts_max", r.attempts_max.into())).unwrap_or(r.attempts_max);
+    r.attempts_max = u32::try_from(whole("retries.attempts_max", r.attempts_max.into()))
+        .unwrap_or(r.attempts_max);
     r.wait_ms_min = whole("retries.wait_ms_min", r.wait_ms_min);
     r.wait_ms_max = whole("retries.wait_ms_max", r.wait_ms_max);
     Ok(section)
@@ -65,7 +71,9 @@ pub fn resolve(paths: &Paths, name: &str) -> Result<ModelChoice, Error> {
     config.set.remove("model.default");
     let registry = registry(paths, &config)?;
     registry.resolve(name).map_err(|err| {
-        Error::new(codes::MODEL_UNKNOWN, format!("there is no model {name:?}")).found(err.words).next("atoll model list")
+        Error::new(codes::MODEL_UNKNOWN, format!("there is no model {name:?}"))
+            .found(err.words)
+            .next("atoll model list")
     })
 }
 
@@ -74,6 +82,10 @@ pub fn key_names(paths: &Paths, model: Option<&str>) -> Result<BTreeSet<String>,
     let config = config::load(&paths.config_file())?;
     let registry = registry(paths, &config)?;
     let named = model.and_then(|name| registry.resolve(name).ok());
-    let all = registry.configured().into_iter().chain(registry.default_model()).chain(named);
+    let all = registry
+        .configured()
+        .into_iter()
+        .chain(registry.default_model())
+        .chain(named);
     Ok(all.filter_map(|choice| choice.key_env).collect())
 }

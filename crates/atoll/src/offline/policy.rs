@@ -14,12 +14,15 @@ use crate::ui::words::plural;
 
 fn read(path: &Path, name: String) -> Result<Source, Error> {
     let failed = |why: String| {
-        Error::new(codes::POLICY_BAD, "a policy file can't be read").found(format!("{}: {why}", path.display()))
+        Error::new(codes::POLICY_BAD, "a policy file can't be read")
+            .found(format!("{}: {why}", path.display()))
     };
     let file = std::fs::File::open(path).map_err(|err| failed(err.to_string()))?;
     let mut text = String::new();
     let mut bounded = file.take(TEXT_BYTES_MAX as u64 + 1);
-    bounded.read_to_string(&mut text).map_err(|err| failed(err.to_string()))?;
+    bounded
+        .read_to_string(&mut text)
+        .map_err(|err| failed(err.to_string()))?;
     Ok(Source::new(name, text))
 }
 
@@ -39,15 +42,26 @@ pub fn sources(paths: &Paths) -> Result<Vec<Source>, Error> {
         .filter(|p| p.extension().is_some_and(|e| e == "cedar"))
         .collect();
     files.sort();
-    let name = |p: &Path| format!("policy/{}", p.file_name().unwrap_or_default().to_string_lossy());
+    let name = |p: &Path| {
+        format!(
+            "policy/{}",
+            p.file_name().unwrap_or_default().to_string_lossy()
+        )
+    };
     files.iter().map(|p| read(p, name(p))).collect()
 }
 
 /// What is wrong with rules, as people read it.
 pub fn bad(problems: &[Problem]) -> Error {
     let found: Vec<String> = problems.iter().take(20).map(ToString::to_string).collect();
-    let mut err = Error::new(codes::POLICY_BAD, format!("the rules are wrong in {}", plural(problems.len() as u64, "place")))
-        .found(found.join("\n"));
+    let mut err = Error::new(
+        codes::POLICY_BAD,
+        format!(
+            "the rules are wrong in {}",
+            plural(problems.len() as u64, "place")
+        ),
+    )
+    .found(found.join("\n"));
     if let Some(first) = problems.first() {
         err = err.next(format!("mend {}:{}", first.file, first.line));
     }
@@ -82,7 +96,8 @@ pub fn view(paths: &Paths, profile: Option<&str>) -> Result<PolicyView, Error> {
         None => config::load(&paths.config_file())?.get("policy.profile"),
     };
     let profile: Profile = name.parse().map_err(|err: atoll_policy::UnknownProfile| {
-        Error::new(codes::NO_SUCH, format!("{name}: {err}")).next("atoll policy show --profile careful")
+        Error::new(codes::NO_SUCH, format!("{name}: {err}"))
+            .next("atoll policy show --profile careful")
     })?;
     let engine = Engine::new(&sources(paths)?).map_err(|problems| bad(&problems))?;
     Ok(PolicyView {
@@ -96,7 +111,10 @@ pub fn view(paths: &Paths, profile: Option<&str>) -> Result<PolicyView, Error> {
 pub fn check(app: &App, files: &[PathBuf]) -> Result<u8, Error> {
     let sources = match files {
         [] => sources(&app.paths)?,
-        files => files.iter().map(|p| read(p, p.display().to_string())).collect::<Result<_, _>>()?,
+        files => files
+            .iter()
+            .map(|p| read(p, p.display().to_string()))
+            .collect::<Result<_, _>>()?,
     };
     match Engine::new(&sources) {
         Err(problems) if app.json => {
@@ -105,11 +123,19 @@ pub fn check(app: &App, files: &[PathBuf]) -> Result<u8, Error> {
         }
         Err(problems) => Err(bad(&problems)),
         Ok(engine) => {
-            let own = engine.rules(Profile::Careful).iter().filter(|r| sources.iter().any(|s| s.name == r.file)).count();
-            let data = serde_json::json!({ "files": sources.len(), "rules": own, "hash": engine.hash() });
+            let own = engine
+                .rules(Profile::Careful)
+                .iter()
+                .filter(|r| sources.iter().any(|s| s.name == r.file))
+                .count();
+            let data =
+                serde_json::json!({ "files": sources.len(), "rules": own, "hash": engine.hash() });
             app.show("policy_check", &data, |_| {
                 let files = plural(sources.len() as u64, "file");
-                format!("{files} with {} of yours beside the profiles: nothing is wrong.\n", plural(own as u64, "rule"))
+                format!(
+                    "{files} with {} of yours beside the profiles: nothing is wrong.\n",
+                    plural(own as u64, "rule")
+                )
             })
         }
     }

@@ -26,7 +26,9 @@ fn unreadable(path: &Path, why: impl std::fmt::Display) -> Error {
 fn kept(path: &Path) -> Result<Checkpoint, Error> {
     let mut text = String::new();
     let file = File::open(path).map_err(|err| unreadable(path, err))?;
-    file.take(NOTE_BYTES_MAX).read_to_string(&mut text).map_err(|err| unreadable(path, err))?;
+    file.take(NOTE_BYTES_MAX)
+        .read_to_string(&mut text)
+        .map_err(|err| unreadable(path, err))?;
     // Its signature is checked with the log's own keys, which verifying proves.
     Checkpoint::open_unsigned(text.trim_start()).map_err(|err| unreadable(path, err))
 }
@@ -63,7 +65,9 @@ pub fn file(app: &App, path: &Path, checkpoint: Option<&Path>) -> Result<u8, Err
             bad: None,
             promise: PROMISE,
         },
-        Ok(Proven::Part { events, contents, .. }) => Found {
+        Ok(Proven::Part {
+            events, contents, ..
+        }) => Found {
             intact: true,
             kind: "a part of a log, each event proven to be in it",
             events,
@@ -89,12 +93,18 @@ pub fn file(app: &App, path: &Path, checkpoint: Option<&Path>) -> Result<u8, Err
 }
 
 /// Every line; the inner error is the first bad one.
-fn read(reader: &mut Reader, mut lines: impl BufRead, path: &Path) -> Result<Result<(), Bad>, Error> {
+fn read(
+    reader: &mut Reader,
+    mut lines: impl BufRead,
+    path: &Path,
+) -> Result<Result<(), Bad>, Error> {
     let mut line = Vec::new();
     loop {
         line.clear();
         let mut bounded = (&mut lines).take(LINE_BYTES_MAX as u64 + 2);
-        let read = bounded.read_until(b'\n', &mut line).map_err(|err| unreadable(path, err))?;
+        let read = bounded
+            .read_until(b'\n', &mut line)
+            .map_err(|err| unreadable(path, err))?;
         if read == 0 {
             return Ok(Ok(()));
         }
@@ -110,14 +120,21 @@ fn read(reader: &mut Reader, mut lines: impl BufRead, path: &Path) -> Result<Res
 fn page(style: &Style, found: &Found) -> String {
     let mut page = Page::new(style, 2, 13);
     match &found.bad {
-        None => page.line(style.green(&format!("Intact: {}, {}.", found.kind, plural(found.events, "event")))),
+        None => page.line(style.green(&format!(
+            "Intact: {}, {}.",
+            found.kind,
+            plural(found.events, "event")
+        ))),
         Some((line, seq, why)) => {
             let head = format!("NOT intact: first at line {line} (event {seq}).");
             page.line(style.red(&head)).row("why", why)
         }
     };
     if found.intact {
-        page.row("checkpoints", format!("{} hold, {} of yours fit", found.checkpoints, found.kept));
+        page.row(
+            "checkpoints",
+            format!("{} hold, {} of yours fit", found.checkpoints, found.kept),
+        );
         page.row("contents", format!("{} hold", found.contents));
     }
     page.row("promise", found.promise);
@@ -136,7 +153,11 @@ pub fn own(app: &App, checkpoint: Option<&Path>) -> Result<Verification, Error> 
             _ => codes::STORE_UNUSABLE,
         };
         let err = Error::new(code, err.to_string()).found(data.display().to_string());
-        if code == codes::NO_SUCH { err.next("atoll up begins one") } else { err.next("atoll doctor") }
+        if code == codes::NO_SUCH {
+            err.next("atoll up begins one")
+        } else {
+            err.next("atoll doctor")
+        }
     };
     let keeps: Vec<Checkpoint> = checkpoint.map(kept).transpose()?.into_iter().collect();
     let reader = atoll_store::Reader::open(data).map_err(failed)?;

@@ -13,7 +13,10 @@ const TAIL_LINES: usize = 4;
 
 /// Whether the question hides something: it must be opened before it can be answered.
 pub fn gate_long(gate: &GateView) -> bool {
-    Shown::text(&gate.question.detail).excerpt(HEAD_LINES, TAIL_LINES).hidden_lines > 0
+    Shown::text(&gate.question.detail)
+        .excerpt(HEAD_LINES, TAIL_LINES)
+        .hidden_lines
+        > 0
 }
 
 fn expires(gate: &GateView, now: Ms) -> String {
@@ -27,16 +30,30 @@ fn expires(gate: &GateView, now: Ms) -> String {
 pub fn gate(style: &Style, gate: &GateView, now: Ms, opened: bool) -> String {
     let q = &gate.question;
     let mut page = Page::new(style, 2, LABEL);
-    let from = gate.session_ordinal.as_deref().map(|s| format!("session {s}"));
+    let from = gate
+        .session_ordinal
+        .as_deref()
+        .map(|s| format!("session {s}"));
     let from = [from.unwrap_or_default(), q.turn.clone()];
-    let from: Vec<&str> = from.iter().map(String::as_str).filter(|s| !s.is_empty()).collect();
+    let from: Vec<&str> = from
+        .iter()
+        .map(String::as_str)
+        .filter(|s| !s.is_empty())
+        .collect();
     let head = match gate.answer {
         None => format!("GATE {} needs you", gate.ordinal),
-        Some(answer) => format!("GATE {} was answered: {}", gate.ordinal, answer_words(answer)),
+        Some(answer) => format!(
+            "GATE {} was answered: {}",
+            gate.ordinal,
+            answer_words(answer)
+        ),
     };
     page.line(style.bold(&style.edges(&head, Shown::line(&from.join(", ")).as_str())));
-    page.row("what", &q.what).row("where", &q.place).row("why", why(gate));
-    page.row("spent", &q.spent).row("labels", q.labels.join(", "));
+    page.row("what", &q.what)
+        .row("where", &q.place)
+        .row("why", why(gate));
+    page.row("spent", &q.spent)
+        .row("labels", q.labels.join(", "));
     if let Some(widening) = &q.widening {
         page.row("[s]", format!("would allow, in this session: {widening}"));
     }
@@ -68,7 +85,13 @@ fn detail(page: &mut Page, detail: &str, opened: bool) {
     let cut = shown.excerpt(HEAD_LINES, TAIL_LINES);
     page.row("detail", cut.head.as_str());
     if cut.hidden_lines > 0 {
-        page.row("", format!("… {} lines are hidden: open it with [d] before you answer …", cut.hidden_lines));
+        page.row(
+            "",
+            format!(
+                "… {} lines are hidden: open it with [d] before you answer …",
+                cut.hidden_lines
+            ),
+        );
         page.row("", cut.tail.as_str());
     }
 }
@@ -80,7 +103,9 @@ pub fn keys(style: &Style, gate: &GateView) -> String {
         None => "",
     };
     let yes = style.bold("[y]");
-    format!("  {yes} once  {session}[n] no, with a reason\n  [d] detail  [l] later, leave it open\n")
+    format!(
+        "  {yes} once  {session}[n] no, with a reason\n  [d] detail  [l] later, leave it open\n"
+    )
 }
 
 fn answer_words(answer: GateAnswerKind) -> &'static str {
@@ -106,7 +131,12 @@ pub fn gates(style: &Style, gates: &[GateView], now: Ms) -> String {
                 Some(answer) => answer_words(answer).into(),
             };
             let session = g.session_ordinal.clone().unwrap_or_default();
-            vec![g.ordinal.clone(), session, state, Shown::line(&g.question.what).to_string()]
+            vec![
+                g.ordinal.clone(),
+                session,
+                state,
+                Shown::line(&g.question.what).to_string(),
+            ]
         })
         .collect();
     table(style, &rows)

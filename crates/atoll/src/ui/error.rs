@@ -35,10 +35,13 @@ mod tests {
 
     #[test]
     fn an_error_says_what_to_do_and_shows_no_raw_control() {
-        let err = Error::new(codes::SANDBOX_WEAK, "the sandbox here is weaker\u{1b}[2J than your policy accepts")
-            .found("this system forbids user namespaces to ordinary users (AppArmor)")
-            .next("sudo atoll doctor --fix sandbox")
-            .next("atoll config set sandbox.floor landlock");
+        let err = Error::new(
+            codes::SANDBOX_WEAK,
+            "the sandbox here is weaker\u{1b}[2J than your policy accepts",
+        )
+        .found("this system forbids user namespaces to ordinary users (AppArmor)")
+        .next("sudo atoll doctor --fix sandbox")
+        .next("atoll config set sandbox.floor landlock");
         assert_eq!(
             error(&Style::PLAIN, &err),
             "error ATL-0412: the sandbox here is weaker\\e[2J than your policy accepts\n\

@@ -14,7 +14,13 @@ pub fn events(style: &Style, events: &[EventView], full: bool) -> String {
         let actor = format!("{:?} {}", e.actor.kind, e.actor.id).to_lowercase();
         let words = view.words.iter().find(|(name, _)| !name.contains("config"));
         let first = words.map_or("", |(_, text)| text.lines().next().unwrap_or_default());
-        let line = format!("{:>6}  {}  {:<16} {:<12} {first}", e.seq, utc(e.ts), e.kind, actor);
+        let line = format!(
+            "{:>6}  {}  {:<16} {:<12} {first}",
+            e.seq,
+            utc(e.ts),
+            e.kind,
+            actor
+        );
         out.push_str(Shown::line(&line).cut(style.columns).as_str().trim_end());
         out.push('\n');
         if full {
@@ -52,7 +58,10 @@ fn body(style: &Style, view: &EventView) -> String {
 pub fn verification(style: &Style, v: &Verification) -> String {
     let mut page = Page::new(style, 2, 13);
     match &v.bad {
-        None => page.line(style.green(&format!("The log is intact: {}.", plural(v.events, "event")))),
+        None => page.line(style.green(&format!(
+            "The log is intact: {}.",
+            plural(v.events, "event")
+        ))),
         Some((seq, why)) => {
             let head = format!("The log is NOT intact: first at event {seq}.");
             page.line(style.red(&head)).row("why", why)
@@ -60,11 +69,17 @@ pub fn verification(style: &Style, v: &Verification) -> String {
     };
     page.row("head", v.head.to_string());
     page.row("checkpoints", format!("{} hold", count(v.checkpoints)));
-    let erased = if v.erased > 0 { format!(", {} erased", count(v.erased)) } else { String::new() };
+    let erased = if v.erased > 0 {
+        format!(", {} erased", count(v.erased))
+    } else {
+        String::new()
+    };
     page.row("contents", format!("{} hold{erased}", count(v.contents)));
     page.row("promise", &v.promise);
     if let Some(note) = &v.note {
-        page.line("").line("The newest checkpoint; keep it elsewhere to see a later rewriting:").line("");
+        page.line("")
+            .line("The newest checkpoint; keep it elsewhere to see a later rewriting:")
+            .line("");
         page.line(Shown::text(note).as_str());
     }
     page.end()

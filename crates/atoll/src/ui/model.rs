@@ -9,7 +9,8 @@ use crate::ui::{Page, Style, table};
 /// A list of models.
 pub fn models(style: &Style, models: &[ModelView]) -> String {
     if models.is_empty() {
-        return "No model is configured. One that answers here:\n  atoll model use ollama/MODEL\n".into();
+        return "No model is configured. One that answers here:\n  atoll model use ollama/MODEL\n"
+            .into();
     }
     let rows: Vec<Vec<String>> = models
         .iter()
@@ -33,8 +34,30 @@ pub fn tested(style: &Style, t: &ModelTest) -> String {
     let head = format!("{} answers.", Shown::line(&t.name));
     page.line(style.bold(&head));
     page.row("said", t.words.trim());
-    page.row("tools", if t.tool_call { "it called the tool it was asked to call" } else { "it did NOT call the tool: `atoll code` needs that" });
-    page.row("time", format!("first words after {}, done after {}", span(t.first_ms), span(t.total_ms)));
-    page.row("tokens", format!("{} in, {} out, {}", count(t.tokens.0), count(t.tokens.1), dollars(t.micros)));
+    page.row(
+        "tools",
+        if t.tool_call {
+            "it called the tool it was asked to call"
+        } else {
+            "it did NOT call the tool: `atoll code` needs that"
+        },
+    );
+    page.row(
+        "time",
+        format!(
+            "first words after {}, done after {}",
+            span(t.first_ms),
+            span(t.total_ms)
+        ),
+    );
+    page.row(
+        "tokens",
+        format!(
+            "{} in, {} out, {}",
+            count(t.tokens.0),
+            count(t.tokens.1),
+            dollars(t.micros)
+        ),
+    );
     page.end()
 }

@@ -15,14 +15,23 @@ pub struct Page {
 impl Page {
     /// With labels of `label` columns, indented by `indent`.
     pub fn new(style: &Style, indent: usize, label: usize) -> Page {
-        Page { style: *style, label, indent, text: String::new() }
+        Page {
+            style: *style,
+            label,
+            indent,
+            text: String::new(),
+        }
     }
     /// A row, unless `text` is empty. `text` may come from outside.
     pub fn row(&mut self, label: &str, text: impl AsRef<str>) -> &mut Page {
         let text = text.as_ref();
         if !text.is_empty() {
             let shown = Shown::text(text);
-            self.text.push_str(&self.style.row(self.indent, label, self.label, shown.as_str()));
+            self.text.push_str(
+                &self
+                    .style
+                    .row(self.indent, label, self.label, shown.as_str()),
+            );
         }
         self
     }

@@ -36,10 +36,16 @@ fn edits_tests(record: &PatchRecord) -> bool {
 fn class(patch: &PatchDetail, page: &mut Page) {
     let files = patch.record.iter().flat_map(|r| &r.change.files);
     for file in files.filter(|f| f.class != PatchClass::Ordinary) {
-        let why = file.why.as_deref().unwrap_or("something outside the box runs it");
+        let why = file
+            .why
+            .as_deref()
+            .unwrap_or("something outside the box runs it");
         let (label, more) = match file.class {
             PatchClass::Refused => ("REFUSED", "it is never let out"),
-            _ => ("OUTSIDE", "look at it, then accept with --confirm-runs-outside"),
+            _ => (
+                "OUTSIDE",
+                "look at it, then accept with --confirm-runs-outside",
+            ),
         };
         page.row(label, format!("{}: {why}; {more}", file.path));
     }
@@ -64,7 +70,13 @@ fn facts(style: &Style, patch: &PatchDetail) -> String {
     } else {
         page.row("record", "erased");
     }
-    page.row("proof", format!("events {}-{} of {}", patch.events.0, patch.events.1, patch.view.session_ordinal));
+    page.row(
+        "proof",
+        format!(
+            "events {}-{} of {}",
+            patch.events.0, patch.events.1, patch.view.session_ordinal
+        ),
+    );
     class(patch, &mut page);
     page.end()
 }
@@ -90,8 +102,14 @@ pub fn patch(style: &Style, patch: &PatchDetail) -> String {
     let mut out = format!("{}\n{}", style.bold(&head), facts(style, patch));
     let mut page = Page::new(style, 2, LABEL);
     page.row("for", &patch.root);
-    page.row("files", format!("{}, +{} -{}", plural(v.files, "file"), v.added, v.removed));
-    page.row("why", patch.record.as_ref().map_or("", |r| r.summary.trim()));
+    page.row(
+        "files",
+        format!("{}, +{} -{}", plural(v.files, "file"), v.added, v.removed),
+    );
+    page.row(
+        "why",
+        patch.record.as_ref().map_or("", |r| r.summary.trim()),
+    );
     out.push_str(&page.end());
     out.push('\n');
     out.push_str(&diff(style, &patch.diff));
@@ -111,7 +129,11 @@ pub fn accepted(style: &Style, patch: &PatchDetail, branch: Option<&str>) -> Str
             ));
         }
         None => {
-            page.line(format!("Patch {} accepted into {}, unstaged.", v.ordinal, Shown::line(&patch.root)));
+            page.line(format!(
+                "Patch {} accepted into {}, unstaged.",
+                v.ordinal,
+                Shown::line(&patch.root)
+            ));
         }
     }
     for file in patch.record.iter().flat_map(|r| &r.change.files) {
@@ -119,7 +141,8 @@ pub fn accepted(style: &Style, patch: &PatchDetail, branch: Option<&str>) -> Str
         page.line(style.edges(&format!("  {}", Shown::line(&file.path)), &figures));
     }
     if branch.is_none() {
-        page.line("").row("Undo", format!("atoll patch undo {}", v.ordinal));
+        page.line("")
+            .row("Undo", format!("atoll patch undo {}", v.ordinal));
     }
     page.end()
 }

@@ -38,7 +38,11 @@ fn labels(labels: Labels) -> String {
         (labels.private, "private"),
         (labels.secret, "secret"),
     ];
-    let on: Vec<&str> = names.iter().filter(|(on, _)| *on).map(|(_, n)| *n).collect();
+    let on: Vec<&str> = names
+        .iter()
+        .filter(|(on, _)| *on)
+        .map(|(_, n)| *n)
+        .collect();
     on.join(", ")
 }
 
@@ -67,18 +71,38 @@ pub fn sessions(style: &Style, sessions: &[SessionView], now: Ms) -> String {
 pub fn session(style: &Style, detail: &SessionDetail, now: Ms) -> String {
     let v = &detail.view;
     let mut page = Page::new(style, 2, 8);
-    let head = format!("Session {} {}: {}", v.ordinal, state(v), Shown::line(&v.prompt));
+    let head = format!(
+        "Session {} {}: {}",
+        v.ordinal,
+        state(v),
+        Shown::line(&v.prompt)
+    );
     page.line(style.bold(Shown::line(&head).cut(style.columns).as_str()));
     page.row("in", &v.root).row("model", &v.model);
     page.row("spent", cost(&v.spent));
-    page.row("taken", format!("{}, {}", plural(v.turns, "turn"), plural(v.steps, "step")));
-    page.row("since", format!("{} ({} ago)", utc(v.opened), span(now.since(v.opened))));
+    page.row(
+        "taken",
+        format!("{}, {}", plural(v.turns, "turn"), plural(v.steps, "step")),
+    );
+    page.row(
+        "since",
+        format!("{} ({} ago)", utc(v.opened), span(now.since(v.opened))),
+    );
     page.row("labels", labels(v.labels));
     for gate in &detail.gates {
-        page.row("gate", format!("{} {}: atoll gate answer {}", gate.ordinal, gate.question.what, gate.ordinal));
+        page.row(
+            "gate",
+            format!(
+                "{} {}: atoll gate answer {}",
+                gate.ordinal, gate.question.what, gate.ordinal
+            ),
+        );
     }
     for patch in &detail.patches {
-        page.row("patch", format!("{} {}: {}", patch.ordinal, patch.state, patch.title));
+        page.row(
+            "patch",
+            format!("{} {}: {}", patch.ordinal, patch.state, patch.title),
+        );
     }
     page.line("");
     for step in &detail.steps_taken {
@@ -86,11 +110,17 @@ pub fn session(style: &Style, detail: &SessionDetail, now: Ms) -> String {
             Some(false) => "failed",
             _ => "",
         };
-        let left = format!("{:>6}  {:<9} {}", step.seq, step.what, Shown::line(&step.line));
+        let left = format!(
+            "{:>6}  {:<9} {}",
+            step.seq,
+            step.what,
+            Shown::line(&step.line)
+        );
         page.line(style.edges(&left, mark).trim_end());
     }
     if matches!(v.state, SessionState::Parked) {
-        page.line("").row("next", format!("atoll session resume {}", v.ordinal));
+        page.line("")
+            .row("next", format!("atoll session resume {}", v.ordinal));
     }
     page.end()
 }
@@ -108,6 +138,12 @@ pub fn no_patch(style: &Style, ordinal: &str, end: SessionEnd, words: &str) -> S
         SessionEnd::Unreachable => "atoll model test".into(),
         _ => format!("atoll session resume {ordinal} \"try another way: …\""),
     };
-    let head = style.bold(if end == SessionEnd::Cancelled { "Stopped." } else { "No patch." });
-    format!("\n{head} {said}\nYour files are unchanged.\n\nNext  {next}\n      atoll session show {ordinal}\n")
+    let head = style.bold(if end == SessionEnd::Cancelled {
+        "Stopped."
+    } else {
+        "No patch."
+    });
+    format!(
+        "\n{head} {said}\nYour files are unchanged.\n\nNext  {next}\n      atoll session show {ordinal}\n"
+    )
 }

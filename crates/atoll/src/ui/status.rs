@@ -17,24 +17,44 @@ pub fn status(style: &Style, s: &Status, now: Ms) -> String {
         let prompt = Shown::line(&run.prompt).cut(40);
         let figures = format!("step {}, {}", run.steps, span(now.since(run.opened)));
         let left = format!("{} {prompt:?}", run.ordinal);
-        page.line(format!("{head:<LABEL$}{}", inner(style).edges(&left, &figures)));
+        page.line(format!(
+            "{head:<LABEL$}{}",
+            inner(style).edges(&left, &figures)
+        ));
     }
     if s.running.is_empty() {
         page.row("running", "nothing");
     }
-    page.row("model", s.model.as_ref().map_or("none: atoll model use NAME".into(), model));
+    page.row(
+        "model",
+        s.model
+            .as_ref()
+            .map_or("none: atoll model use NAME".into(), model),
+    );
     page.row("policy", &s.policy);
     page.row("sandbox", &s.sandbox);
-    let limit = s.day_micros_max.map_or(String::new(), |max| format!(" of {}", dollars(max)));
+    let limit = s
+        .day_micros_max
+        .map_or(String::new(), |max| format!(" of {}", dollars(max)));
     page.row("today", format!("{}{limit}", dollars(s.today.micros)));
     let checkpoint = match s.checkpoint {
         Some(ago_s) => format!("checkpoint {} ago, kept only here", span(ago_s * 1000)),
         None => "no checkpoint yet".into(),
     };
-    let full = if s.full { "; FULL: new actions are refused until the disk has room" } else { "" };
-    page.row("log", format!("{} events; {checkpoint}{full}", count(s.events)));
+    let full = if s.full {
+        "; FULL: new actions are refused until the disk has room"
+    } else {
+        ""
+    };
+    page.row(
+        "log",
+        format!("{} events; {checkpoint}{full}", count(s.events)),
+    );
     let up = span(s.up_s * 1000);
-    page.row("node", format!("up {up}, {}, {}", bytes(s.rss_bytes), s.socket));
+    page.row(
+        "node",
+        format!("up {up}, {}, {}", bytes(s.rss_bytes), s.socket),
+    );
     page.end()
 }
 
@@ -54,7 +74,10 @@ fn needs_you(style: &Style, s: &Status, page: &mut Page) {
     let mut rows: Vec<(String, String)> = Vec::new();
     for g in &s.needs_you.gates {
         let what = Shown::line(&g.question.what).cut(36);
-        rows.push((format!("{:<3} {what}", g.ordinal), format!("atoll gate answer {}", g.ordinal)));
+        rows.push((
+            format!("{:<3} {what}", g.ordinal),
+            format!("atoll gate answer {}", g.ordinal),
+        ));
     }
     for p in &s.needs_you.patches {
         let tests = match p.tests_ok {
@@ -63,10 +86,21 @@ fn needs_you(style: &Style, s: &Status, page: &mut Page) {
             None => "no tests",
         };
         let title = Shown::line(&p.title).cut(26);
-        rows.push((format!("{:<3} {title}, {tests}", p.ordinal), format!("atoll patch show {}", p.ordinal)));
+        rows.push((
+            format!("{:<3} {title}, {tests}", p.ordinal),
+            format!("atoll patch show {}", p.ordinal),
+        ));
     }
     for (i, (left, right)) in rows.iter().enumerate() {
-        let head = if i == 0 { format!("{:<LABEL$}", "needs you") } else { " ".repeat(LABEL) };
-        page.line(format!("{}{}", style.yellow(&head), inner(style).edges(left, right)));
+        let head = if i == 0 {
+            format!("{:<LABEL$}", "needs you")
+        } else {
+            " ".repeat(LABEL)
+        };
+        page.line(format!(
+            "{}{}",
+            style.yellow(&head),
+            inner(style).edges(left, right)
+        ));
     }
 }

@@ -98,7 +98,12 @@ pub fn wrap(text: &str, room: usize) -> Vec<String> {
 /// Columns side by side, each as wide as its widest cell; the last one is cut to fit.
 pub fn table(style: &Style, rows: &[Vec<String>]) -> String {
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|r| r.get(column)).map(|c| c.width()).max();
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|r| r.get(column))
+            .map(|c| c.width())
+            .max()
+    };
     let widths: Vec<usize> = (0..count).map(|c| width(c).unwrap_or(0)).collect();
     let mut out = String::new();
     for row in rows {
@@ -124,8 +129,16 @@ mod tests {
 
     #[test]
     fn long_text_is_wrapped_beside_its_label() {
-        let style = Style { columns: 40, ..Style::PLAIN };
-        let row = style.row(2, "found", 9, "this system forbids user namespaces to users");
+        let style = Style {
+            columns: 40,
+            ..Style::PLAIN
+        };
+        let row = style.row(
+            2,
+            "found",
+            9,
+            "this system forbids user namespaces to users",
+        );
         assert_eq!(
             row,
             "  found    this system forbids user\n           namespaces to users\n"
@@ -134,17 +147,39 @@ mod tests {
 
     #[test]
     fn edges_keep_the_right_and_cut_the_left() {
-        let style = Style { columns: 20, ..Style::PLAIN };
-        assert_eq!(style.edges("a/very/long/path/name.rs", "+2 -1"), "a/very/long/…  +2 -1");
+        let style = Style {
+            columns: 20,
+            ..Style::PLAIN
+        };
+        assert_eq!(
+            style.edges("a/very/long/path/name.rs", "+2 -1"),
+            "a/very/long/…  +2 -1"
+        );
         assert_eq!(style.edges("a", "+2 -1"), "a              +2 -1");
     }
 
     #[test]
     fn a_table_lines_up_and_colour_can_be_off() {
-        let rows = [vec!["p7".into(), "fix".into()], vec!["p10".into(), "x".repeat(100)]];
-        let text = table(&Style { columns: 12, ..Style::PLAIN }, &rows);
+        let rows = [
+            vec!["p7".into(), "fix".into()],
+            vec!["p10".into(), "x".repeat(100)],
+        ];
+        let text = table(
+            &Style {
+                columns: 12,
+                ..Style::PLAIN
+            },
+            &rows,
+        );
         assert_eq!(text, "p7   fix\np10  xxxxxxx…\n");
         assert_eq!(Style::PLAIN.red("x"), "x");
-        assert_eq!(Style { color: true, ..Style::PLAIN }.red("x"), "\x1b[31mx\x1b[0m");
+        assert_eq!(
+            Style {
+                color: true,
+                ..Style::PLAIN
+            }
+            .red("x"),
+            "\x1b[31mx\x1b[0m"
+        );
     }
 }

@@ -27,7 +27,9 @@ pub fn evidence(e: &TestEvidence) -> String {
         (Some(failed), Some(passed)) => format!("{failed} failed, {passed} passed"),
         (Some(failed), None) => format!("{failed} failed"),
         _ if e.ok => "passed".into(),
-        _ => e.exit_code.map_or("failed".into(), |code| format!("failed with exit code {code}")),
+        _ => e.exit_code.map_or("failed".into(), |code| {
+            format!("failed with exit code {code}")
+        }),
     };
     format!("{}: {figures}", Shown::line(&e.cmd.join(" ")))
 }
@@ -43,7 +45,13 @@ fn word(tool: &str) -> &str {
 impl Turn {
     /// At its beginning.
     pub fn new(style: Style) -> Turn {
-        Turn { style, tool: None, steps: (0, 0), doing: "starting".into(), streamed_bytes: 0 }
+        Turn {
+            style,
+            tool: None,
+            steps: (0, 0),
+            doing: "starting".into(),
+            streamed_bytes: 0,
+        }
     }
 
     /// What goes on, in one line without its time: for a line that is written over, and for heartbeats.
@@ -73,7 +81,11 @@ impl Turn {
         }
         if lines.len() > WORDS_LINES_MAX {
             let more = plural((lines.len() - WORDS_LINES_MAX) as u64, "more line");
-            out.push_str(&format!("{:LABEL$}{}\n", "", self.style.dim(&format!("… {more} …"))));
+            out.push_str(&format!(
+                "{:LABEL$}{}\n",
+                "",
+                self.style.dim(&format!("… {more} …"))
+            ));
         }
         out
     }
@@ -81,11 +93,19 @@ impl Turn {
     /// The lines of an update; empty if it changes only [`Turn::now`].
     pub fn update(&mut self, update: &Update) -> String {
         match &update.progress {
-            Progress::Opened { ordinal, model, steps_max } => {
+            Progress::Opened {
+                ordinal,
+                model,
+                steps_max,
+            } => {
                 self.steps.1 = *steps_max;
                 self.line("session", &format!("{ordinal}, {}", Shown::line(model)), "")
             }
-            Progress::Snapped { files, masked, skipped } => self.snapped(*files, *masked, *skipped),
+            Progress::Snapped {
+                files,
+                masked,
+                skipped,
+            } => self.snapped(*files, *masked, *skipped),
             Progress::Prompt { text, steer: true } => self.prose("you", text),
             Progress::Asking { .. } => {
                 self.steps.0 += 1;
@@ -99,12 +119,28 @@ impl Turn {
                 String::new()
             }
             Progress::Retrying { wait_ms, reason } => {
-                self.doing = format!("waiting {} for the provider: {}", span(*wait_ms), Shown::line(reason));
-                self.line("model", &format!("{}; tried again after {}", Shown::line(reason), span(*wait_ms)), "")
+                self.doing = format!(
+                    "waiting {} for the provider: {}",
+                    span(*wait_ms),
+                    Shown::line(reason)
+                );
+                self.line(
+                    "model",
+                    &format!(
+                        "{}; tried again after {}",
+                        Shown::line(reason),
+                        span(*wait_ms)
+                    ),
+                    "",
+                )
             }
             Progress::Replied { text, .. } => {
                 self.doing = "working".into();
-                if text.trim().is_empty() { String::new() } else { self.prose("agent", text) }
+                if text.trim().is_empty() {
+                    String::new()
+                } else {
+                    self.prose("agent", text)
+                }
             }
             Progress::ReplyFailed { reason, words, .. } => {
                 let text = format!("{}: {}", Shown::line(reason), Shown::line(words));
@@ -116,12 +152,24 @@ impl Turn {
                 self.tool = Some((tool.clone(), what));
                 String::new()
             }
-            Progress::ToolDone { tool, ok, line, added, removed, .. } => {
-                self.tool_done(tool, *ok, line, (*added, *removed))
-            }
-            Progress::Tested { evidence: e, baseline } => {
+            Progress::ToolDone {
+                tool,
+                ok,
+                line,
+                added,
+                removed,
+                ..
+            } => self.tool_done(tool, *ok, line, (*added, *removed)),
+            Progress::Tested {
+                evidence: e,
+                baseline,
+            } => {
                 self.tool = None;
-                let when = if *baseline { " (before any change)" } else { "" };
+                let when = if *baseline {
+                    " (before any change)"
+                } else {
+                    ""
+                };
                 let text = format!("{}{when}", evidence(e));
                 let mark = if e.ok { "" } else { "failed" };
                 self.line("test", &text, if *baseline { "" } else { mark })
@@ -142,7 +190,13 @@ impl Turn {
         self.line("copy", &text, "")
     }
 
-    fn tool_done(&mut self, tool: &str, ok: bool, line: &str, (added, removed): (u64, u64)) -> String {
+    fn tool_done(
+        &mut self,
+        tool: &str,
+        ok: bool,
+        line: &str,
+        (added, removed): (u64, u64),
+    ) -> String {
         let what = match self.tool.take() {
             Some((name, what)) if name == tool => what,
             _ => String::new(),
@@ -165,7 +219,15 @@ impl Turn {
         match &update.progress {
             Progress::GateAnswered { ordinal, answer } => {
                 self.doing = "working".into();
-                self.line("gate", &format!("{} was answered: {}", Shown::line(ordinal), Shown::line(answer)), "")
+                self.line(
+                    "gate",
+                    &format!(
+                        "{} was answered: {}",
+                        Shown::line(ordinal),
+                        Shown::line(answer)
+                    ),
+                    "",
+                )
             }
             Progress::Gate { gate } => {
                 self.doing = format!("waiting for you at {}", Shown::line(&gate.ordinal));
@@ -192,7 +254,12 @@ mod tests {
     use atoll_domain::{Ms, TreeId, Usage};
 
     fn tell(turn: &mut Turn, progress: Progress) -> String {
-        turn.update(&Update { seq: Some(1), ts: Ms(1), session: None, progress })
+        turn.update(&Update {
+            seq: Some(1),
+            ts: Ms(1),
+            session: None,
+            progress,
+        })
     }
 
     fn tested(failed: u64, passed: u64) -> TestEvidence {
@@ -212,22 +279,70 @@ mod tests {
         let mut turn = Turn::new(Style::PLAIN);
         let mut out = String::new();
         for progress in [
-            Progress::Opened { ordinal: "s1".into(), model: "ollama/m".into(), steps_max: 30 },
-            Progress::Snapped { files: 12, masked: 1, skipped: 0 },
-            Progress::Tested { evidence: tested(1, 8), baseline: true },
+            Progress::Opened {
+                ordinal: "s1".into(),
+                model: "ollama/m".into(),
+                steps_max: 30,
+            },
+            Progress::Snapped {
+                files: 12,
+                masked: 1,
+                skipped: 0,
+            },
+            Progress::Tested {
+                evidence: tested(1, 8),
+                baseline: true,
+            },
             Progress::Asking { step: 2 },
-            Progress::Replied { step: 2, text: "I'll look.".into(), usage: Usage::default(), micros: 0 },
-            Progress::Tool { step: 3, tool: "read_file".into(), what: "till/total.py".into() },
-            Progress::ToolDone {
-                step: 3, tool: "read_file".into(), ok: true, line: "1 | x".into(), added: 0, removed: 0,
+            Progress::Replied {
+                step: 2,
+                text: "I'll look.".into(),
+                usage: Usage::default(),
+                micros: 0,
             },
-            Progress::Tool { step: 4, tool: "edit".into(), what: "till/total.py".into() },
-            Progress::ToolDone { step: 4, tool: "edit".into(), ok: true, line: "".into(), added: 2, removed: 1 },
-            Progress::Tool { step: 5, tool: "run".into(), what: "rm -rf /\u{1b}[2J".into() },
-            Progress::ToolDone {
-                step: 5, tool: "run".into(), ok: false, line: "denied".into(), added: 0, removed: 0,
+            Progress::Tool {
+                step: 3,
+                tool: "read_file".into(),
+                what: "till/total.py".into(),
             },
-            Progress::Tested { evidence: tested(0, 9), baseline: false },
+            Progress::ToolDone {
+                step: 3,
+                tool: "read_file".into(),
+                ok: true,
+                line: "1 | x".into(),
+                added: 0,
+                removed: 0,
+            },
+            Progress::Tool {
+                step: 4,
+                tool: "edit".into(),
+                what: "till/total.py".into(),
+            },
+            Progress::ToolDone {
+                step: 4,
+                tool: "edit".into(),
+                ok: true,
+                line: "".into(),
+                added: 2,
+                removed: 1,
+            },
+            Progress::Tool {
+                step: 5,
+                tool: "run".into(),
+                what: "rm -rf /\u{1b}[2J".into(),
+            },
+            Progress::ToolDone {
+                step: 5,
+                tool: "run".into(),
+                ok: false,
+                line: "denied".into(),
+                added: 0,
+                removed: 0,
+            },
+            Progress::Tested {
+                evidence: tested(0, 9),
+                baseline: false,
+            },
         ] {
             out.push_str(&tell(&mut turn, progress));
         }
@@ -254,6 +369,9 @@ mod tests {
         let text = format!("\u{1b}]0;owned\u{7}{}", "many words ".repeat(200));
         let out = tell(&mut turn, Progress::Note { text });
         assert!(out.chars().all(|c| !c.is_control() || c == '\n'), "{out:?}");
-        assert!(out.lines().count() == WORDS_LINES_MAX + 1 && out.contains("more lines"), "{out}");
+        assert!(
+            out.lines().count() == WORDS_LINES_MAX + 1 && out.contains("more lines"),
+            "{out}"
+        );
     }
 }

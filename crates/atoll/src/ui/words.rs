@@ -67,7 +67,12 @@ pub fn cost(cost: &Cost) -> String {
 pub fn utc(at: Ms) -> String {
     let (days, s) = (at.0 / 86_400_000, at.0 / 1000 % 86_400);
     let (y, m, d) = civil(days);
-    format!("{y:04}-{m:02}-{d:02} {:02}:{:02}:{:02}Z", s / 3600, s / 60 % 60, s % 60)
+    format!(
+        "{y:04}-{m:02}-{d:02} {:02}:{:02}:{:02}Z",
+        s / 3600,
+        s / 60 % 60,
+        s % 60
+    )
 }
 
 /// Year, month and day of a day since 1970, in the Gregorian calendar (days are counted from 1 March, so that
@@ -90,14 +95,32 @@ mod tests {
 
     #[test]
     fn amounts_and_times_read_as_people_say_them() {
-        assert_eq!([dollars(0), dollars(120), dollars(40_000)], ["$0.00", "$0.00012", "$0.04"]);
-        assert_eq!([count(4), count(1204), count(1_234_567)], ["4", "1,204", "1,234,567"]);
-        assert_eq!([plural(1, "file"), plural(0, "file")], ["1 file", "0 files"]);
         assert_eq!(
-            [span(840), span(47_000), span(125_000), span(3 * 3_600_000), span(5 * 86_400_000)],
+            [dollars(0), dollars(120), dollars(40_000)],
+            ["$0.00", "$0.00012", "$0.04"]
+        );
+        assert_eq!(
+            [count(4), count(1204), count(1_234_567)],
+            ["4", "1,204", "1,234,567"]
+        );
+        assert_eq!(
+            [plural(1, "file"), plural(0, "file")],
+            ["1 file", "0 files"]
+        );
+        assert_eq!(
+            [
+                span(840),
+                span(47_000),
+                span(125_000),
+                span(3 * 3_600_000),
+                span(5 * 86_400_000)
+            ],
             ["0.8 s", "47 s", "2 min", "3 h", "5 d"]
         );
-        assert_eq!([bytes(5), bytes(24 << 20), bytes(3 << 29)], ["5 B", "24 MB", "1.5 GB"]);
+        assert_eq!(
+            [bytes(5), bytes(24 << 20), bytes(3 << 29)],
+            ["5 B", "24 MB", "1.5 GB"]
+        );
     }
 
     #[test]

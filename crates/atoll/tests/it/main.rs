@@ -1,0 +1,15 @@
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
+//! The binary as people use it, and client and server against each other.
+
+#[path = "../../../atoll-http/tests/it/fake.rs"]
+mod fake;
+mod node;
+mod pages;
+mod roundtrip;
+mod scene;
+mod transcripts;
