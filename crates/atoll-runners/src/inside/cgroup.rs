@@ -41,7 +41,9 @@ impl Bases {
         let mut bases = Bases {
             memory: v1(&mounts, &own, "memory"),
             pids: v1(&mounts, &own, "pids"),
-            cpu: v1(&mounts, &own, "cpuacct"),
+            // Version 1 would count CPU time in a hierarchy of its own, which costs every box more than
+            // it tells: the init counts what it reaps.
+            cpu: None,
         };
         let wants = bases.memory.is_none() || bases.pids.is_none();
         if let Some((two, memory, pids)) = wants.then(|| v2(&mounts, &own)).flatten() {
@@ -52,9 +54,7 @@ impl Bases {
             if bases.pids.is_none() && pids {
                 bases.pids = there();
             }
-            if bases.cpu.is_none() {
-                bases.cpu = there();
-            }
+            bases.cpu = there();
         }
         for (_, dir) in [&bases.memory, &bases.pids, &bases.cpu]
             .into_iter()

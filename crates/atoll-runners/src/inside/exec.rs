@@ -3,7 +3,9 @@
 use std::ffi::CString;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd};
+
+use serde::{Deserialize, Serialize};
 
 use crate::inside::mounts::Owner;
 use crate::inside::ready::Shared;
@@ -12,11 +14,10 @@ use crate::inside::{fence, filter};
 use crate::wire::Plan;
 
 /// What is executed, and what keeps its limits.
-pub struct Job<'a> {
-    /// The spawner's.
-    pub shared: &'a Shared,
+#[derive(Serialize, Deserialize)]
+pub struct Job {
     /// The plan.
-    pub plan: &'a Plan,
+    pub plan: Plan,
     /// The whole environment.
     pub env: Vec<(String, String)>,
     /// Trees that may be written.
@@ -27,11 +28,12 @@ pub struct Job<'a> {
     pub memory_counted: bool,
 }
 
-/// A started child.
+/// A child that gave up all its rights ahead, and waits for the job that it will become.
 pub struct Child {
     /// Its pid, inside.
     pub pid: libc::pid_t,
     errors: OwnedFd,
+    go: OwnedFd,
 }
 
 /// Why there is no command running.
@@ -45,6 +47,37 @@ pub enum Failure {
 }
 
 impl Child {
+    /// Makes one, and waits until it is ready. `go` and `wait` are a pair that was made outside: a socket
+    /// of this network namespace would be in the job's sight.
+    pub fn make(shared: &Shared, (go, wait): (OwnedFd, OwnedFd)) -> Result<Child, Failed> {
+        let (errors, theirs) =
+            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).tried("pipe")?;
+        let pid = sys::clone(0).tried("fork")?;
+        if pid == 0 {
+            let (kind, words) = live(shared, &wait, theirs.as_fd());
+            let mut text = vec![kind];
+            text.extend_from_slice(words.as_bytes());
+            let _ = rustix::io::write(&theirs, &text);
+            sys::exit_now(if kind == b'c' { 127 } else { 125 });
+        }
+        drop((theirs, wait));
+        let child = Child { pid, errors, go };
+        match crate::wire::recv::<()>(child.go.as_fd()).tried("the job's process")? {
+            Some(_) => Ok(child),
+            None => match child.executed() {
+                Err(Failure::Sandbox(why)) => Err(Failed(why)),
+                _ => Err(Failed("the job's process ended early".into())),
+            },
+        }
+    }
+
+    /// Lets it become the job. `streams`: three descriptors, or a terminal's one.
+    pub fn go(&self, job: &Job, streams: &[OwnedFd]) -> Result<(), Failed> {
+        let fds: Vec<BorrowedFd<'_>> = streams.iter().map(AsFd::as_fd).collect();
+        let none = rustix::net::SendFlags::empty();
+        crate::wire::send(self.go.as_fd(), job, &fds, none).tried("start the job")
+    }
+
     /// Waits until the command was executed, or not.
     pub fn executed(&self) -> Result<(), Failure> {
         let mut text = Vec::new();
@@ -94,36 +127,38 @@ pub fn terminal(size: (u16, u16), owner: Owner) -> Result<(OwnedFd, OwnedFd), Fa
     Ok((master, slave))
 }
 
-/// Starts the child. `stdio`: three descriptors, unless there is a terminal.
-pub fn start(job: &Job<'_>, stdio: Vec<OwnedFd>, slave: Option<OwnedFd>) -> Result<Child, Failed> {
-    let (errors, theirs) =
-        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).tried("pipe")?;
-    let pid = sys::clone(0).tried("fork")?;
-    if pid == 0 {
-        let (kind, words) = become_command(job, &stdio, slave.as_ref(), theirs.as_fd());
-        let mut text = vec![kind];
-        text.extend_from_slice(words.as_bytes());
-        let _ = rustix::io::write(&theirs, &text);
-        sys::exit_now(if kind == b'c' { 127 } else { 125 });
+/// Gives everything up, waits, becomes the job. Returns only when it failed, with the kind of failure and
+/// its words.
+fn live(shared: &Shared, wait: &OwnedFd, errors: BorrowedFd<'_>) -> (u8, String) {
+    if let Err(failed) = give_up(shared, wait, errors) {
+        return (b's', failed.0);
     }
-    Ok(Child { pid, errors })
+    let none = rustix::net::SendFlags::empty();
+    if let Err(err) = crate::wire::send(wait.as_fd(), &(), &[], none) {
+        return (b's', err.to_string());
+    }
+    match crate::wire::recv::<Job>(wait.as_fd()) {
+        Ok(Some((job, streams))) => become_command(&job, shared, streams, errors),
+        // The init has gone, and its box with it.
+        Ok(None) => sys::exit_now(0),
+        Err(err) => (b's', err.to_string()),
+    }
 }
 
-/// Returns only when it failed, with the kind of failure and its words.
 fn become_command(
-    job: &Job<'_>,
-    stdio: &[OwnedFd],
-    slave: Option<&OwnedFd>,
+    job: &Job,
+    shared: &Shared,
+    streams: Vec<OwnedFd>,
     errors: BorrowedFd<'_>,
 ) -> (u8, String) {
-    if let Err(failed) = give_up(job, stdio, slave, errors) {
+    if let Err(failed) = take_up(job, streams, errors) {
         return (b's', failed.0);
     }
     if let Err(err) = std::env::set_current_dir(&job.plan.workdir) {
         return (b'c', format!("cannot enter {}: {err}", job.plan.workdir));
     }
-    if let Err(failed) = fence_in(job) {
-        return (b's', failed.0);
+    if let Err(err) = fence::restrict(shared.landlock_abi, &job.writable) {
+        return (b's', format!("Landlock: {err}"));
     }
     let path = match find(job) {
         Ok(path) => path,
@@ -146,9 +181,6 @@ fn become_command(
     ) else {
         return (b'c', "a zero byte in the command or its environment".into());
     };
-    if let Err(err) = seccompiler::apply_filter(&job.shared.filter) {
-        return (b's', format!("seccomp: {err}"));
-    }
     let argv_raw: Vec<_> = argv
         .iter()
         .map(|s| s.as_ptr())
@@ -168,15 +200,10 @@ fn cstrings(list: &[String]) -> Option<Vec<CString>> {
     list.iter().map(|s| CString::new(s.as_str()).ok()).collect()
 }
 
-fn give_up(
-    job: &Job<'_>,
-    stdio: &[OwnedFd],
-    slave: Option<&OwnedFd>,
-    errors: BorrowedFd<'_>,
-) -> Result<(), Failed> {
+/// All that does not depend on the job.
+fn give_up(shared: &Shared, wait: &OwnedFd, errors: BorrowedFd<'_>) -> Result<(), Failed> {
     rustix::process::setsid().tried("setsid")?;
-    streams(stdio, slave)?;
-    sys::close_all_but(&[errors.as_raw_fd()]).tried("close_range")?;
+    sys::close_all_but(&[errors.as_raw_fd(), wait.as_raw_fd()]).tried("close_range")?;
     const JOIN_SESSION_KEYRING: i32 = 1;
     // SAFETY: no name is passed: an anonymous keyring.
     sys::cvt(unsafe {
@@ -189,59 +216,77 @@ fn give_up(
     .tried("a session keyring")?;
     sys::prctl(libc::PR_SET_DUMPABLE, 1, 0).tried("dumpable")?;
     fs::write("/proc/self/oom_score_adj", "300").tried("oom_score_adj")?;
-    limits(job)?;
-    if job.shared.root {
-        drop_root(job)?;
+    open_files(shared.root).tried("limit of open files")?;
+    if shared.root {
+        drop_root(shared)?;
     } else {
-        nested_user(job)?;
+        nested_user(shared)?;
     }
     drop_capabilities()?;
-    if !job.counted {
-        // Counted per user namespace: in the job's own one, it counts this job alone.
-        let max = u64::from(job.plan.pids_max);
-        sys::rlimit(libc::RLIMIT_NPROC, max, max, false).tried("limit of processes")?;
-    }
     sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).tried("no_new_privs")?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    sys::default_signals().tried("signals")
+    sys::unblock_signals().tried("signals")?;
+    seccompiler::apply_filter(&shared.filter).tried("seccomp")
 }
 
-fn streams(stdio: &[OwnedFd], slave: Option<&OwnedFd>) -> Result<(), Failed> {
-    if let Some(slave) = slave {
+/// What the job brings.
+fn take_up(job: &Job, given: Vec<OwnedFd>, errors: BorrowedFd<'_>) -> Result<(), Failed> {
+    let terminal = job.plan.tty.is_some();
+    streams(&given, terminal)?;
+    // They are streams now, and nothing else may stay open.
+    for fd in given {
+        let _ = fd.into_raw_fd();
+    }
+    sys::close_all_but(&[errors.as_raw_fd()]).tried("close_range")?;
+    limits(job)
+}
+
+fn streams(given: &[OwnedFd], terminal: bool) -> Result<(), Failed> {
+    if given.len() != if terminal { 1 } else { 3 } {
+        return Err(Failed("the job came without its streams".into()));
+    }
+    if terminal {
         // SAFETY: takes a descriptor and a number.
-        let ret = unsafe { libc::ioctl(slave.as_raw_fd(), libc::TIOCSCTTY, 0) };
+        let ret = unsafe { libc::ioctl(given[0].as_raw_fd(), libc::TIOCSCTTY, 0) };
         sys::cvt(ret.into()).tried("controlling terminal")?;
     }
     for target in 0..3 {
-        let from = slave.map_or_else(|| stdio[target as usize].as_raw_fd(), AsRawFd::as_raw_fd);
+        let from = given[if terminal { 0 } else { target }].as_raw_fd();
         // SAFETY: all descriptors of ours are above 2, so nothing of ours is replaced.
-        sys::cvt(unsafe { libc::dup2(from, target) }.into()).tried("streams")?;
+        sys::cvt(unsafe { libc::dup2(from, target as i32) }.into()).tried("streams")?;
     }
     Ok(())
 }
 
-fn limits(job: &Job<'_>) -> Result<(), Failed> {
-    let plan = job.plan;
-    let raise = job.shared.root;
+/// Raised where this may be: root in a container may not.
+fn open_files(root: bool) -> io::Result<()> {
+    let (soft, hard) = (8192, 65_536);
+    if root && sys::rlimit(libc::RLIMIT_NOFILE, soft, hard, true).is_ok() {
+        return Ok(());
+    }
+    sys::rlimit(libc::RLIMIT_NOFILE, soft, hard, false)
+}
+
+fn limits(job: &Job) -> Result<(), Failed> {
+    let plan = &job.plan;
     let cpu_s = plan.cpu_ms.div_ceil(1000).max(1);
     let mut list = vec![
         (libc::RLIMIT_CORE, 0, 0),
         (libc::RLIMIT_CPU, cpu_s, cpu_s + 1),
         (libc::RLIMIT_FSIZE, plan.disk_bytes, plan.disk_bytes),
-        (libc::RLIMIT_NOFILE, 8192, 65_536),
         (libc::RLIMIT_MEMLOCK, 8 << 20, 8 << 20),
     ];
     if !job.memory_counted {
         // Not of addresses: some interpreters reserve far more than they use.
         list.push((libc::RLIMIT_DATA, plan.memory_bytes, plan.memory_bytes));
     }
+    if !job.counted {
+        // Counted per user namespace: in the job's own one, it counts this job alone.
+        let max = u64::from(plan.pids_max);
+        list.push((libc::RLIMIT_NPROC, max, max));
+    }
     for (which, soft, hard) in list {
-        // Root in a container may not raise its own.
-        let raised =
-            raise && which == libc::RLIMIT_NOFILE && sys::rlimit(which, soft, hard, true).is_ok();
-        if !raised {
-            sys::rlimit(which, soft, hard, false).tried("resource limits")?;
-        }
+        sys::rlimit(which, soft, hard, false).tried("resource limits")?;
     }
     Ok(())
 }
@@ -249,10 +294,8 @@ fn limits(job: &Job<'_>) -> Result<(), Failed> {
 /// The secure bits that leave root without rights, and can't be taken back.
 const SECUREBITS: u64 = 0x1 | 0x2 | 0x8 | 0x20 | 0x40 | 0x80;
 
-fn drop_root(job: &Job<'_>) -> Result<(), Failed> {
-    let (uid, gid) = (job.shared.setup.job_uid, job.shared.setup.job_gid);
-    drop_bounding()?;
-    sys::prctl(libc::PR_SET_SECUREBITS, SECUREBITS, 0).tried("secure bits")?;
+fn drop_root(shared: &Shared) -> Result<(), Failed> {
+    let (uid, gid) = (shared.setup.job_uid, shared.setup.job_gid);
     // SAFETY: raw calls, which change this single thread; no pointer is followed for a length of 0.
     unsafe {
         sys::cvt(libc::syscall(
@@ -268,13 +311,21 @@ fn drop_root(job: &Job<'_>) -> Result<(), Failed> {
 }
 
 /// A user namespace of the job's own, below the one that owns the box's mounts; the same uid in it.
-fn nested_user(job: &Job<'_>) -> Result<(), Failed> {
-    let (uid, gid) = (job.shared.setup.job_uid, job.shared.setup.job_gid);
+fn nested_user(shared: &Shared) -> Result<(), Failed> {
+    let (uid, gid) = (shared.setup.job_uid, shared.setup.job_gid);
     sys::unshare(libc::CLONE_NEWUSER).tried("a user namespace for the job")?;
     fs::write("/proc/self/setgroups", "deny").tried("setgroups")?;
     fs::write("/proc/self/uid_map", format!("{uid} {uid} 1\n")).tried("uid_map")?;
     fs::write("/proc/self/gid_map", format!("{gid} {gid} 1\n")).tried("gid_map")?;
     drop_bounding()
+}
+
+/// What no execution below this process will have again. It keeps its own rights until it drops them.
+pub fn renounce() -> Result<(), Failed> {
+    drop_bounding()?;
+    sys::prctl(libc::PR_SET_SECUREBITS, SECUREBITS, 0)
+        .tried("secure bits")
+        .map(drop)
 }
 
 fn drop_bounding() -> Result<(), Failed> {
@@ -315,12 +366,8 @@ fn drop_capabilities() -> Result<(), Failed> {
     Ok(())
 }
 
-fn fence_in(job: &Job<'_>) -> Result<(), Failed> {
-    fence::restrict(job.shared.landlock_abi, &job.writable).tried("Landlock")
-}
-
 /// Finds the command as a shell does: by PATH, unless it names a path.
-fn find(job: &Job<'_>) -> Result<String, String> {
+fn find(job: &Job) -> Result<String, String> {
     let Some(name) = job.plan.argv.first().filter(|name| !name.is_empty()) else {
         return Err("no command was given".into());
     };

@@ -93,12 +93,14 @@ const NEW_NAMESPACES: [i32; 8] = [
 /// Compiles the filter. `memfd`: whether memory files are allowed, where their memory is counted.
 pub fn compile(memfd: bool) -> Result<BpfProgram, Failed> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    for call in NEVER.iter().chain(NEVER_HERE) {
-        rules.insert(*call, Vec::new());
-    }
-    if !memfd {
-        rules.insert(libc::SYS_memfd_create, Vec::new());
-    }
+    let mut never: Vec<u32> = NEVER
+        .iter()
+        .chain(NEVER_HERE)
+        .chain((!memfd).then_some(&libc::SYS_memfd_create))
+        .map(|call| *call as u32)
+        .collect();
+    never.sort_unstable();
+    never.dedup();
     let namespaces = |call: i64| {
         let flags = NEW_NAMESPACES
             .into_iter()
@@ -115,6 +117,7 @@ pub fn compile(memfd: bool) -> Result<BpfProgram, Failed> {
     rules.insert(libc::SYS_unshare, unshare?);
     rules.insert(libc::SYS_ioctl, ioctls()?);
     rules.insert(libc::SYS_socket, sockets()?);
+    let judged: Vec<u32> = rules.keys().map(|call| *call as u32).collect();
     let arch = std::env::consts::ARCH
         .try_into()
         .tried("seccomp on this machine")?;
@@ -125,10 +128,9 @@ pub fn compile(memfd: bool) -> Result<BpfProgram, Failed> {
         arch,
     )
     .tried("seccomp rules")?;
-    let mut program: BpfProgram = filter.try_into().tried("seccomp program")?;
-    // Programs fall back to clone, whose flags can be read.
-    let mut whole = unknown(libc::SYS_clone3 as u32);
-    whole.append(&mut program);
+    let mut by_arguments: BpfProgram = filter.try_into().tried("seccomp program")?;
+    let mut whole = by_number(&never, &judged)?;
+    whole.append(&mut by_arguments);
     Ok(whole)
 }
 
@@ -174,20 +176,110 @@ fn sockets() -> Result<Vec<SeccompRule>, Failed> {
     Ok(vec![rule(&other)?, rule(&netlink)?, rule(&raw)?])
 }
 
-/// Instructions that answer ENOSYS to `call`, and on x86-64 to every call of the x32 interface, whose
-/// numbers the rules don't know. Another architecture's calls are judged (and killed) by what follows.
-fn unknown(call: u32) -> BpfProgram {
-    const LOAD_NUMBER: u16 = 0x20;
-    const JUMP_EQ: u16 = 0x15;
-    const JUMP_GE: u16 = 0x35;
-    const RETURN: u16 = 0x06;
-    const ERRNO: u32 = 0x0005_0000;
-    let op = |code, jt, jf, k| sock_filter { code, jt, jf, k };
-    // An architecture without x32 has no calls up there at all.
-    vec![
-        op(LOAD_NUMBER, 0, 0, 0),
-        op(JUMP_EQ, 1, 0, call),
-        op(JUMP_GE, 0, 1, 0x4000_0000),
-        op(RETURN, 0, 0, ERRNO | libc::ENOSYS as u32),
-    ]
+#[cfg(target_arch = "x86_64")]
+const AUDIT_ARCH: u32 = 0xc000_003e;
+#[cfg(target_arch = "aarch64")]
+const AUDIT_ARCH: u32 = 0xc000_00b7;
+
+const LOAD: u16 = 0x20;
+const JUMP: u16 = 0x05;
+const JUMP_EQ: u16 = 0x15;
+const JUMP_GT: u16 = 0x25;
+const JUMP_GE: u16 = 0x35;
+const RETURN: u16 = 0x06;
+const KILL: u32 = 0x8000_0000;
+const ALLOW: u32 = 0x7fff_0000;
+const ERRNO: u32 = 0x0005_0000;
+
+fn op(code: u16, jt: u8, jf: u8, k: u32) -> sock_filter {
+    sock_filter { code, jt, jf, k }
+}
+
+/// The part that looks at a call's number alone, as a search tree: the kernel runs the filter for every
+/// number when it is installed, so its length is paid for by every job. Another architecture's call ends
+/// the process; the x32 interface, whose numbers no rule knows, and clone3, whose flags can't be read, are
+/// unknown calls, and programs fall back; a call in `judged` goes on to the instructions that follow.
+fn by_number(never: &[u32], judged: &[u32]) -> Result<BpfProgram, Failed> {
+    let tree = tree(never)?;
+    let unknown = ERRNO | libc::ENOSYS as u32;
+    let mut program = vec![
+        op(LOAD, 0, 0, 4),
+        op(JUMP_EQ, 1, 0, AUDIT_ARCH),
+        op(RETURN, 0, 0, KILL),
+        op(LOAD, 0, 0, 0),
+        op(JUMP_GE, 1, 0, 0x4000_0000),
+        op(JUMP_EQ, 0, 1, libc::SYS_clone3 as u32),
+        op(RETURN, 0, 0, unknown),
+    ];
+    for (i, call) in judged.iter().enumerate() {
+        let past_rest = (judged.len() - i - 1) * 2 + tree.len();
+        program.push(op(JUMP_EQ, 0, 1, *call));
+        program.push(op(JUMP, 0, 0, past_rest as u32));
+    }
+    program.extend(tree);
+    Ok(program)
+}
+
+/// EPERM for a number in `never`, which is sorted; all others are allowed.
+fn tree(never: &[u32]) -> Result<BpfProgram, Failed> {
+    let Some(middle) = never.get(never.len() / 2) else {
+        return Ok(vec![op(RETURN, 0, 0, ALLOW)]);
+    };
+    let left = tree(&never[..never.len() / 2])?;
+    let right = tree(&never[never.len() / 2 + 1..])?;
+    let skip = u8::try_from(left.len()).tried("too many seccomp rules")?;
+    let mut program = vec![
+        op(JUMP_EQ, 0, 1, *middle),
+        op(RETURN, 0, 0, ERRNO | libc::EPERM as u32),
+        op(JUMP_GT, skip, 0, *middle),
+    ];
+    program.extend(left);
+    program.extend(right);
+    Ok(program)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs the number part as the kernel does; `None`: it goes on to what follows.
+    fn answer(program: &[sock_filter], arch: u32, number: u32) -> Option<u32> {
+        let (mut at, mut value) = (0usize, 0u32);
+        loop {
+            let o = program.get(at)?;
+            at += 1;
+            let skip = |yes: bool| usize::from(if yes { o.jt } else { o.jf });
+            match o.code {
+                LOAD => value = if o.k == 4 { arch } else { number },
+                JUMP => at += o.k as usize,
+                JUMP_EQ => at += skip(value == o.k),
+                JUMP_GT => at += skip(value > o.k),
+                JUMP_GE => at += skip(value >= o.k),
+                RETURN => return Some(o.k),
+                other => panic!("{other:#x}"),
+            }
+        }
+    }
+
+    #[test]
+    fn every_number_gets_its_answer() {
+        let mut never: Vec<u32> = NEVER.iter().chain(NEVER_HERE).map(|n| *n as u32).collect();
+        never.sort_unstable();
+        never.dedup();
+        let judged = [libc::SYS_ioctl as u32, libc::SYS_clone as u32];
+        let program = by_number(&never, &judged).unwrap();
+        for number in (0..1000).chain([0x3fff_ffff, 0x4000_0000, 0x4000_0027, u32::MAX]) {
+            let want = if number >= 0x4000_0000 || number == libc::SYS_clone3 as u32 {
+                Some(ERRNO | libc::ENOSYS as u32)
+            } else if judged.contains(&number) {
+                None
+            } else if never.contains(&number) {
+                Some(ERRNO | libc::EPERM as u32)
+            } else {
+                Some(ALLOW)
+            };
+            assert_eq!(answer(&program, AUDIT_ARCH, number), want, "{number}");
+            assert_eq!(answer(&program, 0x4000_0003, number), Some(KILL));
+        }
+    }
 }

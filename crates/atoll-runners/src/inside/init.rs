@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::SendFlags;
 
-use crate::inside::exec::{self, Child};
+use crate::inside::exec;
 use crate::inside::mounts::{self, Owner};
 use crate::inside::ready::{Prepared, Shared};
 use crate::inside::sys::{self, Failed, Tried};
@@ -15,6 +15,9 @@ use crate::wire::{self, End, Order, Plan, Report, Why};
 
 /// Between looks at what is counted, in milliseconds.
 const LOOK_MS: u64 = 100;
+
+/// An init's exit code when its network namespace is as it was made.
+pub const CLEAN: i32 = 10;
 
 /// Waits for a job and runs it.
 pub fn serve(shared: &Shared, prepared: Result<Prepared, Failed>, control: OwnedFd) -> ! {
@@ -51,7 +54,6 @@ fn refuse(job: BorrowedFd<'_>, why: String, changed: bool) -> ! {
 }
 
 struct Launched {
-    child: Child,
     pass: Vec<OwnedFd>,
     port: Option<u16>,
     began_us: u64,
@@ -63,7 +65,7 @@ fn launch(
     plan: &Plan,
     mut fds: Vec<OwnedFd>,
 ) -> Result<Launched, Failed> {
-    let stdio: Vec<OwnedFd> = if plan.tty.is_some() {
+    let mut stdio: Vec<OwnedFd> = if plan.tty.is_some() {
         Vec::new()
     } else if fds.len() >= 3 {
         fds.drain(..3).collect()
@@ -100,19 +102,18 @@ fn launch(
     }
     let began_us = sys::now_us();
     let job = exec::Job {
-        shared,
-        plan,
+        plan: plan.clone(),
         env,
         writable,
         counted: prepared.files.keeps_pids(),
         memory_counted: prepared.files.keeps_memory(),
     };
     let (master, slave) = terminal.unzip();
-    let child = exec::start(&job, stdio, slave)?;
+    stdio.extend(slave);
+    prepared.child.go(&job, &stdio)?;
     pass.extend(master);
     pass.extend(listener.map(|(fd, _)| fd));
     Ok(Launched {
-        child,
         pass,
         port,
         began_us,
@@ -127,13 +128,12 @@ fn run(
     control: BorrowedFd<'_>,
 ) -> ! {
     let Launched {
-        child,
         pass,
         port,
         began_us,
     } = launched;
     let mut failure = None;
-    match child.executed() {
+    match prepared.child.executed() {
         Ok(()) => {}
         Err(exec::Failure::Sandbox(why)) => refuse(job, why, false),
         Err(exec::Failure::Changed(why)) => refuse(job, why, true),
@@ -152,7 +152,7 @@ fn run(
     }
     drop(borrowed);
     drop(pass);
-    let mut watch = Watch::new(prepared, plan, child.pid, began_us);
+    let mut watch = Watch::new(prepared, plan, prepared.child.pid, began_us);
     let status = watch.until_end(job, control);
     // Nobody outlives the command: what it left behind goes now.
     sys::kill_all(libc::SIGKILL);
@@ -171,7 +171,9 @@ fn run(
     let dir = dir.and_then(Result::ok);
     let fds: Vec<BorrowedFd<'_>> = dir.iter().map(AsFd::as_fd).collect();
     let _ = wire::send(job, &Report::Ended(end), &fds, SendFlags::empty());
-    sys::exit_now(0)
+    // Told to the spawner: whether the next box may have this one's network namespace.
+    let clean = !plan.proxy && root::network_is_clean();
+    sys::exit_now(if clean { CLEAN } else { 0 })
 }
 
 /// Watches over a running job.

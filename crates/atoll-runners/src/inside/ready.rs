@@ -8,6 +8,7 @@ use std::rc::Rc;
 use seccompiler::BpfProgram;
 
 use crate::inside::cgroup::{Bases, Files, Group};
+use crate::inside::exec::Child;
 use crate::inside::sys::{self, Failed, Tried};
 use crate::inside::template::Pieces;
 use crate::inside::{init, root};
@@ -37,21 +38,29 @@ pub struct Ready {
     pub pid: libc::pid_t,
     /// Where its job is sent; its end ends the box.
     pub control: OwnedFd,
+    /// Its network namespace, for one box at a time.
+    pub network: OwnedFd,
     /// Its groups, to be removed after it.
     pub group: Option<Group>,
 }
 
-const NAMESPACES: i32 =
-    libc::CLONE_NEWPID | libc::CLONE_NEWNET | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+const NAMESPACES: i32 = libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
 
-/// Starts a box. What fails inside is told to its first job.
-pub fn make(shared: &Rc<Shared>, number: u64) -> io::Result<Ready> {
+/// Starts a box. `network`: a namespace that a box before it left as it was made. What fails inside is told
+/// to its first job.
+pub fn make(shared: &Rc<Shared>, number: u64, network: Option<OwnedFd>) -> io::Result<Ready> {
     let group = match shared.bases.group(number) {
         Ok(group) => Some(group),
         Err(err) => return Err(err),
     };
     let (ours, theirs) = crate::wire::pair()?;
-    let pid = match sys::clone(NAMESPACES) {
+    let inner = crate::wire::pair()?;
+    let fresh = if network.is_none() {
+        libc::CLONE_NEWNET
+    } else {
+        0
+    };
+    let pid = match sys::clone(NAMESPACES | fresh) {
         Ok(pid) => pid,
         Err(err) => {
             group.as_ref().map(Group::remove);
@@ -60,12 +69,17 @@ pub fn make(shared: &Rc<Shared>, number: u64) -> io::Result<Ready> {
     };
     if pid == 0 {
         drop(ours);
-        let prepared = prepare(shared, group.as_ref(), &theirs);
+        let prepared = prepare(shared, group.as_ref(), &theirs, network.as_ref(), inner);
         init::serve(shared, prepared, theirs);
     }
+    let network = match network {
+        Some(network) => network,
+        None => fs::File::open(format!("/proc/{pid}/ns/net"))?.into(),
+    };
     Ok(Ready {
         pid,
         control: ours,
+        network,
         group,
     })
 }
@@ -76,9 +90,17 @@ pub struct Prepared {
     pub files: Files,
     /// Its children's ends.
     pub events: OwnedFd,
+    /// What will be the job.
+    pub child: Child,
 }
 
-fn prepare(shared: &Shared, group: Option<&Group>, control: &OwnedFd) -> Result<Prepared, Failed> {
+fn prepare(
+    shared: &Shared,
+    group: Option<&Group>,
+    control: &OwnedFd,
+    network: Option<&OwnedFd>,
+    inner: (OwnedFd, OwnedFd),
+) -> Result<Prepared, Failed> {
     sys::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64, 0).tried("parent-death signal")?;
     let files = match group {
         Some(group) => group.enter().tried("enter the control groups")?,
@@ -90,15 +112,25 @@ fn prepare(shared: &Shared, group: Option<&Group>, control: &OwnedFd) -> Result<
         let _ = fs::write("/proc/self/oom_score_adj", "-900");
     }
     sys::unshare(libc::CLONE_NEWCGROUP).tried("a cgroup namespace")?;
+    if let Some(network) = network {
+        sys::setns(network.as_fd(), libc::CLONE_NEWNET).tried("enter the network namespace")?;
+    }
     root::make(shared.template.as_fd(), &shared.pieces)?;
-    root::loopback()?;
+    if network.is_none() {
+        root::loopback()?;
+    }
     root::hostname()?;
     let events = sys::child_events().tried("signalfd")?;
     // The spawner's other descriptors would keep other boxes' lifelines open.
     let mut keep = files.fds();
-    keep.extend([control.as_raw_fd(), events.as_raw_fd()]);
+    keep.extend([control, &events, &inner.0, &inner.1].map(|fd| fd.as_raw_fd()));
     sys::close_all_but(&keep).tried("close_range")?;
     // The job shares its user and must neither read nor trace it.
     sys::prctl(libc::PR_SET_DUMPABLE, 0, 0).tried("undumpable")?;
-    Ok(Prepared { files, events })
+    let child = Child::make(shared, inner)?;
+    Ok(Prepared {
+        child,
+        files,
+        events,
+    })
 }

@@ -12,11 +12,16 @@ use crate::inside::idmap::Idmaps;
 use crate::inside::ready::{self, Ready, Shared};
 use crate::inside::sys::{self, Failed, Tried};
 use crate::inside::template::Pieces;
-use crate::inside::{exec, fence, mounts, template};
+use crate::inside::{exec, fence, init, mounts, template};
 use crate::wire::{self, Ask, Plan, Prepared, Report, Setup};
 
 /// How long it is idle before it makes boxes ahead, so as not to stand in a starting job's way.
-const REFILL_AFTER_MS: i32 = 3;
+const REFILL_AFTER_MS: i32 = 1;
+
+/// How long it waits after it failed to make a box.
+const FAILED_MS: i32 = 500;
+/// Network namespaces that wait for a box.
+const NETWORKS_MAX: usize = 8;
 
 /// The whole life of a spawner, on the socket at descriptor 0. To be called first thing in `main`, before
 /// there is any other thread. Gives the exit code.
@@ -34,6 +39,7 @@ fn serve() -> Result<(), Failed> {
     let node = exec::take_socket().tried("take the node's socket over")?;
     // A terminal's signals are the node's business.
     let _ = rustix::process::setsid();
+    sys::default_signals();
     sys::block_signals().tried("signals")?;
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     let Some((Ask::Setup(setup), _)) = wire::recv(node.as_fd()).tried("read the settings")? else {
@@ -66,6 +72,7 @@ fn prepare(mut setup: Setup, prepared: &mut Prepared) -> Result<Spawner, Failed>
     (prepared.memory, prepared.pids, prepared.cpu) = (memory, pids, cpu);
     if root {
         sys::unshare(libc::CLONE_NEWNS).tried("a mount namespace")?;
+        exec::renounce()?;
     } else {
         setup.job_uid = rustix::process::geteuid().as_raw();
         setup.job_gid = rustix::process::getegid().as_raw();
@@ -93,7 +100,9 @@ fn prepare(mut setup: Setup, prepared: &mut Prepared) -> Result<Spawner, Failed>
         shared,
         idmaps,
         idle: Vec::new(),
-        groups: HashMap::new(),
+        live: HashMap::new(),
+        networks: Vec::new(),
+        failing: false,
         late: Vec::new(),
         made: 0,
         events: sys::child_events().tried("signalfd")?,
@@ -116,8 +125,12 @@ struct Spawner {
     shared: Rc<Shared>,
     idmaps: Idmaps,
     idle: Vec<Ready>,
-    /// Groups of boxes that live, by their init.
-    groups: HashMap<libc::pid_t, (OwnedFd, Option<Group>)>,
+    /// Boxes that have a job, by their init.
+    live: HashMap<libc::pid_t, Ready>,
+    /// Network namespaces that their boxes left as they were made.
+    networks: Vec<OwnedFd>,
+    /// Not to try again in one breath what failed.
+    failing: bool,
     /// Groups that could not be removed yet.
     late: Vec<Group>,
     made: u64,
@@ -127,7 +140,8 @@ struct Spawner {
 impl Spawner {
     fn make(&mut self) -> Result<Ready, Failed> {
         self.made += 1;
-        ready::make(&self.shared, self.made).tried("make a box")
+        let network = self.networks.pop();
+        ready::make(&self.shared, self.made, network).tried("make a box")
     }
 
     /// Makes the first box and hears whether it works: what it says holds for all.
@@ -146,7 +160,13 @@ impl Spawner {
     fn run(&mut self, node: &OwnedFd) {
         loop {
             let wants = self.idle.len() < self.shared.setup.pool || !self.late.is_empty();
-            let timeout = if wants { REFILL_AFTER_MS } else { -1 };
+            let timeout = match (wants, self.idle.is_empty()) {
+                (false, _) => -1,
+                (true, _) if self.failing => FAILED_MS,
+                (true, false) => REFILL_AFTER_MS,
+                // The next job would have to wait for a box.
+                (true, true) => 0,
+            };
             let ready = sys::poll(&[node.as_fd(), self.events.as_fd()], timeout);
             if ready[0] {
                 match wire::recv::<Ask>(node.as_fd()) {
@@ -168,10 +188,10 @@ impl Spawner {
 
     fn refill(&mut self) {
         self.late.retain(|group| !group.remove());
-        if self.idle.len() < self.shared.setup.pool
-            && let Ok(ready) = self.make()
-        {
-            self.idle.push(ready);
+        if self.idle.len() < self.shared.setup.pool {
+            let made = self.make();
+            self.failing = made.is_err();
+            self.idle.extend(made);
         }
     }
 
@@ -204,35 +224,38 @@ impl Spawner {
             .map(AsFd::as_fd)
             .collect();
         let sent = wire::send(ready.control.as_fd(), plan, &all, SendFlags::DONTWAIT);
-        self.groups.insert(ready.pid, (ready.control, ready.group));
+        self.live.insert(ready.pid, ready);
         sent.tried("hand the job to its box")
     }
 
     fn bury(&mut self) {
         while let Some(reaped) = sys::reap(false) {
-            if let Some(at) = self.idle.iter().position(|ready| ready.pid == reaped.pid) {
-                let ready = self.idle.swap_remove(at);
-                self.late
-                    .extend(ready.group.filter(|group| !group.remove()));
-            }
-            if let Some((_, group)) = self.groups.remove(&reaped.pid) {
-                self.late.extend(group.filter(|group| !group.remove()));
+            let idle = self.idle.iter().position(|ready| ready.pid == reaped.pid);
+            let dead = match idle {
+                Some(at) => Some(self.idle.swap_remove(at)),
+                None => self.live.remove(&reaped.pid),
+            };
+            let Some(dead) = dead else { continue };
+            self.late.extend(dead.group.filter(|group| !group.remove()));
+            let clean =
+                libc::WIFEXITED(reaped.status) && libc::WEXITSTATUS(reaped.status) == init::CLEAN;
+            if clean && self.networks.len() < NETWORKS_MAX {
+                self.networks.push(dead.network);
             }
         }
     }
 
     fn end(&mut self) {
         for ready in self.idle.drain(..) {
-            sys::kill(ready.pid);
-            self.groups.insert(ready.pid, (ready.control, ready.group));
+            self.live.insert(ready.pid, ready);
         }
-        for pid in self.groups.keys() {
+        for pid in self.live.keys() {
             sys::kill(*pid);
         }
         // An init is reaped when all of its box is gone.
         while let Some(reaped) = sys::reap(true) {
-            if let Some((_, group)) = self.groups.remove(&reaped.pid) {
-                self.late.extend(group.filter(|group| !group.remove()));
+            if let Some(dead) = self.live.remove(&reaped.pid) {
+                self.late.extend(dead.group.filter(|group| !group.remove()));
             }
         }
         self.late.retain(|group| !group.remove());

@@ -315,13 +315,18 @@ pub fn block_signals() -> io::Result<()> {
     }
 }
 
-/// No signal held back, every one with its default action: what a job starts with.
-pub fn default_signals() -> io::Result<()> {
-    // SAFETY: the set is initialised by sigemptyset; SIG_DFL needs no handler.
+/// Every signal with its default action: what was ignored would be, by every job.
+pub fn default_signals() {
+    for signal in 1..=64 {
+        // SAFETY: SIG_DFL needs no handler; a signal that can't be changed stays.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
+/// No signal held back: what a job starts with.
+pub fn unblock_signals() -> io::Result<()> {
+    // SAFETY: the set is initialised by sigemptyset.
     unsafe {
-        for signal in 1..=64 {
-            libc::signal(signal, libc::SIG_DFL);
-        }
         let mut set: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut set);
         cvt(c_long::from(libc::sigprocmask(

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::inside::sys::{self, Attr, Failed, Tried};
@@ -147,7 +148,9 @@ const ETC: [&str; 26] = [
     "perl",
 ];
 
+/// Of one entry of [`ETC`].
 const FILE_LIMIT_BYTES: u64 = 2 << 20;
+const ENTRIES_MAX: u64 = 2000;
 
 fn etc(setup: &Setup) -> Result<(), Failed> {
     sys::mount(
@@ -155,7 +158,7 @@ fn etc(setup: &Setup) -> Result<(), Failed> {
         "t/etc",
         "tmpfs",
         libc::MS_NOSUID | libc::MS_NODEV,
-        "mode=755,size=8m",
+        "mode=755,size=32m",
     )
     .tried("mount")?;
     for name in ETC {
@@ -198,30 +201,65 @@ fn etc(setup: &Setup) -> Result<(), Failed> {
     sys::setattr_path("t/etc", SEALED).tried("read-only")
 }
 
-/// Takes one entry of `/etc` over: a link as it is, a small file by copy, a folder by mount.
+/// Takes one entry of `/etc` over, by copy: every mount would be paid for by every box.
 fn copy(name: &str) -> Result<(), Failed> {
     let (from, to) = (format!("/etc/{name}"), format!("t/etc/{name}"));
-    let Ok(meta) = fs::symlink_metadata(&from) else {
-        return Ok(());
+    let mut left = Left {
+        entries: ENTRIES_MAX,
+        bytes: FILE_LIMIT_BYTES,
     };
-    if let Some(parent) = Path::new(&to).parent() {
+    if let Some(parent) = Path::new(&to).parent()
+        && fs::symlink_metadata(&from).is_ok()
+    {
         fs::create_dir_all(parent).tried("folder")?;
     }
-    if meta.is_symlink() {
-        let target = fs::read_link(&from).tried("link")?;
-        std::os::unix::fs::symlink(target, &to).tried("link")
-    } else if meta.is_dir() {
-        fs::create_dir(&to).tried("folder")?;
-        bind(&from, &to)
-    } else if meta.is_file() && meta.len() <= FILE_LIMIT_BYTES {
-        // What this user can't read, no job needs.
-        match fs::read(&from) {
-            Ok(bytes) => fs::write(&to, bytes).tried("write"),
-            Err(_) => Ok(()),
-        }
-    } else {
-        Ok(())
+    if take(Path::new(&from), Path::new(&to), &mut left)? {
+        return Ok(());
     }
+    // Too much to copy.
+    let _ = fs::remove_dir_all(&to);
+    fs::create_dir(&to).tried("folder")?;
+    bind(&from, &to)
+}
+
+/// What may still be copied of one entry.
+struct Left {
+    entries: u64,
+    bytes: u64,
+}
+
+/// Links as they are, files, folders; `false`: it is too much.
+fn take(from: &Path, to: &Path, left: &mut Left) -> Result<bool, Failed> {
+    let Ok(meta) = fs::symlink_metadata(from) else {
+        return Ok(true);
+    };
+    if left.entries == 0 {
+        return Ok(false);
+    }
+    left.entries -= 1;
+    if meta.is_symlink() {
+        let target = fs::read_link(from).tried("link")?;
+        std::os::unix::fs::symlink(target, to).tried("link")?;
+    } else if meta.is_file() {
+        if meta.len() > left.bytes {
+            return Ok(false);
+        }
+        left.bytes -= meta.len();
+        // What this user can't read, no job needs; what not everybody can, no job gets.
+        if meta.permissions().mode() & 0o004 != 0
+            && let Ok(bytes) = fs::read(from)
+        {
+            fs::write(to, bytes).tried("write")?;
+        }
+    } else if meta.is_dir() {
+        fs::create_dir(to).tried("folder")?;
+        for entry in fs::read_dir(from).into_iter().flatten().flatten() {
+            if !take(&entry.path(), &to.join(entry.file_name()), left)? {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
 }
 
 fn dev(root: bool) -> Result<(), Failed> {
@@ -281,8 +319,7 @@ fn device(name: &str, major: u32, minor: u32, root: bool) -> Result<(), Failed> 
             dev,
         )
         .tried(name)?;
-        return fs::set_permissions(&to, std::os::unix::fs::PermissionsExt::from_mode(0o666))
-            .tried(name);
+        return fs::set_permissions(&to, fs::Permissions::from_mode(0o666)).tried(name);
     }
     fs::write(&to, "").tried(name)?;
     bind(&format!("/dev/{name}"), &to)?;
