@@ -20,7 +20,7 @@ pub struct Allowed {
     pub why: &'static str,
 }
 
-pub const ALLOWED: [Allowed; 10] = [
+pub const ALLOWED: [Allowed; 17] = [
     Allowed {
         path: "crates/atoll-node/src/",
         classes: &[Guard],
@@ -47,19 +47,54 @@ pub const ALLOWED: [Allowed; 10] = [
         why: "calls providers, by a permit",
     },
     Allowed {
-        path: "crates/atoll-http/src/",
+        path: "crates/atoll-http/src/bind.rs",
         classes: &[Sockets, Files],
-        why: "listens on the node's socket in a folder of its own and takes a stale one away",
+        why: "makes the node's socket in a folder of its own and takes a stale one away",
     },
     Allowed {
-        path: "crates/atoll-client/src/",
+        path: "crates/atoll-http/src/serve.rs",
         classes: &[Sockets],
-        why: "speaks to the node's socket",
+        why: "accepts on the socket that was made for it",
     },
     Allowed {
-        path: "crates/atoll/src/",
+        path: "crates/atoll-client/src/connect.rs",
+        classes: &[Sockets],
+        why: "speaks to the node's socket, once it is proven to be the caller's own",
+    },
+    Allowed {
+        path: "crates/atoll/src/config/write.rs",
+        classes: &[Files],
+        why: "writes the configuration its user asked for",
+    },
+    Allowed {
+        path: "crates/atoll/src/commands/exec_out.rs",
+        classes: &[Files],
+        why: "writes kept files where their user asked for them",
+    },
+    Allowed {
+        path: "crates/atoll/src/daemon/record.rs",
+        classes: &[Files],
+        why: "writes the node's own words, bounded",
+    },
+    Allowed {
+        path: "crates/atoll/src/daemon/serve.rs",
+        classes: &[Files],
+        why: "takes the node's own socket away when it goes",
+    },
+    Allowed {
+        path: "crates/atoll/src/daemon/spawn.rs",
+        classes: &[Process],
+        why: "starts the node, from this very binary",
+    },
+    Allowed {
+        path: "crates/atoll/src/offline/doctor.rs",
         classes: &[Process, Files],
-        why: "starts the node and the spawner, writes configuration its user asked for",
+        why: "as root, on its user's word: writes and loads Atoll's AppArmor profile",
+    },
+    Allowed {
+        path: "crates/atoll/src/term.rs",
+        classes: &[Process],
+        why: "starts the user's own pager on the user's own terminal",
     },
     Allowed {
         path: "crates/testkit/src/",

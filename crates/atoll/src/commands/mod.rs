@@ -6,6 +6,7 @@ pub mod config;
 pub mod doctor;
 pub mod down;
 pub mod exec;
+mod exec_args;
 mod exec_out;
 pub mod explain;
 pub mod gate;

@@ -141,3 +141,85 @@ pub fn gates(style: &Style, gates: &[GateView], now: Ms) -> String {
         .collect();
     table(style, &rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use atoll_api::Question;
+    use atoll_domain::GateId;
+
+    fn view(detail: &str) -> GateView {
+        GateView {
+            ordinal: "g3".into(),
+            gate: GateId::new(Ms(1), [0; 10]),
+            session: None,
+            session_ordinal: Some("s4".into()),
+            kind: "job".into(),
+            question: Question {
+                what: "npm ci --ignore-scripts\u{1b}[2J".into(),
+                place: "fetch job for a copy of ~/shop; network to registry.example:443".into(),
+                why: "network needs a person".into(),
+                spent: "$0.04 of $2.00".into(),
+                turn: "turn 6 of 30".into(),
+                detail: detail.into(),
+                ..Question::default()
+            },
+            rules: vec!["careful.network".into()],
+            opened: Ms(0),
+            expires: Ms(7_200_000),
+            answer: None,
+        }
+    }
+
+    #[test]
+    fn a_gate_says_what_where_why_and_what_it_cost() {
+        let text = gate(&Style::PLAIN, &view(""), Ms(0), false);
+        let head = format!("GATE g3 needs you{:39}session s4, turn 6 of 30\n", "");
+        let foot = format!("  elsewhere: atoll gate answer g3{:33}expires in 2 h\n", "");
+        assert_eq!(
+            text,
+            format!(
+                "{head}  what   npm ci --ignore-scripts\\e[2J\n\
+                 \x20 where  fetch job for a copy of ~/shop; network to registry.example:443\n\
+                 \x20 why    careful.network: network needs a person\n\
+                 \x20 spent  $0.04 of $2.00\n{foot}"
+            )
+        );
+        assert!(!gate_long(&view("")));
+        assert!(
+            !keys(&Style::PLAIN, &view("")).contains("[s]"),
+            "no session answer is possible"
+        );
+    }
+
+    #[test]
+    fn a_long_detail_shows_head_and_tail_and_counts_what_is_hidden() {
+        let lines: Vec<String> = (1..=30).map(|i| format!("line {i}")).collect();
+        let long = view(&lines.join("\n"));
+        assert!(gate_long(&long));
+        let closed = gate(&Style::PLAIN, &long, Ms(0), false);
+        assert!(
+            closed.contains("line 1\n")
+                && closed.contains("line 30\n")
+                && closed.contains("22 lines are hidden")
+        );
+        let opened = gate(&Style::PLAIN, &long, Ms(0), true);
+        assert!(lines.iter().all(|l| opened.contains(l.as_str())) && !opened.contains("hidden"));
+    }
+
+    #[test]
+    fn a_narrow_terminal_wraps_and_loses_nothing() {
+        let narrow = Style {
+            columns: 40,
+            ..Style::PLAIN
+        };
+        let text = gate(&narrow, &view(""), Ms(0), false);
+        let words: Vec<&str> = text.split_whitespace().collect();
+        assert!(
+            words
+                .join(" ")
+                .contains("fetch job for a copy of ~/shop; network to registry.example:443"),
+            "{text}"
+        );
+    }
+}

@@ -26,3 +26,25 @@ pub fn diff(style: &Style, text: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_stay_with_and_without_colour_and_escapes_are_shown() {
+        let text = "--- a\n+++ b\n@@ -1 +1 @@\n-x\n+y\u{202e}\n";
+        assert_eq!(
+            diff(&Style::PLAIN, text),
+            "--- a\n+++ b\n@@ -1 +1 @@\n-x\n+y\\u{202e}\n"
+        );
+        let coloured = diff(
+            &Style {
+                color: true,
+                ..Style::PLAIN
+            },
+            text,
+        );
+        assert!(coloured.contains("\x1b[31m-x\x1b[0m") && coloured.contains("\x1b[32m+y"));
+    }
+}

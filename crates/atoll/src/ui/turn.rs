@@ -146,35 +146,7 @@ impl Turn {
                 let text = format!("{}: {}", Shown::line(reason), Shown::line(words));
                 self.line("model", &text, "failed")
             }
-            Progress::Tool { tool, what, .. } => {
-                let what = Shown::line(what).to_string();
-                self.doing = format!("{} {what}", word(tool));
-                self.tool = Some((tool.clone(), what));
-                String::new()
-            }
-            Progress::ToolDone {
-                tool,
-                ok,
-                line,
-                added,
-                removed,
-                ..
-            } => self.tool_done(tool, *ok, line, (*added, *removed)),
-            Progress::Tested {
-                evidence: e,
-                baseline,
-            } => {
-                self.tool = None;
-                let when = if *baseline {
-                    " (before any change)"
-                } else {
-                    ""
-                };
-                let text = format!("{}{when}", evidence(e));
-                let mark = if e.ok { "" } else { "failed" };
-                self.line("test", &text, if *baseline { "" } else { mark })
-            }
-            _ => self.rest(update),
+            _ => self.work(update),
         }
     }
 
@@ -213,6 +185,41 @@ impl Turn {
             out.push_str(&format!("{:LABEL$}{}\n", "", self.style.dim(said.as_str())));
         }
         out
+    }
+
+    /// Tools and tests.
+    fn work(&mut self, update: &Update) -> String {
+        match &update.progress {
+            Progress::Tool { tool, what, .. } => {
+                let what = Shown::line(what).to_string();
+                self.doing = format!("{} {what}", word(tool));
+                self.tool = Some((tool.clone(), what));
+                String::new()
+            }
+            Progress::ToolDone {
+                tool,
+                ok,
+                line,
+                added,
+                removed,
+                ..
+            } => self.tool_done(tool, *ok, line, (*added, *removed)),
+            Progress::Tested {
+                evidence: e,
+                baseline,
+            } => {
+                self.tool = None;
+                let when = if *baseline {
+                    " (before any change)"
+                } else {
+                    ""
+                };
+                let text = format!("{}{when}", evidence(e));
+                let mark = if e.ok { "" } else { "failed" };
+                self.line("test", &text, if *baseline { "" } else { mark })
+            }
+            _ => self.rest(update),
+        }
     }
 
     fn rest(&mut self, update: &Update) -> String {
@@ -274,11 +281,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_turn_reads_as_in_the_first_minute() {
-        let mut turn = Turn::new(Style::PLAIN);
-        let mut out = String::new();
-        for progress in [
+    fn first_minute() -> Vec<Progress> {
+        vec![
             Progress::Opened {
                 ordinal: "s1".into(),
                 model: "ollama/m".into(),
@@ -343,7 +347,14 @@ mod tests {
                 evidence: tested(0, 9),
                 baseline: false,
             },
-        ] {
+        ]
+    }
+
+    #[test]
+    fn a_turn_reads_as_in_the_first_minute() {
+        let mut turn = Turn::new(Style::PLAIN);
+        let mut out = String::new();
+        for progress in first_minute() {
             out.push_str(&tell(&mut turn, progress));
         }
         let edit = format!("edit    till/total.py{:54}+2 -1\n", "");

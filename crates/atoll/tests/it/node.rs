@@ -96,41 +96,25 @@ fn an_export_verifies_elsewhere_and_a_changed_one_does_not() {
     );
 }
 
+/// `atoll exec` in the folder `w`, with this input.
+fn exec(scene: &Scene, words: &[&str], input: &str) -> Ran {
+    let input = scene.file("input", input);
+    let mut command = scene.with_node(&["exec", "--repo", "w"]);
+    command
+        .args(words)
+        .stdin(std::fs::File::open(input).unwrap());
+    Ran::of(command.output().unwrap())
+}
+
 #[test]
 fn exec_passes_codes_input_and_files_on() {
     let scene = Scene::new();
-    let doctor = scene.run(&["--json", "doctor"]).data();
-    let full = doctor
-        .as_array()
-        .unwrap()
-        .iter()
-        .any(|c| c["name"] == "sandbox" && c["ok"] == true);
-    if !full {
-        assert!(
-            std::env::var("CI").is_err(),
-            "no sandbox here; atoll doctor says how to get one: {doctor}"
-        );
-        eprintln!("SKIPPED: no sandbox here; atoll doctor says how to get one");
+    if !scene.sandboxed() {
         return;
     }
     scene.file("w/a.txt", "mine\n");
-    let exec = |words: &[&str], input: &str| {
-        let input = scene.file("input", input);
-        let mut command = scene.with_node(&["exec", "--repo", "w"]);
-        command
-            .args(words)
-            .stdin(std::fs::File::open(input).unwrap());
-        Ran::of(command.output().unwrap())
-    };
-    let ran = exec(
-        &[
-            "--",
-            "sh",
-            "-c",
-            "cat; cat a.txt; echo to err >&2; echo new > a.txt; exit 3",
-        ],
-        "in\n",
-    );
+    let script = "cat; cat a.txt; echo to err >&2; echo new > a.txt; exit 3";
+    let ran = exec(&scene, &["--", "sh", "-c", script], "in\n");
     assert_eq!(
         (ran.code, ran.out.as_str()),
         (3, "in\nmine\n"),
@@ -138,39 +122,58 @@ fn exec_passes_codes_input_and_files_on() {
         ran.err
     );
     assert!(ran.err.contains("to err\n"), "{}", ran.err);
-    assert_eq!(
-        std::fs::read_to_string(scene.path().join("w/a.txt")).unwrap(),
-        "mine\n",
-        "a private copy"
-    );
-    let ran = exec(
-        &[
-            "--artifact",
-            "out/*",
-            "--save",
-            "kept",
-            "--",
-            "sh",
-            "-c",
-            "mkdir out; printf x > out/b",
-        ],
-        "",
-    );
+    let mine = std::fs::read_to_string(scene.path().join("w/a.txt")).unwrap();
+    assert_eq!(mine, "mine\n", "a private copy");
+    let script = "mkdir out; printf x > out/b";
+    let keep = [
+        "--artifact",
+        "out/*",
+        "--save",
+        "kept",
+        "--",
+        "sh",
+        "-c",
+        script,
+    ];
+    let ran = exec(&scene, &keep, "");
     assert_eq!(ran.code, 0, "{}", ran.err);
-    assert_eq!(
-        std::fs::read(scene.path().join("kept/out/b")).unwrap(),
-        b"x"
+    let kept = std::fs::read(scene.path().join("kept/out/b")).unwrap();
+    assert_eq!(kept, b"x");
+    let again = exec(&scene, &keep, "");
+    assert!(
+        again.code == 125 && again.err.contains("ATL-0506"),
+        "what is there is replaced: {}",
+        again.err
     );
-    assert_eq!(exec(&["--", "no-such-command"], "").code, 127);
-    assert_eq!(exec(&["--", "sh", "-c", "kill -9 $$"], "").code, 137);
-    let ran = exec(&["--net", "example.org:443", "--", "true"], "");
+}
+
+#[test]
+fn execs_own_codes_lie_apart() {
+    let scene = Scene::new();
+    if !scene.sandboxed() {
+        return;
+    }
+    scene.file("w/p.py", "import sys; print(sys.argv[1]); sys.exit(4)\n");
+    let ran = exec(&scene, &["--", "no-such-command"], "");
+    assert!(
+        ran.code == 127 && ran.err.contains("ATL-0416"),
+        "{} {}",
+        ran.code,
+        ran.err
+    );
+    assert_eq!(
+        exec(&scene, &["--", "sh", "-c", "kill -9 $$"], "").code,
+        137
+    );
+    let ran = exec(&scene, &["--net", "example.org:443", "--", "true"], "");
     assert!(
         ran.code == 126 && ran.err.contains("ATL-0301"),
         "{} {}",
         ran.code,
         ran.err
     );
-    let script = scene.file("p.py", "import sys; print(sys.argv[1]); sys.exit(4)\n");
-    let ran = exec(&["--python", script.to_str().unwrap(), "--", "word"], "");
+    let ran = exec(&scene, &["--time", "1s", "--", "sleep", "60"], "");
+    assert_eq!(ran.code, 125, "{}", ran.err);
+    let ran = exec(&scene, &["--python", "w/p.py", "--", "word"], "");
     assert_eq!((ran.code, ran.out.as_str()), (4, "word\n"), "{}", ran.err);
 }

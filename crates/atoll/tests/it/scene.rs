@@ -68,6 +68,18 @@ impl Scene {
     pub fn run(&self, words: &[&str]) -> Ran {
         Ran::of(self.atoll(words).output().unwrap())
     }
+    /// Whether there is a sandbox. Without one a test is skipped loudly, and fails in CI.
+    pub fn sandboxed(&self) -> bool {
+        let doctor = self.run(&["--json", "doctor"]).data();
+        let fine = |c: &serde_json::Value| c["name"] == "sandbox" && c["ok"] == true;
+        let full = doctor.as_array().unwrap().iter().any(fine);
+        let words = "no sandbox here; atoll doctor says how to get one";
+        if !full {
+            assert!(std::env::var("CI").is_err(), "{words}: {doctor}");
+            eprintln!("SKIPPED: {words}");
+        }
+        full
+    }
     /// With a node that other commands find, too.
     pub fn with_node(&self, words: &[&str]) -> Command {
         let mut command = self.atoll(words);
