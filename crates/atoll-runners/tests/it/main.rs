@@ -12,6 +12,7 @@ mod files;
 mod hello;
 mod kit;
 mod life;
+mod network;
 mod probe;
 mod streams;
 mod walls;
