@@ -1,6 +1,7 @@
 //! What a sandboxed `/bin/true` costs, all layers on, beside bare fork and exec and beside bubblewrap.
-//! Prints one JSON object: medians in microseconds, and the CPU time of node, spawner and boxes together,
-//! which counts the boxes made ahead.
+//! Prints one JSON object: medians in microseconds, taken in turns so that a busy machine is busy for all
+//! three; then, of jobs one after another without a pause, the wall time and the CPU time of node, spawner
+//! and boxes together, which counts the boxes made ahead.
 //!
 //! `cargo run --release -p atoll-runners --example true_bench -- PATH_OF_ATOLL_BOX [ROUNDS]`
 #![allow(
@@ -87,7 +88,11 @@ mod linux {
         us(usage.ru_utime) + us(usage.ru_stime)
     }
 
-    pub fn main() -> Result<(), Box<dyn std::error::Error>> {
+    type Failure = Box<dyn std::error::Error>;
+
+    const WRAP: [&str; 5] = ["--unshare-all", "--ro-bind", "/", "/", "/bin/true"];
+
+    pub fn main() -> Result<(), Failure> {
         let mut args = std::env::args().skip(1);
         let exe = args.next().ok_or("the path of atoll-box is wanted")?;
         let rounds: usize = args.next().map_or(Ok(300), |n| n.parse())?;
@@ -95,68 +100,74 @@ mod linux {
             .worker_threads(2)
             .enable_all()
             .build()?;
-        let before = cpu_us(libc::RUSAGE_CHILDREN) + cpu_us(libc::RUSAGE_SELF);
-        let began = Instant::now();
-        let mut boxed = runtime.block_on(boxed(&exe, rounds))?;
-        let spent = began.elapsed();
-        // The spawner has ended with the runner, and its time holds all that it reaped.
-        let cpu = cpu_us(libc::RUSAGE_CHILDREN) + cpu_us(libc::RUSAGE_SELF) - before;
-        let mut bare = Vec::new();
-        let mut bwrap = Vec::new();
-        let wrap = ["--unshare-all", "--ro-bind", "/", "/", "/bin/true"];
-        let before = cpu_us(libc::RUSAGE_CHILDREN);
+        let [boxed_us, bare_us, bwrap_us] = runtime.block_on(in_turns(&exe, rounds))?;
+        let used = || cpu_us(libc::RUSAGE_CHILDREN) + cpu_us(libc::RUSAGE_SELF);
+        let (before, began) = (used(), Instant::now());
+        runtime.block_on(without_pause(&exe, rounds))?;
+        // The spawner has ended with its runner, and its time holds that of all it reaped.
+        let each_us = began.elapsed().as_micros() / rounds as u128;
+        let cpu_us = (used() - before) / rounds as u64;
+        let before = used();
         for _ in 0..rounds {
-            bwrap.extend(time("bwrap", &wrap));
+            let _ = time("bwrap", &WRAP);
         }
-        let bwrap_cpu = cpu_us(libc::RUSAGE_CHILDREN) - before;
-        for _ in 0..rounds {
-            bare.push(time("/bin/true", &[])?);
-        }
-        let bwrap_us = if bwrap.is_empty() {
-            0
-        } else {
-            median(&mut bwrap)
-        };
-        let (boxed_us, bare_us) = (median(&mut boxed), median(&mut bare));
+        let bwrap_cpu_us = (used() - before) / rounds as u64;
         println!(
-            "{{\"boxed_us\":{boxed_us},\"bare_us\":{bare_us},\"bwrap_us\":{bwrap_us},\
-             \"of_bare\":{:.2},\"of_bwrap\":{:.2},\"cpu_us\":{},\"bwrap_cpu_us\":{},\"rounds\":{rounds},\
-             \"each_us\":{}}}",
+            "{{\"boxed_us\":{boxed_us},\"bare_us\":{bare_us},\"bwrap_us\":{bwrap_us},\"of_bare\":{:.2},\
+             \"of_bwrap\":{:.2},\"each_us\":{each_us},\"cpu_us\":{cpu_us},\
+             \"bwrap_cpu_us\":{bwrap_cpu_us},\"rounds\":{rounds}}}",
             boxed_us as f64 / bare_us as f64,
             boxed_us as f64 / bwrap_us.max(1) as f64,
-            cpu / rounds as u64,
-            bwrap_cpu / rounds as u64,
-            spent.as_micros() / rounds as u128,
         );
         Ok(())
     }
 
-    async fn boxed(exe: &str, rounds: usize) -> Result<Vec<Duration>, Box<dyn std::error::Error>> {
-        let runner = ProcessRunner::start(Options {
+    /// Medians of a box, of nothing, and of bubblewrap (0 where it is not installed).
+    async fn in_turns(exe: &str, rounds: usize) -> Result<[u128; 3], Failure> {
+        let runner = runner(exe)?;
+        let (mut boxed, mut bare, mut bwrap) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            boxed.push(one(&runner).await?);
+            bare.push(time("/bin/true", &[])?);
+            bwrap.extend(time("bwrap", &WRAP));
+        }
+        let wrapped = if bwrap.is_empty() {
+            0
+        } else {
+            median(&mut bwrap)
+        };
+        Ok([median(&mut boxed), median(&mut bare), wrapped])
+    }
+
+    async fn without_pause(exe: &str, rounds: usize) -> Result<(), Failure> {
+        let runner = runner(exe)?;
+        for _ in 0..rounds {
+            one(&runner).await?;
+        }
+        Ok(())
+    }
+
+    fn runner(exe: &str) -> Result<ProcessRunner, Failure> {
+        Ok(ProcessRunner::start(Options {
             exe: exe.into(),
             ..Options::default()
-        })?;
+        })?)
+    }
+
+    /// From the permit to the end of the whole tree, with all output read.
+    async fn one(runner: &ProcessRunner) -> Result<Duration, Failure> {
         let (guard, _) = permits::guard();
-        let mut times = Vec::new();
-        for _ in 0..rounds {
-            let permit = permits::permit(&guard, job()).await;
-            let began = Instant::now();
-            let mut running = runner.start(permit, Tick(1)).await?;
-            while running.output.next().await.is_some() {}
-            let ended = running.end.await;
-            times.push(began.elapsed());
-            running.live.finish(End::done());
-            if !ended.outcome.ok {
-                return Err(format!("{:?}", ended.outcome).into());
-            }
-            // As jobs come in life: one after another, not in one breath.
-            if let Some(ms) = std::env::var("PAUSE_MS")
-                .ok()
-                .and_then(|ms| ms.parse().ok())
-            {
-                tokio::time::sleep(Duration::from_millis(ms)).await;
-            }
+        let permit = permits::permit(&guard, job()).await;
+        let began = Instant::now();
+        let mut running = runner.start(permit, Tick(1)).await?;
+        while running.output.next().await.is_some() {}
+        let ended = running.end.await;
+        let took = began.elapsed();
+        running.live.finish(End::done());
+        if ended.outcome.ok {
+            Ok(took)
+        } else {
+            Err(format!("{:?}", ended.outcome).into())
         }
-        Ok(times)
     }
 }
