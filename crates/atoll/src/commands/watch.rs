@@ -89,6 +89,9 @@ impl<'a> Watch<'a> {
         let mut interrupts = unix_signal(SignalKind::interrupt())?;
         let mut hangups = unix_signal(SignalKind::hangup())?;
         let mut stops = unix_signal(SignalKind::terminate())?;
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        ticks.tick().await; // the first is at once
         let mut times_interrupted = 0;
         let mut lost = 0;
         loop {
@@ -117,7 +120,7 @@ impl<'a> Watch<'a> {
                     // The session goes on without its terminal.
                     _ = hangups.recv() => break End::Code(0),
                     _ = stops.recv() => break End::Code(143),
-                    () = tokio::time::sleep(TICK) => self.tick(),
+                    _ = ticks.tick() => self.tick(),
                 }
             };
             match end {

@@ -4,7 +4,7 @@ use atoll_api::{PatchDetail, PatchRecord, PatchView};
 use atoll_domain::{Ms, PatchClass, Shown};
 
 use crate::ui::turn::evidence;
-use crate::ui::words::{dollars, plural, span};
+use crate::ui::words::{cost, plural, span};
 use crate::ui::{Page, Style, diff, table};
 
 const LABEL: usize = 8;
@@ -54,18 +54,9 @@ fn class(patch: &PatchDetail, page: &mut Page) {
 fn facts(style: &Style, patch: &PatchDetail) -> String {
     let mut page = Page::new(style, 2, LABEL);
     if let Some(record) = &patch.record {
-        let c = &record.cost;
+        let steps = plural(record.steps, "step");
         page.row("tests", tests(record));
-        page.row(
-            "cost",
-            format!(
-                "{}, {}, {}, {}",
-                dollars(c.micros),
-                plural(c.tokens, "token"),
-                span(c.ms),
-                plural(record.steps, "step")
-            ),
-        );
+        page.row("cost", format!("{}, {steps}", cost(&record.cost)));
         page.row("model", &record.model);
     } else {
         page.row("record", "erased");

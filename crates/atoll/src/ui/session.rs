@@ -138,12 +138,18 @@ pub fn no_patch(style: &Style, ordinal: &str, end: SessionEnd, words: &str) -> S
         SessionEnd::Unreachable => "atoll model test".into(),
         _ => format!("atoll session resume {ordinal} \"try another way: …\""),
     };
-    let head = style.bold(if end == SessionEnd::Cancelled {
-        "Stopped."
+    let what = match end {
+        SessionEnd::Cancelled => "Stopped.",
+        _ => "No patch.",
+    };
+    // The node's own word for it is not said twice.
+    let said = if said == what {
+        String::new()
     } else {
-        "No patch."
-    });
+        format!(" {said}")
+    };
+    let head = style.bold(what);
     format!(
-        "\n{head} {said}\nYour files are unchanged.\n\nNext  {next}\n      atoll session show {ordinal}\n"
+        "\n{head}{said}\nYour files are unchanged.\n\nNext  {next}\n      atoll session show {ordinal}\n"
     )
 }

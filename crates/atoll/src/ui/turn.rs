@@ -143,8 +143,8 @@ impl Turn {
                 }
             }
             Progress::ReplyFailed { reason, words, .. } => {
-                let text = format!("{}: {}", Shown::line(reason), Shown::line(words));
-                self.line("model", &text, "failed")
+                // Its end says what to do: it is not cut.
+                self.prose("model", &format!("failed, {reason}: {words}"))
             }
             _ => self.work(update),
         }

@@ -53,14 +53,13 @@ pub fn bytes(n: u64) -> String {
     }
 }
 
-/// `$0.00, 4,120 tokens, 47 s`.
+/// `$0.00, 4,120 tokens, 47 s`; time that nobody measured is not told.
 pub fn cost(cost: &Cost) -> String {
-    format!(
-        "{}, {}, {}",
-        dollars(cost.micros),
-        plural(cost.tokens, "token"),
-        span(cost.ms)
-    )
+    let mut parts = vec![dollars(cost.micros), plural(cost.tokens, "token")];
+    if cost.ms > 0 {
+        parts.push(span(cost.ms));
+    }
+    parts.join(", ")
 }
 
 /// `2026-11-21 01:18:23Z`.
