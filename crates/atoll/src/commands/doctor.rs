@@ -25,7 +25,8 @@ pub async fn run(app: &App, args: Args) -> Result<u8, Error> {
         return offline::doctor::fix_sandbox(app, args.print);
     }
     let checks = offline::doctor::look(app).await;
-    let fine = checks.iter().all(|c| c.ok);
+    // How hard a limit is kept is advice: each outcome says it, and a policy may insist.
+    let fine = checks.iter().all(|c| c.ok || c.name.starts_with("limit of"));
     app.show("doctor", &checks, |style| {
         let width = checks.iter().map(|c| c.name.len()).max().unwrap_or(0) + 2;
         let mut text = String::new();
