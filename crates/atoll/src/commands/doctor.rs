@@ -26,7 +26,9 @@ pub async fn run(app: &App, args: Args) -> Result<u8, Error> {
     }
     let checks = offline::doctor::look(app).await;
     // How hard a limit is kept is advice: each outcome says it, and a policy may insist.
-    let fine = checks.iter().all(|c| c.ok || c.name.starts_with("limit of"));
+    let fine = checks
+        .iter()
+        .all(|c| c.ok || c.name.starts_with("limit of"));
     app.show("doctor", &checks, |style| {
         let width = checks.iter().map(|c| c.name.len()).max().unwrap_or(0) + 2;
         let mut text = String::new();
