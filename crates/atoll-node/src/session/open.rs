@@ -201,8 +201,9 @@ impl Shared {
                 Error::new(codes::USAGE, "the test command can't be split into words")
                     .next("atoll code --help")
             })?;
-            // Pipes and the like are a shell's: give it to one.
-            let shell = line.contains(['|', ';', '&', '<', '>', '$', '`', '*', '(']);
+            // Pipes, patterns and assignments in front are a shell's: give it to one.
+            let assigns = words[0].split_once('=').is_some_and(|(name, _)| !name.contains('/'));
+            let shell = assigns || line.contains(['|', ';', '&', '<', '>', '$', '`', '*', '(']);
             return Ok(Some(if shell {
                 vec!["sh".into(), "-c".into(), line.clone()]
             } else {

@@ -11,6 +11,7 @@ mod code;
 mod fake;
 mod node;
 mod pages;
+mod recordings;
 mod roundtrip;
 mod scene;
 mod transcripts;
