@@ -20,11 +20,15 @@ const LOOK_MS: u64 = 100;
 pub const CLEAN: i32 = 10;
 
 /// Waits for a job and runs it.
-pub fn serve(shared: &Shared, prepared: Result<Prepared, Failed>, control: OwnedFd) -> ! {
+pub fn serve(shared: &Shared, mut prepared: Result<Prepared, Failed>, control: OwnedFd) -> ! {
     let told = prepared.as_ref().map(|_| ()).map_err(|err| err.0.clone());
-    if wire::send(control.as_fd(), &told, &[], SendFlags::empty()).is_err() {
+    let network = prepared.as_mut().ok().and_then(|p| p.network.take());
+    let fds: Vec<BorrowedFd<'_>> = network.iter().map(AsFd::as_fd).collect();
+    if wire::send(control.as_fd(), &told, &fds, SendFlags::empty()).is_err() {
         sys::exit_now(1);
     }
+    drop(fds);
+    drop(network);
     let Ok(Some((bytes, mut fds))) = wire::recv_bytes(control.as_fd()) else {
         sys::exit_now(0);
     };
@@ -81,7 +85,13 @@ fn launch(
         gid: shared.setup.job_gid,
         root: shared.root,
     };
-    let writable = mounts::place(plan, fds, owner)?;
+    let room_bytes = if prepared.files.keeps_memory() {
+        plan.disk_bytes
+    } else {
+        // What lies in a tmpfs is memory that nobody counts.
+        plan.disk_bytes.min(plan.memory_bytes / 2)
+    };
+    let writable = mounts::place(plan, fds, owner, room_bytes)?;
     let mut pass = Vec::new();
     let mut port = None;
     let terminal = match plan.tty {

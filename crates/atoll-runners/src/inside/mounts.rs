@@ -85,12 +85,18 @@ pub struct Owner {
     pub root: bool,
 }
 
-/// Attaches the plan's mounts below this root; `sources` are what [`open`] gave. Gives the writable trees.
-pub fn place(plan: &Plan, sources: Vec<OwnedFd>, owner: Owner) -> Result<Vec<String>, Failed> {
-    fresh(plan)?;
+/// Attaches the plan's mounts below this root; `sources` are what [`open`] gave; `room_bytes` is the size
+/// of each tmpfs. Gives the writable trees.
+pub fn place(
+    plan: &Plan,
+    sources: Vec<OwnedFd>,
+    owner: Owner,
+    room_bytes: u64,
+) -> Result<Vec<String>, Failed> {
+    fresh(plan, room_bytes)?;
     let mut sources = sources.into_iter();
     let mut stage = Stage {
-        plan,
+        room_bytes,
         owner,
         count: 0,
     };
@@ -98,7 +104,7 @@ pub fn place(plan: &Plan, sources: Vec<OwnedFd>, owner: Owner) -> Result<Vec<Str
         let what = format!("mount at {}", mount.dst);
         match mount.how {
             How::Tmpfs => {
-                let fs = tmpfs(plan.disk_bytes, 0o700, Some(owner)).tried(&what)?;
+                let fs = tmpfs(room_bytes, 0o700, Some(owner)).tried(&what)?;
                 let point = mount_point(&mount.dst, true, owner).tried(&what)?;
                 sys::attach(fs.as_fd(), point.as_fd()).tried(&what)?;
             }
@@ -131,11 +137,8 @@ pub fn place(plan: &Plan, sources: Vec<OwnedFd>, owner: Owner) -> Result<Vec<Str
     Ok(own.chain(["/tmp".into(), "/dev/shm".into()]).collect())
 }
 
-fn fresh(plan: &Plan) -> Result<(), Failed> {
-    for (path, bytes) in [
-        ("/tmp", plan.disk_bytes),
-        ("/dev/shm", plan.memory_bytes / 2),
-    ] {
+fn fresh(plan: &Plan, room_bytes: u64) -> Result<(), Failed> {
+    for (path, bytes) in [("/tmp", room_bytes), ("/dev/shm", plan.memory_bytes / 4)] {
         let fs = tmpfs(bytes, 0o1777, None).tried(path)?;
         let onto = sys::openat2(None, path, libc::O_PATH, 0, sys::NO_SYMLINKS).tried(path)?;
         sys::attach(fs.as_fd(), onto.as_fd()).tried(path)?;
@@ -218,21 +221,21 @@ fn make(at: BorrowedFd<'_>, part: &str, file: bool, owner: Option<Owner>) -> std
 }
 
 /// Where overlays are put together: gone before the job starts.
-struct Stage<'a> {
-    plan: &'a Plan,
+struct Stage {
+    room_bytes: u64,
     owner: Owner,
     count: usize,
 }
 
 const STAGE: &str = "/.stage";
 
-impl Stage<'_> {
+impl Stage {
     /// A folder below, a discarded one above.
     fn overlay(&mut self, lower: OwnedFd) -> Result<OwnedFd, Failed> {
         use std::fs;
         if self.count == 0 {
             fs::create_dir(STAGE).tried("a folder")?;
-            let fs = tmpfs(self.plan.disk_bytes, 0o755, None)?;
+            let fs = tmpfs(self.room_bytes, 0o755, None)?;
             let onto =
                 sys::openat2(None, STAGE, libc::O_PATH, 0, sys::NO_SYMLINKS).tried("open")?;
             sys::attach(fs.as_fd(), onto.as_fd()).tried("attach")?;

@@ -38,8 +38,8 @@ pub struct Ready {
     pub pid: libc::pid_t,
     /// Where its job is sent; its end ends the box.
     pub control: OwnedFd,
-    /// Its network namespace, for one box at a time.
-    pub network: OwnedFd,
+    /// Its network namespace, for one box at a time. `None`: its init sends it, see [`Ready::network`].
+    network: Option<OwnedFd>,
     /// Its groups, to be removed after it.
     pub group: Option<Group>,
 }
@@ -72,16 +72,35 @@ pub fn make(shared: &Rc<Shared>, number: u64, network: Option<OwnedFd>) -> io::R
         let prepared = prepare(shared, group.as_ref(), &theirs, network.as_ref(), inner);
         init::serve(shared, prepared, theirs);
     }
-    let network = match network {
-        Some(network) => network,
-        None => fs::File::open(format!("/proc/{pid}/ns/net"))?.into(),
-    };
     Ok(Ready {
         pid,
         control: ours,
         network,
         group,
     })
+}
+
+impl Ready {
+    /// Hears whether it could be made.
+    pub fn hear(&mut self) -> Result<(), Failed> {
+        type Told = Result<(), String>;
+        match crate::wire::recv::<Told>(self.control.as_fd()).tried("hear the box")? {
+            Some((Ok(()), fds)) => {
+                self.network = self.network.take().or(fds.into_iter().next());
+                Ok(())
+            }
+            Some((Err(why), _)) => Err(Failed(why)),
+            None => Err(Failed("the box ended early".into())),
+        }
+    }
+
+    /// Its network namespace, when it is dead.
+    pub fn network(mut self) -> Option<OwnedFd> {
+        if self.network.is_none() {
+            let _ = self.hear();
+        }
+        self.network
+    }
 }
 
 /// What an init has when its box is made.
@@ -92,6 +111,8 @@ pub struct Prepared {
     pub events: OwnedFd,
     /// What will be the job.
     pub child: Child,
+    /// A network namespace that was made for this box, for the spawner.
+    pub network: Option<OwnedFd>,
 }
 
 fn prepare(
@@ -121,8 +142,17 @@ fn prepare(
     }
     root::hostname()?;
     let events = sys::child_events().tried("signalfd")?;
+    let fresh = match network {
+        Some(_) => None,
+        None => Some(
+            fs::File::open("/proc/self/ns/net")
+                .tried("open the network namespace")?
+                .into(),
+        ),
+    };
     // The spawner's other descriptors would keep other boxes' lifelines open.
     let mut keep = files.fds();
+    keep.extend(fresh.as_ref().map(|fd: &OwnedFd| fd.as_raw_fd()));
     keep.extend([control, &events, &inner.0, &inner.1].map(|fd| fd.as_raw_fd()));
     sys::close_all_but(&keep).tried("close_range")?;
     // The job shares its user and must neither read nor trace it.
@@ -130,6 +160,7 @@ fn prepare(
     let child = Child::make(shared, inner)?;
     Ok(Prepared {
         child,
+        network: fresh,
         files,
         events,
     })

@@ -146,13 +146,8 @@ impl Spawner {
 
     /// Makes the first box and hears whether it works: what it says holds for all.
     fn try_first(&mut self) -> Result<(), Failed> {
-        let first = self.make()?;
-        type Told = Result<(), String>;
-        match wire::recv::<Told>(first.control.as_fd()).tried("hear the first box")? {
-            Some((Ok(()), _)) => {}
-            Some((Err(why), _)) => return Err(Failed(why)),
-            None => return Err(Failed("the first box ended early".into())),
-        }
+        let mut first = self.make()?;
+        first.hear()?;
         self.idle.push(first);
         Ok(())
     }
@@ -236,11 +231,12 @@ impl Spawner {
                 None => self.live.remove(&reaped.pid),
             };
             let Some(dead) = dead else { continue };
-            self.late.extend(dead.group.filter(|group| !group.remove()));
+            let group = dead.group.clone();
+            self.late.extend(group.filter(|group| !group.remove()));
             let clean =
                 libc::WIFEXITED(reaped.status) && libc::WEXITSTATUS(reaped.status) == init::CLEAN;
             if clean && self.networks.len() < NETWORKS_MAX {
-                self.networks.push(dead.network);
+                self.networks.extend(dead.network());
             }
         }
     }

@@ -15,6 +15,8 @@ mod elsewhere;
 #[cfg(target_os = "linux")]
 mod exe;
 #[cfg(target_os = "linux")]
+mod link;
+#[cfg(target_os = "linux")]
 mod output;
 #[cfg(target_os = "linux")]
 mod plan;

@@ -1,12 +1,5 @@
 //! The runner itself: the spawner's other end.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "starts the spawner, which starts every job, by its permit"
-)]
-
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,18 +14,18 @@ use tokio::sync::{Mutex, oneshot};
 
 use super::control::{Handle, Input};
 use super::exe::Digests;
+use super::link::Link;
 use super::output::{self, Flow};
 use super::scan::Scanned;
 use super::task::{self, Task};
 use super::{Error, Options, abilities, artifacts, plan};
-use crate::wire::{self, Ask, Plan, Prepared, Report, Setup};
+use crate::wire::{self, Ask, Plan, Report};
 
 /// Runs jobs as processes in boxes.
 pub struct ProcessRunner {
     options: Options,
-    spawner: OwnedFd,
-    child: std::sync::Mutex<Child>,
-    prepared: Prepared,
+    /// Replaced when a spawner was killed: its jobs are lost, the next ones need not be.
+    link: std::sync::Mutex<Arc<Link>>,
     digests: Arc<Digests>,
     scanned: Arc<Scanned>,
 }
@@ -41,41 +34,10 @@ impl ProcessRunner {
     /// Starts the spawner and waits until it is prepared. Blocking, a few milliseconds; may be called
     /// from any thread, once per process. Its jobs live as long as the runner.
     pub fn start(options: Options) -> Result<ProcessRunner, Error> {
-        let (spawner, theirs) = wire::pair().map_err(Error::Spawner)?;
-        let mut command = Command::new(&options.exe);
-        command
-            .args(&options.args)
-            .env_clear()
-            .current_dir("/")
-            .stdin(Stdio::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit());
-        if let Some((uid, gid)) = options.spawner_user {
-            std::os::unix::process::CommandExt::uid(&mut command, uid);
-            std::os::unix::process::CommandExt::gid(&mut command, gid);
-        }
-        let child = command.spawn().map_err(Error::Spawner)?;
-        // The command holds the spawner's end as well.
-        drop(command);
-        let (job_uid, job_gid) = options.job_owner;
-        let setup = Setup {
-            job_uid,
-            job_gid,
-            user: plain(&options.user),
-            home: plain(&options.home),
-            pool: options.pool,
-        };
-        let silent = |_| Error::Silent(options.exe.display().to_string());
-        wire::send(spawner.as_fd(), &Ask::Setup(setup), &[], SendFlags::empty()).map_err(silent)?;
-        let answer = wire::recv::<Prepared>(spawner.as_fd()).map_err(silent)?;
-        let Some((prepared, _)) = answer else {
-            return Err(Error::Silent(options.exe.display().to_string()));
-        };
+        let link = Link::start(&options)?;
         Ok(ProcessRunner {
             options,
-            spawner,
-            child: std::sync::Mutex::new(child),
-            prepared,
+            link: std::sync::Mutex::new(Arc::new(link)),
             digests: Arc::default(),
             scanned: Arc::default(),
         })
@@ -83,14 +45,40 @@ impl ProcessRunner {
 
     /// The spawner's pid.
     pub fn spawner_pid(&self) -> u32 {
-        self.child
+        self.link().pid()
+    }
+
+    fn link(&self) -> Arc<Link> {
+        let link = self.link.lock();
+        link.unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+
+    /// A new spawner in place of `dead`, unless another job has seen to it.
+    async fn relink(&self, dead: &Arc<Link>) -> Result<(), Stop> {
+        if !Arc::ptr_eq(&self.link(), dead) {
+            return Ok(());
+        }
+        tracing::warn!("the spawner has ended and is started again");
+        let options = self.options.clone();
+        let started = tokio::task::spawn_blocking(move || Link::start(&options)).await;
+        let fresh = match started {
+            Ok(Ok(fresh)) => Arc::new(fresh),
+            Ok(Err(err)) => return Err(Stop::Sandbox(err.to_string())),
+            Err(err) => return Err(Stop::Sandbox(err.to_string())),
+        };
+        let mut link = self
+            .link
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .id()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if Arc::ptr_eq(&link, dead) {
+            *link = fresh;
+        }
+        Ok(())
     }
 
     async fn launch(&self, live: &Live<Job>) -> Result<Launched, Stop> {
-        if let Some(why) = &self.prepared.failed {
+        if let Some(why) = &self.link().prepared.failed {
             return Err(Stop::Sandbox(why.clone()));
         }
         let job = live.act();
@@ -187,11 +175,17 @@ impl ProcessRunner {
     /// Sends to the spawner, waiting while it is behind.
     async fn send(&self, ask: &Ask, fds: &[BorrowedFd<'_>]) -> Result<(), Stop> {
         const TRIES: u32 = 10_000;
+        let mut again = true;
         for _ in 0..TRIES {
-            match wire::send(self.spawner.as_fd(), ask, fds, SendFlags::DONTWAIT) {
+            let link = self.link();
+            match wire::send(link.socket.as_fd(), ask, fds, SendFlags::DONTWAIT) {
                 Ok(()) => return Ok(()),
                 Err(err) if err.kind() == std::io::ErrorKind::WouldBlock => {
                     tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                Err(err) if err.kind() == std::io::ErrorKind::BrokenPipe && again => {
+                    again = false;
+                    self.relink(&link).await?;
                 }
                 Err(err) => {
                     return Err(Stop::Sandbox(format!(
@@ -219,7 +213,7 @@ impl ProcessRunner {
         let pumps = task::pumps(outside, terminal.is_some(), &flow, &tx);
         let task = Task {
             id: spec.id,
-            enforced: task::enforced(&self.prepared, Some(&plan)),
+            enforced: task::enforced(&self.link().prepared, Some(&plan)),
             plan,
             job: ours.clone(),
             pumps,
@@ -307,14 +301,6 @@ fn watched(fd: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
     unsafe { AsyncFd::register(fd) }.map_err(Into::into)
 }
 
-/// Names go into a passwd file: what would break it is left out.
-fn plain(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_control() && *c != ':')
-        .take(1024)
-        .collect()
-}
-
 impl Runner for ProcessRunner {
     fn start(&self, permit: Permit<Job>, now: Tick) -> BoxFuture<'_, Result<Running, Stop>> {
         Box::pin(async move {
@@ -331,22 +317,10 @@ impl Runner for ProcessRunner {
     }
 
     fn abilities(&self) -> Abilities {
-        abilities::of(&self.prepared)
+        abilities::of(&self.link().prepared)
     }
 
     fn owner(&self) -> Option<(u32, u32)> {
-        self.prepared.root.then_some(self.options.job_owner)
-    }
-}
-
-impl Drop for ProcessRunner {
-    fn drop(&mut self) {
-        // Its end of the socket closes it and its jobs; waiting buries it, and makes sure of them.
-        let _ = rustix::net::shutdown(&self.spawner, rustix::net::Shutdown::Both);
-        let mut child = self
-            .child
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let _ = child.wait();
+        self.link().prepared.root.then_some(self.options.job_owner)
     }
 }
