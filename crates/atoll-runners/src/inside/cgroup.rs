@@ -56,13 +56,15 @@ impl Bases {
             }
             bases.cpu = there();
         }
-        for (_, dir) in [&bases.memory, &bases.pids, &bases.cpu]
-            .into_iter()
-            .flatten()
-        {
+        bases.sweep();
+        bases
+    }
+
+    /// Removes what spawners that were killed left behind.
+    pub fn sweep(&self) {
+        for (_, dir) in [&self.memory, &self.pids, &self.cpu].into_iter().flatten() {
             sweep(dir);
         }
-        bases
     }
 
     /// The names of the versions that keep memory, pids and CPU time; empty where none does.
@@ -338,7 +340,7 @@ fn usable(dir: &Path) -> bool {
     fs::create_dir(&probe).is_ok() && fs::remove_dir(&probe).is_ok()
 }
 
-/// Removes what a spawner that was killed left behind.
+/// See [`Bases::sweep`].
 fn sweep(dir: &Path) {
     let Ok(entries) = fs::read_dir(dir) else {
         return;

@@ -255,5 +255,7 @@ impl Spawner {
             }
         }
         self.late.retain(|group| !group.remove());
+        // Those of a spawner before this one may only now be empty.
+        self.shared.bases.sweep();
     }
 }
