@@ -202,7 +202,9 @@ impl Shared {
                     .next("atoll code --help")
             })?;
             // Pipes, patterns and assignments in front are a shell's: give it to one.
-            let assigns = words[0].split_once('=').is_some_and(|(name, _)| !name.contains('/'));
+            let assigns = words[0]
+                .split_once('=')
+                .is_some_and(|(name, _)| !name.contains('/'));
             let shell = assigns || line.contains(['|', ';', '&', '<', '>', '$', '`', '*', '(']);
             return Ok(Some(if shell {
                 vec!["sh".into(), "-c".into(), line.clone()]
