@@ -18,6 +18,6 @@ mod wire;
 pub use inside::spawner_main;
 #[cfg(target_os = "linux")]
 pub use probe::probe_main;
-pub use process::{Error, Options, ProcessRunner};
 #[cfg(target_os = "linux")]
 pub use process::apparmor_profile;
+pub use process::{Error, Options, ProcessRunner};
