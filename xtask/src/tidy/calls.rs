@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn an_exception_that_nothing_needs_is_mentioned() {
-        let path = "crates/atoll-client/src/door.rs";
+        let path = "crates/atoll-client/src/connect.rs";
         assert_eq!(
             warnings(check, &[(path, "use tokio::net::UnixStream;")]),
             [""; 0]

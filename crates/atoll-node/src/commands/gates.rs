@@ -59,7 +59,7 @@ impl Shared {
                 codes::USAGE,
                 "this can be answered once only, not for the session",
             )
-            .next(format!("atoll gate answer {} --once", view.ordinal)));
+            .next(format!("atoll gate answer {} once", view.ordinal)));
         }
         let draft = Draft0::human(&caller.name, row.session);
         let by = draft.actor.clone();

@@ -23,6 +23,7 @@ impl Shared {
             }),
             None => models.default_model().ok_or_else(|| {
                 Error::new(codes::NO_MODEL, "no model is chosen")
+                    .found("`model.default` is not set; atoll config show --origin names the file")
                     .next("atoll model list")
                     .next("atoll model use PROVIDER/MODEL")
             }),

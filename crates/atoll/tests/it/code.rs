@@ -7,7 +7,7 @@ use testkit::provider::{Reply, Script, Server};
 
 use crate::scene::{Ran, Scene};
 
-fn project(scene: &Scene, server: &Server) {
+pub fn project(scene: &Scene, server: &Server) {
     scene.file("shop/Makefile", "test:\n\tgrep -q total=3 sum.txt\n");
     scene.file("shop/sum.txt", "total=2\n");
     let config = format!(
@@ -17,7 +17,7 @@ fn project(scene: &Scene, server: &Server) {
     scene.file("atoll/config/config.toml", &config);
 }
 
-fn mend() -> Script {
+pub fn mend() -> Script {
     Script::list([
         Reply::call("read_file", json!({ "path": "sum.txt" })),
         Reply::call(

@@ -9,6 +9,7 @@
 mod code;
 #[path = "../../../atoll-http/tests/it/fake.rs"]
 mod fake;
+mod hostile;
 mod node;
 mod pages;
 mod recordings;
