@@ -10,7 +10,7 @@ use atoll_domain::{
     SessionId, Step, Tty, WorkspaceId, WorkspaceSnapped,
 };
 use atoll_guard::End;
-use atoll_ports::toolchain::{Found, Want};
+use atoll_ports::toolchain::{FetchPlan, Found, Want};
 use atoll_ports::workspace::{Detected, Snapped};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -212,14 +212,7 @@ impl Shared {
         copy: Option<CopyRef>,
         shape: Shape,
     ) -> Result<(Job, Found), Refused> {
-        let want = Want {
-            root: PathBuf::from(&launch.root),
-            home: PathBuf::from(&launch.home),
-            path: launch.path.clone(),
-            languages: launch.languages.clone(),
-            cmd: shape.cmd.clone(),
-            extra: launch.extra.clone(),
-        };
+        let want = want(launch, &shape.cmd);
         let shared = self.clone();
         let slot = self.file_slots.acquire().await;
         let found = tokio::task::spawn_blocking(move || shared.toolchains.find(&want)).await;
@@ -267,8 +260,30 @@ impl Shared {
         Ok((job, found))
     }
 
+    /// How to fetch what a workspace lacks for `cmd`, if its lock file says what that is.
+    pub(crate) async fn fetch_plan(
+        self: &Arc<Self>,
+        launch: &Launch,
+        cmd: &[String],
+    ) -> Result<Option<FetchPlan>, Refused> {
+        let (shared, want) = (self.clone(), want(launch, cmd));
+        let plan = tokio::task::spawn_blocking(move || shared.toolchains.fetch(&want)).await;
+        plan.map_err(|err| Refused::Stop(atoll_guard::Stop::Unable(err.to_string())))
+    }
+
     /// A token that ends with the node.
     pub(crate) fn until_down(&self) -> CancellationToken {
         self.down.child_token()
+    }
+}
+
+fn want(launch: &Launch, cmd: &[String]) -> Want {
+    Want {
+        root: PathBuf::from(&launch.root),
+        home: PathBuf::from(&launch.home),
+        path: launch.path.clone(),
+        languages: launch.languages.clone(),
+        cmd: cmd.to_vec(),
+        extra: launch.extra.clone(),
     }
 }

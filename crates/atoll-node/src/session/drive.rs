@@ -44,6 +44,8 @@ pub(crate) struct Drive {
     pub(crate) copy: CopyRef,
     pub(crate) state: State,
     pub(crate) cancel: CancellationToken,
+    /// Whether fetching dependencies was offered, and whether something came of it.
+    pub(crate) fetch: crate::session::fetch::Fetch,
     /// The last event that was folded.
     cursor: u64,
 }
@@ -79,6 +81,7 @@ impl Drive {
             copy,
             state,
             cancel,
+            fetch: Default::default(),
             cursor: 0,
         };
         drive.catch_up()?;
@@ -406,6 +409,11 @@ impl Drive {
                     .map_or_else(Step1::Broken, |()| Step1::On);
             }
         };
+        if self.fetch.take_fetched()
+            && let Err(err) = self.label(atoll_domain::Label::Untrusted, "network").await
+        {
+            return Step1::Broken(err);
+        }
         let entry = self.result_entry(step, &output, tree.as_ref().map(|t| t.as_str()));
         self.append_all(vec![entry])
             .await

@@ -3,6 +3,7 @@
 pub(crate) mod call;
 mod config;
 mod drive;
+mod fetch;
 mod finish;
 mod open;
 mod replay;

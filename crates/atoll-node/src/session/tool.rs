@@ -176,12 +176,16 @@ impl Drive {
     ) -> Result<Used, Refused> {
         let max_s = self.shared.current().options.job_ttl_s;
         let ttl_s = ttl_s.unwrap_or(max_s).clamp(1, max_s);
-        let shape = Shape::plain(job_id(&self.session, step), cmd, purpose, ttl_s);
-        let copy = Some(self.copy.clone());
-        let (job, found) = self
-            .shared
-            .make_job(self.session, &self.opened.launch, copy, shape)
-            .await?;
+        let shape = |cmd| Shape::plain(job_id(&self.session, step), cmd, purpose, ttl_s);
+        let make = |cmd| {
+            let copy = Some(self.copy.clone());
+            self.shared
+                .make_job(self.session, &self.opened.launch, copy, shape(cmd))
+        };
+        let (mut job, mut found) = make(cmd.clone()).await?;
+        if !found.missing.is_empty() && self.fetch_missing(step, &cmd).await? {
+            (job, found) = make(cmd).await?;
+        }
         for note in &found.notes {
             self.shared.say_note(self.session, note);
         }

@@ -378,3 +378,41 @@ fn words_that_mean_nothing_change_nothing() {
         );
     }
 }
+
+#[test]
+fn fetching_dependencies_asks_first_and_a_no_is_taken() {
+    let script = Script::by_function(|_| Reply::text("Nothing to do."));
+    let Some((scene, _server)) = ready(script) else {
+        return;
+    };
+    scene.file(
+        "lib/Cargo.toml",
+        "[package]\nname = \"lib\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\nno-such-crate-here = \"=9.9.9\"\n[workspace]\n",
+    );
+    scene.file("lib/src/lib.rs", "#[test]\nfn t() {}\n");
+    let source =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock")).unwrap();
+    let source = source.lines().find(|l| l.starts_with("source = ")).unwrap();
+    let sum = "0".repeat(64);
+    scene.file(
+        "lib/Cargo.lock",
+        &format!(
+            "version = 4\n\n[[package]]\nname = \"lib\"\nversion = \"0.1.0\"\ndependencies = [\n \"no-such-crate-here\",\n]\n\n\
+             [[package]]\nname = \"no-such-crate-here\"\nversion = \"9.9.9\"\n{source}\nchecksum = \"{sum}\"\n"
+        ),
+    );
+    let words = ["code", "look", "--repo", "lib", "--on-ask", "wait"];
+    let mut command = scene.with_node(&words);
+    command.env("HOME", std::env::var_os("HOME").unwrap());
+    let mut asking = command.spawn().unwrap();
+    until("the gate is open", || {
+        let listed = scene.run(&["--json", "gate", "list"]);
+        listed.code == 0 && listed.data().as_array().is_some_and(|g| g.len() == 1)
+    });
+    let gate = scene.run(&["--json", "gate", "show", "g1"]).data();
+    assert_eq!(gate["question"]["what"], "cargo fetch --locked", "{gate}");
+    assert_eq!(scene.run(&["gate", "answer", "g1", "no"]).code, 0);
+    let ended = asking.wait().unwrap();
+    assert!(ended.code().is_some_and(|code| code <= 1), "{ended}");
+    assert_eq!(scene.run(&["log", "replay", "s1"]).code, 0);
+}
