@@ -34,6 +34,23 @@ pub(crate) struct Launch {
     pub(crate) extra: Vec<Mount>,
 }
 
+impl Launch {
+    /// Of a prepared workspace; its own mounts count only if the owner vouches for it.
+    pub(crate) fn of(prepared: &Prepared, home: &str, path: &str) -> Launch {
+        let extra = match prepared.trusted {
+            true => prepared.detected.suggested_mounts.clone(),
+            false => Vec::new(),
+        };
+        Launch {
+            root: prepared.root.clone(),
+            home: home.to_owned(),
+            path: path.to_owned(),
+            languages: prepared.detected.languages.clone(),
+            extra,
+        }
+    }
+}
+
 /// A session's files, ready for work.
 pub(crate) struct Prepared {
     pub(crate) workspace: WorkspaceId,

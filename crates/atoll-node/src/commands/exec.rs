@@ -92,17 +92,7 @@ impl Shared {
             let _ = self.workspaces.remove(session); // nothing was logged: nothing stays
             return Err(full_error(&full));
         }
-        let launch = Launch {
-            root: prepared.root.clone(),
-            home: request.home.clone(),
-            path: request.path.clone(),
-            languages: prepared.detected.languages.clone(),
-            extra: if prepared.trusted {
-                prepared.detected.suggested_mounts.clone()
-            } else {
-                Vec::new()
-            },
-        };
+        let launch = Launch::of(&prepared, &request.home, &request.path);
         let shape = Shape {
             workdir: Some(inside(&prepared.root, &request.cwd)),
             stdin: request.stdin,

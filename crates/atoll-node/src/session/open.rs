@@ -146,17 +146,7 @@ impl Shared {
         agent
             .check()
             .map_err(|err| Error::new(codes::USAGE, err.to_string()).next("atoll model list"))?;
-        let launch = Launch {
-            root: prepared.root.clone(),
-            home: request.home.clone(),
-            path: request.path.clone(),
-            languages: prepared.detected.languages.clone(),
-            extra: if prepared.trusted {
-                prepared.detected.suggested_mounts.clone()
-            } else {
-                Vec::new()
-            },
-        };
+        let launch = Launch::of(prepared, &request.home, &request.path);
         let budget = Budget {
             micros_max: request.micros_max.or(options.session.micros_max),
             tokens_max: request.tokens_max.or(options.session.tokens_max),
