@@ -314,7 +314,7 @@ impl Drive {
                 })
                 .await
             }
-            Err(failed) => match self.reply_failed(step, failed) {
+            Err(failed) => match self.reply_failed(failed) {
                 Ok((reason, words)) => {
                     self.append(true, |s| ReplyFailed {
                         step,
@@ -330,7 +330,7 @@ impl Drive {
     }
 
     /// The reason and words of a call without a reply, or how the drive stops.
-    fn reply_failed(&self, _: Step, failed: CallFailed) -> Result<(String, String), Step1> {
+    fn reply_failed(&self, failed: CallFailed) -> Result<(String, String), Step1> {
         match failed {
             CallFailed::Failed(err) => {
                 let error = crate::session::call::model_error(&err, &self.choice);
