@@ -11,6 +11,7 @@ mod page;
 mod row;
 mod sandbox;
 mod table;
+mod turns;
 
 pub use row::{Reach, Row};
 
@@ -38,7 +39,14 @@ pub struct Bench {
     pub measure: fn(&Context) -> Result<Vec<Row>, Error>,
 }
 
-const BENCHES: [Bench; 4] = [log::BENCH, sandbox::BENCH, node::BENCH, cold_test::BENCH];
+const BENCHES: [Bench; 6] = [
+    log::BENCH,
+    sandbox::BENCH,
+    node::BENCH,
+    turns::PATH,
+    turns::SOAK,
+    cold_test::BENCH,
+];
 
 pub fn list() {
     for bench in BENCHES {

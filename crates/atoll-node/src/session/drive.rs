@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use atoll_agent::{Effect, State, ToolOutput};
+use atoll_agent::{Effect, State, ToolOutput, ToolRequest};
 use atoll_api::{Error, Progress};
 use atoll_domain::{
     Body, Compacted, CopyRef, Labelled, ModelAsked, PromptSent, ReplyFailed, ReplyReceived, Sealer,
@@ -189,7 +189,11 @@ impl Drive {
 
     /// Appends several events of the session, all or none, and folds them.
     pub(crate) async fn append_all(&mut self, entries: Vec<Entry>) -> Result<(), Error> {
-        let done = self.shared.log.append_all(entries, true).await;
+        self.append_entries(entries, true).await
+    }
+
+    async fn append_entries(&mut self, entries: Vec<Entry>, sync: bool) -> Result<(), Error> {
+        let done = self.shared.log.append_all(entries, sync).await;
         done.map_err(|full| crate::shared::full_error(&full))?;
         self.catch_up()
     }
@@ -385,11 +389,14 @@ impl Drive {
             .and_then(|v| v.as_str().map(str::to_owned))
             .unwrap_or_default();
         let (step, tool) = (*step, tool.clone());
+        // What was only read is read again after a crash: it does not wait for the disk.
+        let sync = !matches!(tool, ToolRequest::Read { .. });
         let called = self.called(&effect, &by, call_id, &tool.target());
-        if let Err(err) = self.append(false, called).await {
-            return Step1::Broken(err);
-        }
-        let (output, tree) = match self.use_tool(step, tool).await {
+        let used = match self.used(step, tool, sync, called).await {
+            Ok(used) => used,
+            Err(err) => return Step1::Broken(err),
+        };
+        let (output, tree) = match used {
             Used::Done(output, tree) => (output, tree),
             Used::Park => return Step1::Park("gate"),
             Used::NeedsPerson(why) => {
@@ -415,9 +422,29 @@ impl Drive {
             return Step1::Broken(err);
         }
         let entry = self.result_entry(step, &output, tree.as_ref().map(|t| t.as_str()));
-        self.append_all(vec![entry])
+        self.append_entries(vec![entry], sync)
             .await
             .map_or_else(Step1::Broken, |()| Step1::On)
+    }
+
+    /// Logs the call and does it. A read need not wait until its call is in the log: what it is granted comes behind.
+    async fn used(
+        &mut self,
+        step: Step,
+        tool: ToolRequest,
+        wait: bool,
+        called: impl FnOnce(&mut Sealer<'_>) -> ToolCalled,
+    ) -> Result<Used, Error> {
+        if wait {
+            self.append(false, called).await?;
+            return Ok(self.use_tool(step, tool).await);
+        }
+        let draft = Draft0::agent(self.session);
+        let (logged, used) = tokio::join!(
+            self.shared.append(false, |s| (draft, called(s))),
+            self.use_tool(step, tool)
+        );
+        logged.map(|_| used)
     }
 
     pub(crate) fn result_entry(

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use axum::http::HeaderMap;
+use axum::serve::ListenerExt as _;
 use serde_json::Value;
 use tokio::sync::{oneshot, watch};
 
@@ -143,6 +144,10 @@ impl Server {
                     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
                         return;
                     };
+                    // Events are small: without this each waits for the acknowledgement of the one before.
+                    let listener = listener.tap_io(|stream| {
+                        let _ = stream.set_nodelay(true); // only slower without it
+                    });
                     // Not graceful: a script that hangs must not hold the test.
                     tokio::select! {
                         _ = axum::serve(listener, app) => {}
