@@ -229,6 +229,8 @@ pub trait Workspaces: Send + Sync {
     fn undo(&self, permit: Permit<Undo>, now: Tick) -> BoxFuture<'_, Did<Undo, Applied, Error>>;
     /// Finishes or rolls back what a crash interrupted; what was done, for people. Once, at start-up.
     fn recover(&self) -> Result<Vec<String>, Error>;
+    /// Forgets what is held in memory for a session that rests; it is read again when it is needed.
+    fn rest(&self, session: SessionId);
     /// Removes a session's private copy.
     fn remove(&self, session: SessionId) -> Result<(), Error>;
 }

@@ -118,6 +118,7 @@ impl Shared {
             shared
                 .exec_task(session, job, context, launch, copy, shape, run.cancel)
                 .await;
+            shared.rest(session);
             lock(&shared.sessions).remove(&session);
         });
         Ok(ExecStarted {

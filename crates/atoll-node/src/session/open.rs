@@ -107,8 +107,17 @@ impl Shared {
         let shared = self.clone();
         tokio::spawn(async move {
             drive.run(inbox).await;
+            // Before the session is free for another turn, which opens both again.
+            shared.rest(session);
             lock(&shared.sessions).remove(&session);
         });
+    }
+
+    /// Forgets what is held in memory for a session without a turn under way.
+    pub(crate) fn rest(&self, session: SessionId) {
+        self.workspaces.rest(session);
+        let day = crate::clock::day_of(self.clock.wall());
+        self.ledger.forget(day, &[session]);
     }
 
     fn plan(

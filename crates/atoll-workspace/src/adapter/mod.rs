@@ -75,12 +75,6 @@ impl Workspaces {
             inner: Arc::new(inner),
         })
     }
-
-    /// Forgets what is held in memory for a session that is idle; it is read
-    /// again when it is needed.
-    pub fn evict(&self, session: SessionId) {
-        locked(&self.inner.copies).remove(&session);
-    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -7,7 +7,7 @@ use atoll_ports::Did;
 use atoll_ports::workspace::{Applied, Detected, Diffed, Edit, Error, Planned, ReadOut, Snapped};
 use futures::channel::oneshot;
 
-use super::{Inner, Workspaces, roots};
+use super::{Inner, Workspaces, locked, roots};
 
 const GONE: &str = "the workspace's thread ended early";
 
@@ -142,6 +142,10 @@ impl atoll_ports::Workspaces for Workspaces {
 
     fn recover(&self) -> Result<Vec<String>, Error> {
         self.inner.recover()
+    }
+
+    fn rest(&self, session: SessionId) {
+        locked(&self.inner.copies).remove(&session);
     }
 
     fn remove(&self, session: SessionId) -> Result<(), Error> {
