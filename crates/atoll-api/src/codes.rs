@@ -35,7 +35,6 @@ codes! {
     CHANGED = 306, 7, "what was asked for has changed since";
     SANDBOX_WEAK = 412, 3, "the sandbox here is weaker than the policy accepts";
     SANDBOX_FAILED = 413, 1, "the sandbox can't be made";
-    JOB_FAILED = 414, 1, "the job failed";
     JOB_LIMIT = 415, 5, "the job reached a limit";
     NOT_FOUND_CMD = 416, 127, "the command is not to be found in the sandbox";
     NOT_RUNNING = 417, 7, "it isn't running";
@@ -56,7 +55,6 @@ codes! {
     NODE_VERSION = 703, 7, "node and command speak different versions";
     NODE_BUSY = 704, 5, "the node has as much to do as it may";
     SESSION_STATE = 705, 7, "the session isn't in a state for that";
-    TEST_FAILED = 706, 1, "the work failed";
     CANCELLED = 707, 130, "it was stopped";
     BUG = 901, 70, "something went wrong inside";
 }
