@@ -100,7 +100,8 @@ bodies! {
         root: String,
         /// The first epoch's public key, `did:key:…`.
         epoch: String,
-        /// The root's signature over the epoch key's text, base64.
+        /// The root's signature over `Checkpoint::opening(node, epoch).text()`, the note that names the
+        /// first epoch's key over an empty tree; base64.
         signature: String,
     }
     /// The node came up.

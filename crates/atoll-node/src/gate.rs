@@ -9,7 +9,6 @@ use atoll_domain::{
     SessionId,
 };
 use atoll_guard::{Admission, Asked, GateAnswer, Permit, Refusal, Stop};
-use atoll_ports::log::Filter;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +17,9 @@ use crate::shared::{Draft0, Shared, lock};
 
 /// A permit's life, in milliseconds: it is begun at once, and outlives the longest job.
 const PERMIT_TTL_MS: u64 = 25 * 3_600_000;
+
+/// A session's gates that are looked through for the same question: the newest.
+const GATES_MAX: usize = 200;
 
 /// Why there is no permit, and nothing more to try.
 #[derive(Clone, Debug)]
@@ -356,16 +358,14 @@ impl Shared {
 
     /// A gate of this session that asks the very same: open, or answered with a yes that was not used.
     fn gate_for(&self, session: SessionId, hash: Hash) -> Option<Found> {
-        let gates = self.log.gates(false, 200).ok()?;
+        let gates = self.log.gates_of(&session, GATES_MAX).ok()?;
         let row = gates
             .into_iter()
-            .find(|g| g.session == Some(session) && self.digest(&g.hash) == Some(hash))?;
+            .find(|g| self.digest(&g.hash) == Some(hash))?;
         match row.answer {
             None if row.expires > self.clock.wall() => Some(Found::Open(row.id, row.expires)),
-            Some(kind @ (GateAnswerKind::Once | GateAnswerKind::Session))
-                if !self.was_used(session, row.id) =>
-            {
-                let by = self.answerer(session, row.id)?;
+            Some(kind @ (GateAnswerKind::Once | GateAnswerKind::Session)) if row.used.is_none() => {
+                let by = row.answerer?;
                 Some(Found::Answered(
                     row.id,
                     Answered {
@@ -377,35 +377,6 @@ impl Shared {
             }
             _ => None,
         }
-    }
-
-    fn was_used(&self, session: SessionId, gate: GateId) -> bool {
-        let filter = Filter {
-            session: Some(session),
-            kinds: vec!["Granted".into()],
-            topic: None,
-        };
-        let text = gate.to_string();
-        // Unreadable counts as used: then the person is asked again.
-        self.log.events(0, 100_000, &filter).map_or(true, |events| {
-            events
-                .iter()
-                .any(|e| e.body.get("gate").and_then(|g| g.as_str()) == Some(text.as_str()))
-        })
-    }
-
-    fn answerer(&self, session: SessionId, gate: GateId) -> Option<atoll_domain::Actor> {
-        let filter = Filter {
-            session: Some(session),
-            kinds: vec!["GateAnswered".into()],
-            topic: None,
-        };
-        let text = gate.to_string();
-        let events = self.log.events(0, 100_000, &filter).ok()?;
-        events
-            .into_iter()
-            .find(|e| e.body.get("gate").and_then(|g| g.as_str()) == Some(text.as_str()))
-            .map(|e| e.actor)
     }
 }
 

@@ -44,10 +44,7 @@ impl Shared {
     pub(crate) fn find_patch(&self, name: &str) -> Result<PatchRow, Error> {
         let row = match (ordinal('p', name), name.parse::<atoll_domain::PatchId>()) {
             (Some(n), _) => self.log.patch_by_ordinal(n),
-            (None, Ok(id)) => self
-                .log
-                .patches(10_000)
-                .map(|all| all.into_iter().find(|p| p.id == id)),
+            (None, Ok(id)) => self.log.patch(&id),
             _ => Ok(None),
         };
         row.map_err(log_error)?
@@ -57,10 +54,7 @@ impl Shared {
     pub(crate) fn find_job(&self, name: &str) -> Result<JobRow, Error> {
         let row = match (ordinal('j', name), name.parse::<JobId>()) {
             (Some(n), _) => self.log.job_by_ordinal(n),
-            (None, Ok(id)) => self
-                .log
-                .jobs(10_000)
-                .map(|all| all.into_iter().find(|j| j.id == id)),
+            (None, Ok(id)) => self.log.job(&id),
             _ => Ok(None),
         };
         row.map_err(log_error)?

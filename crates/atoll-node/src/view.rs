@@ -146,8 +146,7 @@ impl Viewer {
                 rules: b.rules,
             }),
             Body::PatchProposed(b) => {
-                let rows = shared.log.patches(10_000).ok()?;
-                let row = rows.into_iter().find(|p| p.id == b.id)?;
+                let row = shared.log.patch(&b.id).ok().flatten()?;
                 Some(Progress::Patch {
                     patch: Box::new(shared.patch_detail(&row)),
                 })

@@ -1,8 +1,8 @@
 //! The log and what is read from it.
 
 use atoll_domain::{
-    ActionKey, Again, Budget, Commitment, Cost, Event, EventId, GateAnswerKind, GateId, Hash,
-    JobId, Kind, Labels, Ms, PatchClass, PatchId, PermitId, Purpose, SessionEnd, SessionId,
+    ActionKey, Actor, Again, Budget, Commitment, Cost, Event, EventId, GateAnswerKind, GateId,
+    Hash, JobId, Kind, Labels, Ms, PatchClass, PatchId, PermitId, Purpose, SessionEnd, SessionId,
     SessionState, WorkspaceId,
 };
 use atoll_guard::{Appended, BoxFuture, Entry, Full, Journal};
@@ -127,8 +127,12 @@ pub struct GateRow {
     pub opened: Ms,
     /// When it expires.
     pub expires: Ms,
-    /// The answer, if there is one.
+    /// The answer, if there is one. The first counts.
     pub answer: Option<GateAnswerKind>,
+    /// Who gave it.
+    pub answerer: Option<Actor>,
+    /// The first permit that was granted by it: it is used up.
+    pub used: Option<PermitId>,
 }
 
 /// Where a patch stands.
@@ -261,14 +265,20 @@ pub trait Log: Journal {
     fn gate_by_ordinal(&self, ordinal: u64) -> Result<Option<GateRow>, Error>;
     /// By id.
     fn gate(&self, id: &GateId) -> Result<Option<GateRow>, Error>;
+    /// Of one session, the newest first.
+    fn gates_of(&self, session: &SessionId, limit: usize) -> Result<Vec<GateRow>, Error>;
     /// Patches, the newest first.
     fn patches(&self, limit: usize) -> Result<Vec<PatchRow>, Error>;
     /// By ordinal; 0 is the latest.
     fn patch_by_ordinal(&self, ordinal: u64) -> Result<Option<PatchRow>, Error>;
+    /// By id.
+    fn patch(&self, id: &PatchId) -> Result<Option<PatchRow>, Error>;
     /// Jobs, the newest first.
     fn jobs(&self, limit: usize) -> Result<Vec<JobRow>, Error>;
     /// By ordinal; 0 is the latest.
     fn job_by_ordinal(&self, ordinal: u64) -> Result<Option<JobRow>, Error>;
+    /// By id.
+    fn job(&self, id: &JobId) -> Result<Option<JobRow>, Error>;
     /// Permits that were granted and not closed.
     fn open_permits(&self) -> Result<Vec<OpenPermit>, Error>;
     /// What was spent on a day (days since the Unix epoch, UTC).

@@ -209,6 +209,7 @@ impl Batch<'_, '_> {
             seq: event.seq,
             id: event.id,
             ts: event.ts,
+            actor: &draft.actor,
             session: event.session,
             body: &draft.body,
         };

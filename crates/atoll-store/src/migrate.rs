@@ -7,7 +7,12 @@ use crate::row::sql;
 
 /// In order; the index plus one is the version that a step leads to. Events are
 /// never migrated: they are versioned in themselves and read by upcasting.
-const STEPS: &[&str] = &[include_str!("schema/0001_log.sql")];
+/// Projections are made again from them after the last step, so that a new column
+/// is filled as if it had always been there.
+const STEPS: &[&str] = &[
+    include_str!("schema/0001_log.sql"),
+    include_str!("schema/0002_gates.sql"),
+];
 
 /// The version that this binary writes.
 pub const VERSION: u32 = STEPS.len() as u32;
@@ -39,21 +44,24 @@ pub fn check(db: &Connection) -> Result<u32, Error> {
     Ok(found)
 }
 
-/// Brings a store up to [`VERSION`], each step in a transaction of its own.
+/// Brings a store up to [`VERSION`], in one transaction: a crash leaves the old one.
 pub fn run(db: &mut Connection) -> Result<(), Error> {
     let from = check(db)?;
-    for (i, step) in STEPS.iter().enumerate().skip(from as usize) {
-        let tx = db
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(sql)?;
-        tx.execute_batch(step).map_err(sql)?;
-        tx.pragma_update(None, "application_id", APPLICATION)
-            .map_err(sql)?;
-        tx.pragma_update(None, "user_version", i as u32 + 1)
-            .map_err(sql)?;
-        tx.commit().map_err(sql)?;
+    if from == VERSION {
+        return Ok(());
     }
-    Ok(())
+    let tx = db
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(sql)?;
+    for step in &STEPS[from as usize..] {
+        tx.execute_batch(step).map_err(sql)?;
+    }
+    crate::rebuild::within(&tx).map_err(sql)?;
+    tx.pragma_update(None, "application_id", APPLICATION)
+        .map_err(sql)?;
+    tx.pragma_update(None, "user_version", VERSION)
+        .map_err(sql)?;
+    tx.commit().map_err(sql)
 }
 
 #[cfg(test)]

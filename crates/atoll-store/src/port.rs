@@ -1,6 +1,8 @@
 //! The store as the guard's journal and the node's log.
 
-use atoll_domain::{Commitment, Cost, Event, EventId, GateId, SessionId, WorkspaceId};
+use atoll_domain::{
+    Commitment, Cost, Event, EventId, GateId, JobId, PatchId, SessionId, WorkspaceId,
+};
 use atoll_guard::{Appended, BoxFuture, Entry, Full, Journal};
 use atoll_ports::Log;
 use atoll_ports::log::{
@@ -65,17 +67,26 @@ impl Log for Store {
     fn gate(&self, id: &GateId) -> Result<Option<GateRow>, Error> {
         self.reader.gate(id)
     }
+    fn gates_of(&self, session: &SessionId, limit: usize) -> Result<Vec<GateRow>, Error> {
+        self.reader.gates_of(session, limit)
+    }
     fn patches(&self, limit: usize) -> Result<Vec<PatchRow>, Error> {
         self.reader.patches(limit)
     }
     fn patch_by_ordinal(&self, ordinal: u64) -> Result<Option<PatchRow>, Error> {
         self.reader.patch_by_ordinal(ordinal)
     }
+    fn patch(&self, id: &PatchId) -> Result<Option<PatchRow>, Error> {
+        self.reader.patch(id)
+    }
     fn jobs(&self, limit: usize) -> Result<Vec<JobRow>, Error> {
         self.reader.jobs(limit)
     }
     fn job_by_ordinal(&self, ordinal: u64) -> Result<Option<JobRow>, Error> {
         self.reader.job_by_ordinal(ordinal)
+    }
+    fn job(&self, id: &JobId) -> Result<Option<JobRow>, Error> {
+        self.reader.job(id)
     }
     fn open_permits(&self) -> Result<Vec<OpenPermit>, Error> {
         self.reader.open_permits()

@@ -9,10 +9,15 @@ use crate::fold::{self, Fact};
 /// the number of events that were folded.
 pub fn run(db: &mut Connection) -> rusqlite::Result<u64> {
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    fold::clear(&tx)?;
-    let folded = fold_all(&tx)?;
+    let folded = within(&tx)?;
     tx.commit()?;
     Ok(folded)
+}
+
+/// The same as a part of a transaction.
+pub fn within(tx: &Transaction<'_>) -> rusqlite::Result<u64> {
+    fold::clear(tx)?;
+    fold_all(tx)
 }
 
 fn fold_all(tx: &Transaction<'_>) -> rusqlite::Result<u64> {
@@ -32,6 +37,7 @@ fn fold_all(tx: &Transaction<'_>) -> rusqlite::Result<u64> {
             seq: event.seq,
             id: event.id,
             ts: event.ts,
+            actor: &event.actor,
             session: event.session,
             body: &body,
         };

@@ -13,8 +13,7 @@ const SESSION: &str =
     "SELECT id, ordinal, mode, workspace, root, config, prompt, provider, model, state, ended,
      opened, updated, turns, steps, micros, tokens, ms, runs, budget, untrusted, private, secret,
      tree, base, seq_first, seq_last FROM sessions";
-const GATE: &str =
-    "SELECT id, ordinal, session, kind, question, hash, rules, opened, expires, answer FROM gates";
+const GATE: &str = "SELECT id, ordinal, session, kind, question, hash, rules, opened, expires, answer, answerer, used FROM gates";
 const PATCH: &str = "SELECT id, ordinal, session, state, files, class, tests_ok, record, diff, proposed FROM patches";
 const JOB: &str = "SELECT id, ordinal, session, purpose, permit, started, outcome, how FROM jobs";
 const PERMIT: &str = "SELECT id, granted, seq, session, kind, key, again, action, micros, tokens, ms, runs FROM permits";
@@ -92,6 +91,7 @@ fn session(c: &Columns<'_>) -> Result<SessionRow, Error> {
 }
 
 fn gate(c: &Columns<'_>) -> Result<GateRow, Error> {
+    let (answerer, used): (Option<String>, Option<Vec<u8>>) = (c.get("answerer")?, c.get("used")?);
     Ok(GateRow {
         ordinal: c.get("ordinal")?,
         id: id(GateId::PREFIX, &c.bytes("id")?)?,
@@ -103,6 +103,8 @@ fn gate(c: &Columns<'_>) -> Result<GateRow, Error> {
         opened: c.ms("opened")?,
         expires: c.ms("expires")?,
         answer: c.maybe_word("answer")?,
+        answerer: answerer.as_deref().map(from_json).transpose()?,
+        used: used.map(|p| id(PermitId::PREFIX, &p)).transpose()?,
     })
 }
 
@@ -225,6 +227,11 @@ impl Reader {
             .pop())
     }
 
+    pub fn gates_of(&self, session: &SessionId, limit: usize) -> Result<Vec<GateRow>, Error> {
+        let rest = "WHERE session = ?1 ORDER BY ordinal DESC LIMIT ?2";
+        self.list(GATE, rest, params![session.as_bytes(), page(limit)], gate)
+    }
+
     pub fn gate_by_ordinal(&self, ordinal: u64) -> Result<Option<GateRow>, Error> {
         self.nth(GATE, "1", ordinal, gate)
     }
@@ -242,6 +249,12 @@ impl Reader {
         self.nth(PATCH, "1", ordinal, patch)
     }
 
+    pub fn patch(&self, wanted: &PatchId) -> Result<Option<PatchRow>, Error> {
+        Ok(self
+            .list(PATCH, "WHERE id = ?1", params![wanted.as_bytes()], patch)?
+            .pop())
+    }
+
     pub fn jobs(&self, limit: usize) -> Result<Vec<JobRow>, Error> {
         self.list(
             JOB,
@@ -253,6 +266,12 @@ impl Reader {
 
     pub fn job_by_ordinal(&self, ordinal: u64) -> Result<Option<JobRow>, Error> {
         self.nth(JOB, "1", ordinal, job)
+    }
+
+    pub fn job(&self, wanted: &JobId) -> Result<Option<JobRow>, Error> {
+        Ok(self
+            .list(JOB, "WHERE id = ?1", params![wanted.as_bytes()], job)?
+            .pop())
     }
 
     /// In the order in which they were granted.

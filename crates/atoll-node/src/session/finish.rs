@@ -9,9 +9,6 @@ use crate::launch::job_id;
 use crate::session::Drive;
 use crate::shared::{Draft0, files_error};
 
-/// Jobs that are looked through for a test's outcome: a session's own are the newest.
-const JOBS_MAX: usize = 2000;
-
 impl Drive {
     pub(crate) async fn finish(
         &mut self,
@@ -117,11 +114,8 @@ impl Drive {
     /// A test run as evidence: what it was and how long it took is in its job's outcome.
     fn evidence(&self, run: &TestRun, at: &TreeId) -> TestEvidence {
         let id = job_id(&self.session, run.step);
-        let jobs = self.shared.log.jobs(JOBS_MAX).unwrap_or_default();
-        let outcome = jobs
-            .into_iter()
-            .find(|j| j.id == id)
-            .and_then(|j| j.outcome);
+        let job = self.shared.log.job(&id).ok().flatten();
+        let outcome = job.and_then(|j| j.outcome);
         let outcome: Option<Outcome> = outcome.and_then(|o| self.shared.json(&o));
         TestEvidence {
             cmd: self.opened.agent.test.clone().unwrap_or_default(),

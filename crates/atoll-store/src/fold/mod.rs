@@ -6,7 +6,7 @@ mod permits;
 mod sessions;
 mod things;
 
-use atoll_domain::{Body, EventId, Ms, SessionId};
+use atoll_domain::{Actor, Body, EventId, Ms, SessionId};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 /// One event, as the fold sees it.
@@ -14,6 +14,7 @@ pub struct Fact<'a> {
     pub seq: u64,
     pub id: EventId,
     pub ts: Ms,
+    pub actor: &'a Actor,
     pub session: Option<SessionId>,
     pub body: &'a Body,
 }
@@ -46,7 +47,7 @@ pub fn apply(db: &Connection, fact: &Fact<'_>) -> rusqlite::Result<()> {
         Body::Closed(b) => permits::closed(db, b)?,
         Body::SpendGranted(b) => things::spend_granted(db, b)?,
         Body::GateOpened(b) => things::gate_opened(db, fact, b)?,
-        Body::GateAnswered(b) => things::gate_answered(db, b)?,
+        Body::GateAnswered(b) => things::gate_answered(db, fact, b)?,
         Body::PatchProposed(b) => things::patch_proposed(db, fact, b)?,
         Body::PatchAccepted(b) => things::patch_state(db, &b.id, "accepted")?,
         Body::PatchRejected(b) => things::patch_state(db, &b.id, "rejected")?,

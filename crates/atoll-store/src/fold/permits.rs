@@ -3,7 +3,7 @@
 use atoll_domain::{Closed, Cost, Granted};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::Fact;
+use super::{Fact, things};
 use crate::row::{day, pack, word};
 
 pub fn granted(db: &Connection, fact: &Fact<'_>, b: &Granted) -> rusqlite::Result<()> {
@@ -28,7 +28,10 @@ pub fn granted(db: &Connection, fact: &Fact<'_>, b: &Granted) -> rusqlite::Resul
         b.reserve.ms,
         b.reserve.runs,
     ])?;
-    Ok(())
+    match &b.gate {
+        Some(gate) => things::gate_used(db, gate, &b.permit),
+        None => Ok(()),
+    }
 }
 
 pub fn closed(db: &Connection, b: &Closed) -> rusqlite::Result<()> {

@@ -1,6 +1,8 @@
 //! Gates, patches, jobs and spending grants.
 
-use atoll_domain::{ExecStarted, GateAnswered, GateOpened, PatchId, PatchProposed, SpendGranted};
+use atoll_domain::{
+    ExecStarted, GateAnswered, GateId, GateOpened, PatchId, PatchProposed, PermitId, SpendGranted,
+};
 use rusqlite::{Connection, params};
 
 use super::{Fact, known, ordinal};
@@ -38,9 +40,22 @@ pub fn gate_opened(db: &Connection, fact: &Fact<'_>, b: &GateOpened) -> rusqlite
 }
 
 /// The first answer counts.
-pub fn gate_answered(db: &Connection, b: &GateAnswered) -> rusqlite::Result<()> {
-    db.prepare_cached("UPDATE gates SET answer = ?2 WHERE id = ?1 AND answer IS NULL")?
-        .execute(params![b.gate.as_bytes(), word(&b.answer)])?;
+pub fn gate_answered(db: &Connection, fact: &Fact<'_>, b: &GateAnswered) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "UPDATE gates SET answer = ?2, answerer = ?3 WHERE id = ?1 AND answer IS NULL",
+    )?
+    .execute(params![
+        b.gate.as_bytes(),
+        word(&b.answer),
+        word(fact.actor)
+    ])?;
+    Ok(())
+}
+
+/// A permit was granted by a gate's answer. The first one uses it up.
+pub fn gate_used(db: &Connection, gate: &GateId, permit: &PermitId) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE gates SET used = ?2 WHERE id = ?1 AND used IS NULL")?
+        .execute(params![gate.as_bytes(), permit.as_bytes()])?;
     Ok(())
 }
 

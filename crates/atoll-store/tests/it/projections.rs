@@ -430,3 +430,33 @@ async fn rebuilding_gives_the_same_projections() {
     store.rebuild().await.unwrap();
     assert_eq!(store.reader().dump().unwrap(), before);
 }
+
+#[tokio::test]
+async fn an_older_store_gets_what_a_newer_one_keeps() {
+    let place = Place::new();
+    let store = place.open();
+    for n in 1..=3 {
+        story(&store, n).await;
+    }
+    let gate = store.gate_by_ordinal(1).unwrap().unwrap();
+    let mut again = granted(gate.session, permit(77), Cost::ZERO, None);
+    let Body::Granted(b) = &mut again.draft.body else {
+        panic!("a grant")
+    };
+    b.gate = Some(gate.id);
+    store.append(again, true).await.unwrap();
+    let kept = store.gate(&gate.id).unwrap().unwrap();
+    assert_eq!(kept.used, Some(permit(77)));
+    let dump = store.reader().dump().unwrap();
+    drop(store);
+    place
+        .db()
+        .execute_batch(
+            "DROP INDEX gates_session; ALTER TABLE gates DROP COLUMN answerer;
+             ALTER TABLE gates DROP COLUMN used; PRAGMA user_version = 1;",
+        )
+        .unwrap();
+    let store = place.open();
+    assert_eq!(store.reader().dump().unwrap(), dump);
+    assert_eq!(store.verify().unwrap().bad, None);
+}
