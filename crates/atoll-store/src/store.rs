@@ -86,6 +86,7 @@ pub struct Store {
     inbox: Arc<Inbox>,
     slots: Arc<Semaphore>,
     head: watch::Receiver<u64>,
+    syncs: Arc<AtomicU64>,
     refusing: Arc<AtomicBool>,
     floor_bytes: u64,
     promised: AtomicU64,
@@ -173,6 +174,7 @@ impl Store {
             inbox: threads.inbox,
             slots: Arc::new(Semaphore::new(WAITING_MAX)),
             head: threads.head,
+            syncs: threads.syncs,
             refusing: threads.refusing,
             floor_bytes: options.room.floor_bytes,
             promised: AtomicU64::new(promised),
@@ -197,6 +199,11 @@ impl Store {
     /// The head, for those who follow it.
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.head.clone()
+    }
+
+    /// Syncs of the disk since it was opened: what group commit is measured by.
+    pub fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
     }
 
     /// The data directory.
@@ -360,6 +367,7 @@ fn begin_log(db: &mut Db, opening: Ready) -> Result<(), Error> {
 struct Threads {
     inbox: Arc<Inbox>,
     head: watch::Receiver<u64>,
+    syncs: Arc<AtomicU64>,
     refusing: Arc<AtomicBool>,
     handles: Vec<JoinHandle<()>>,
     stop_mover: Sender<()>,
@@ -380,6 +388,7 @@ impl Threads {
         let refusing = Arc::new(AtomicBool::new(false));
         let space = Space::open(dir, options.room)?;
         let disk = Disk::new(db_path, blobs)?;
+        let syncs = disk.syncs();
         let syncer = Syncer {
             disk: disk.clone(),
             orders: orders_rx,
@@ -404,6 +413,7 @@ impl Threads {
         Ok(Threads {
             inbox,
             head,
+            syncs,
             refusing,
             handles,
             stop_mover,

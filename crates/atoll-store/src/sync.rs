@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
@@ -75,6 +76,7 @@ impl Order {
 pub struct Disk {
     wal: Arc<File>,
     blobs: Blobs,
+    syncs: Arc<AtomicU64>,
 }
 
 impl Disk {
@@ -87,7 +89,11 @@ impl Disk {
         if let Some(dir) = db_path.parent() {
             crate::folder::sync_dir(dir).map_err(|e| io("the data directory", e))?;
         }
-        Ok(Disk { wal, blobs })
+        Ok(Disk {
+            wal,
+            blobs,
+            syncs: Arc::default(),
+        })
     }
 
     /// Does what is ordered, and answers.
@@ -97,6 +103,11 @@ impl Disk {
         order.end(inbox, start.elapsed(), result);
     }
 
+    /// How many syncs of the write-ahead log ended well.
+    pub fn syncs(&self) -> Arc<AtomicU64> {
+        self.syncs.clone()
+    }
+
     fn sync(&self, files: &[File]) -> std::io::Result<()> {
         for file in files {
             file.sync_all()?;
@@ -104,7 +115,9 @@ impl Disk {
         if !files.is_empty() {
             self.blobs.sync_names()?;
         }
-        self.wal.sync_data()
+        self.wal.sync_data()?;
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 }
 

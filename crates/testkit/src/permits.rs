@@ -115,3 +115,21 @@ pub async fn permit<A: Act>(guard: &Guard, act: A) -> Permit<A> {
         Err(_) => unreachable!("the test's guard admits everything"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Memory;
+
+    #[tokio::test]
+    async fn the_log_in_memory_is_a_journal() {
+        let memory = Memory::default();
+        let kinds = || {
+            memory
+                .bodies()
+                .iter()
+                .map(|b| b.kind().to_owned())
+                .collect()
+        };
+        crate::log::a_journal_keeps_order(&memory, kinds).await;
+    }
+}

@@ -7,6 +7,7 @@
     reason = "a test"
 )]
 
+mod conformance;
 mod crash;
 mod damage;
 mod full;
