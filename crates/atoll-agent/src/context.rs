@@ -10,8 +10,9 @@ use atoll_domain::{Conversation, Message, Part, Speaker, ToolCall};
 use crate::clip::{clip, cut_bytes};
 use crate::config::SessionConfig;
 use crate::prompt;
+use crate::report::digest;
 use crate::state::{First, State, What};
-use crate::tools::specs;
+use crate::tools::{specs, tool_of};
 use crate::transcript::{Call, Entry, Said};
 
 /// What stands in a conversation for arguments that were left out. An edit that holds it is refused.
@@ -365,7 +366,12 @@ fn reply(
         let text = match found {
             None => "No result: the turn ended before.".to_owned(),
             Some(index) if index < old => aged(results[index].2),
-            Some(index) => clip(results[index].1, usize::MAX, level.result_bytes),
+            Some(index) => {
+                // A command's output is cut so that what failed stays; a file's by head and tail.
+                let job = matches!(tool_of(&call.name), Some("run" | "test" | "finish"));
+                let cut = if job { digest } else { clip };
+                cut(results[index].1, usize::MAX, level.result_bytes)
+            }
         };
         messages.push(Message::tool(&call.id, text));
     }

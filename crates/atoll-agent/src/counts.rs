@@ -3,7 +3,7 @@
 /// Passed and failed, where the output says so. Known: cargo and nextest, pytest and unittest, go,
 /// `node --test` and TAP, jest, vitest, mocha, ctest. Several summaries of one kind are added up.
 pub fn parse_counts(output: &str) -> (Option<u64>, Option<u64>) {
-    let clean = plain(output);
+    let clean = crate::report::readable(output);
     let found = [
         nextest,
         cargo,
@@ -23,29 +23,34 @@ pub fn parse_counts(output: &str) -> (Option<u64>, Option<u64>) {
     found.unwrap_or((None, None))
 }
 
-/// Without terminal colours, at most the last 4 MiB.
-fn plain(output: &str) -> String {
-    const LIMIT_BYTES: usize = 4 << 20;
-    let mut from = output.len().saturating_sub(LIMIT_BYTES);
-    while !output.is_char_boundary(from) {
-        from += 1;
-    }
-    let mut out = String::with_capacity(output.len() - from);
-    let mut chars = output[from..].chars().peekable();
-    while let Some(c) = chars.next() {
-        if c == '\u{1b}' && chars.peek() == Some(&'[') {
-            chars.next();
-            // A CSI sequence ends with a byte from @ to ~.
-            for c in chars.by_ref() {
-                if ('\u{40}'..='\u{7e}').contains(&c) {
-                    break;
-                }
-            }
-        } else {
-            out.push(if c == '\r' { '\n' } else { c });
+/// How many tests were skipped or ignored, where the output says so. It is asked of outputs that
+/// [`parse_counts`] knows.
+pub fn parse_skipped(output: &str) -> Option<u64> {
+    let text = crate::report::readable(output);
+    let mut sum: Option<u64> = None;
+    let mut add = |n: u64| sum = Some(sum.unwrap_or(0).saturating_add(n));
+    for line in text.lines() {
+        let inner = line.trim().trim_matches('=').trim();
+        let starred = line
+            .strip_prefix("# skipped ")
+            .or_else(|| line.strip_prefix("\u{2139} skipped "));
+        if let Some(n) = starred {
+            n.trim().parse().into_iter().for_each(&mut add);
+        } else if inner.starts_with("test result: ") {
+            before(inner, "ignored").into_iter().for_each(&mut add);
+        } else if line.trim_start().starts_with("--- SKIP: ") {
+            add(1);
+        } else if inner.starts_with("OK (") || inner.starts_with("FAILED (") {
+            after(inner, "skipped=").into_iter().for_each(&mut add);
+        } else if ["Tests:", "Tests  ", "Summary ["]
+            .iter()
+            .any(|w| inner.starts_with(w))
+            || pytest_line(inner).is_some()
+        {
+            before(inner, "skipped").into_iter().for_each(&mut add);
         }
     }
-    out
+    sum
 }
 
 type Counts = (Option<u64>, Option<u64>);
@@ -174,27 +179,29 @@ fn mocha(text: &str) -> Counts {
     }
 }
 
+/// The counts of `== 1 failed, 8 passed in 0.12s ==`, and of the same without the bars under -q.
+fn pytest_line(line: &str) -> Option<&str> {
+    let line = line.trim_matches(|c| c == '=' || c == ' ');
+    let (counts, time) = line.rsplit_once(" in ")?;
+    let timed = time
+        .split_whitespace()
+        .next()
+        .is_some_and(|t| t.ends_with('s') && t.starts_with(|c: char| c.is_ascii_digit()));
+    let known = [
+        "passed",
+        "failed",
+        "error",
+        "errors",
+        "skipped",
+        "deselected",
+        "xfailed",
+    ];
+    let counted = known.iter().any(|word| before(counts, word).is_some());
+    (timed && (counted || counts.starts_with("no tests ran"))).then_some(counts)
+}
+
 fn pytest(text: &str) -> Counts {
-    // `== 1 failed, 8 passed in 0.12s ==`, and the same without the bars under -q.
-    let summary = text.lines().rev().find_map(|line| {
-        let line = line.trim_matches(|c| c == '=' || c == ' ');
-        let (counts, time) = line.rsplit_once(" in ")?;
-        let timed = time
-            .split_whitespace()
-            .next()
-            .is_some_and(|t| t.ends_with('s') && t.starts_with(|c: char| c.is_ascii_digit()));
-        let known = [
-            "passed",
-            "failed",
-            "error",
-            "errors",
-            "skipped",
-            "deselected",
-            "xfailed",
-        ];
-        let counted = known.iter().any(|word| before(counts, word).is_some());
-        (timed && (counted || counts.starts_with("no tests ran"))).then_some(counts)
-    });
+    let summary = text.lines().rev().find_map(pytest_line);
     let Some(line) = summary else {
         return (None, None);
     };
@@ -249,7 +256,7 @@ fn ctest(text: &str) -> Counts {
 }
 
 /// Without `-v` go says nothing of tests that pass: then only failures are counted, and a package that
-/// doesn't build is one.
+/// doesn't build is one. A test with subtests (`TestA/b`) is one test.
 fn go(text: &str) -> Counts {
     let (mut ok, mut broken, mut failed, mut passed) = (0u64, 0u64, 0u64, 0u64);
     for line in text.lines() {
@@ -257,10 +264,10 @@ fn go(text: &str) -> Counts {
             ok += 1;
         } else if line.starts_with("FAIL\t") {
             broken += 1;
-        } else if line.starts_with("--- FAIL: ") {
-            failed += 1;
-        } else if line.starts_with("--- PASS: ") {
-            passed += 1;
+        } else if let Some(name) = line.strip_prefix("--- FAIL: ") {
+            failed += u64::from(!name.contains('/'));
+        } else if let Some(name) = line.strip_prefix("--- PASS: ") {
+            passed += u64::from(!name.contains('/'));
         }
     }
     if ok + broken + failed + passed == 0 {

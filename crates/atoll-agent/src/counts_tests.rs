@@ -1,4 +1,4 @@
-use super::parse_counts;
+use super::{parse_counts, parse_skipped};
 use proptest::prelude::*;
 
 fn both(passed: u64, failed: u64) -> (Option<u64>, Option<u64>) {
@@ -109,6 +109,38 @@ fn ctest_and_silence() {
         (None, None)
     );
     assert_eq!(parse_counts(""), (None, None));
+}
+
+#[test]
+fn skipped_tests_are_counted_where_the_output_says_so() {
+    for (output, skipped) in [
+        (
+            "test result: ok. 4 passed; 0 failed; 1 ignored; 0 measured;\ntest result: ok. 1 passed; 0 failed; 2 ignored;\n",
+            Some(3),
+        ),
+        (
+            "=== 2 failed, 300 passed, 4 skipped in 75.31s (0:01:15) ===\n",
+            Some(4),
+        ),
+        ("9 passed in 0.03s\n", None),
+        ("Ran 5 tests in 0.001s\n\nOK (skipped=2)\n", Some(2)),
+        ("# pass 3\n# fail 1\n# skipped 6\n", Some(6)),
+        (
+            "Tests:       1 failed, 5 skipped, 2 passed, 8 total\n",
+            Some(5),
+        ),
+        (
+            "      Tests  1 failed | 5 passed | 2 skipped (8)\n",
+            Some(2),
+        ),
+        (
+            "--- PASS: TestA (0.00s)\n--- SKIP: TestB (0.00s)\n",
+            Some(1),
+        ),
+        ("I skipped 3 lines\n", None),
+    ] {
+        assert_eq!(parse_skipped(output), skipped, "{output}");
+    }
 }
 
 proptest! {

@@ -6,6 +6,7 @@ use crate::clip::clip;
 use crate::context;
 use crate::output::{Status, ToolOutput};
 use crate::prompt::one_line;
+use crate::report::{digest, failing};
 use crate::state::{Finishing, Queued, State, TestRun, What};
 use crate::tools::ToolRequest;
 use crate::transcript::Said;
@@ -82,6 +83,7 @@ impl State {
             exit_code: output.exit_code,
             passed,
             failed,
+            skipped: output.skipped,
         };
         if output.status != Status::Unknown {
             self.tests.last = Some(run.clone());
@@ -140,7 +142,7 @@ impl State {
         });
         self.loops
             .saw(&call.name, &call.arguments, output, state.as_deref());
-        let text = self.readable(output, notes);
+        let text = self.readable(request, output, notes);
         let brief = brief(request, &call.name, &target, output);
         self.say(Said::Result {
             call_id: call.call_id.clone(),
@@ -155,25 +157,49 @@ impl State {
         self.advance();
     }
 
-    /// A tool's output as the model gets it: what was tolerated first, then the output, bounded.
-    fn readable(&self, output: &ToolOutput, notes: &[String]) -> String {
+    /// A tool's output as the model gets it: what was tolerated first, then what failed, then the output,
+    /// bounded.
+    fn readable(
+        &self,
+        request: Option<&ToolRequest>,
+        output: &ToolOutput,
+        notes: &[String],
+    ) -> String {
         let limit = context::result_bytes(&self.config);
         let mut text: String = notes.iter().map(|note| format!("[{note}]\n")).collect();
         if matches!(output.status, Status::Rejected | Status::Failed) {
             text.push_str("Error: ");
         }
-        if output.passed.is_some() || output.failed.is_some() {
-            let counts = [(output.failed, "failed"), (output.passed, "passed")];
-            let said = counts
-                .iter()
-                .filter_map(|(n, word)| n.map(|n| format!("{n} {word}")));
-            text.push_str(&format!(
-                "Tests: {}.\n",
-                said.collect::<Vec<_>>().join(", ")
-            ));
+        let job = matches!(
+            request,
+            Some(ToolRequest::Run { .. } | ToolRequest::Test { .. })
+        );
+        if !job {
+            text.push_str(&clip(&output.text, 400, limit));
+            return text;
         }
-        text.push_str(&clip(&output.text, 400, limit));
+        text.push_str(&tests_line(output));
+        text.push_str(&digest(&output.text, 400, limit));
         text
+    }
+}
+
+/// `Tests: 1 failed, 8 passed. Failing: test_rounding.`, where the output says so.
+pub(crate) fn tests_line(output: &ToolOutput) -> String {
+    let counts = [(output.failed, "failed"), (output.passed, "passed")];
+    let said = counts
+        .iter()
+        .filter_map(|(n, word)| n.map(|n| format!("{n} {word}")));
+    let said = said.collect::<Vec<_>>().join(", ");
+    let failing = match output.exit_code {
+        Some(0) => None,
+        _ => failing(&output.text),
+    };
+    match (said.as_str(), failing) {
+        ("", None) => String::new(),
+        ("", Some(names)) => format!("Failing: {names}.\n"),
+        (said, None) => format!("Tests: {said}.\n"),
+        (said, Some(names)) => format!("Tests: {said}. Failing: {names}.\n"),
     }
 }
 

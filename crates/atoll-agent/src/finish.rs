@@ -2,8 +2,8 @@
 
 use atoll_domain::SessionEnd;
 
-use crate::clip::clip;
 use crate::output::ToolOutput;
+use crate::report::{digest, failing};
 use crate::state::{Finishing, State, TestRun, What};
 use crate::words;
 
@@ -61,7 +61,10 @@ impl State {
         if let Some(output) = output {
             let limit = crate::context::result_bytes(&self.config);
             text.push('\n');
-            text.push_str(&clip(&output.text, 160, limit));
+            if let Some(names) = failing(&output.text) {
+                text.push_str(&format!("Failing: {names}.\n"));
+            }
+            text.push_str(&digest(&output.text, 160, limit));
         }
         self.reply_to(&finishing, &text);
         self.close_round();
@@ -198,6 +201,7 @@ mod tests {
             exit_code: Some(1),
             passed,
             failed,
+            skipped: None,
         };
         let before = run(Some(2), Some(7));
         assert!(no_worse(&run(Some(2), Some(7)), &before));

@@ -45,6 +45,7 @@ mod output;
 mod prompt;
 mod replay;
 mod reply;
+mod report;
 mod state;
 pub mod tools;
 mod transcript;

@@ -4,10 +4,13 @@ use atoll_domain::{Outcome, Reason, Unit};
 use serde::{Deserialize, Serialize};
 
 use crate::clip::clip;
-use crate::counts::parse_counts;
+use crate::counts::{parse_counts, parse_skipped};
+use crate::report;
 
 /// What is recorded of one output at most, in bytes. The context takes less.
 const RECORD_BYTES_MAX: usize = 64 << 10;
+/// Of that, room for how a command ended.
+const HEAD_BYTES_MAX: usize = 4 << 10;
 
 /// How a tool call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +48,9 @@ pub struct ToolOutput {
     /// Tests failed, where the output says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<u64>,
+    /// Tests skipped, where the output says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<u64>,
     /// Lines added by an edit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub added: Option<u64>,
@@ -64,6 +70,7 @@ impl ToolOutput {
             exit_code: None,
             passed: None,
             failed: None,
+            skipped: None,
             added: None,
             removed: None,
             unit: None,
@@ -103,10 +110,12 @@ impl ToolOutput {
             ("", err) => err.to_owned(),
             (out, err) => format!("{out}\n[standard error]\n{err}"),
         };
-        let (passed, failed) = parse_counts(&joined);
+        let joined = report::readable(&joined);
+        let joined = joined.trim_end();
+        let (passed, failed) = parse_counts(joined);
         let mut lines = vec![ended(outcome)];
         if let Some(hint) = outcome.detail.as_ref().and_then(|d| d.hint.as_deref()) {
-            lines.push(hint.to_owned());
+            lines.push(clip(hint, 20, HEAD_BYTES_MAX / 2));
         }
         if outcome.truncated {
             lines.push("Some of the output was dropped.".to_owned());
@@ -114,7 +123,7 @@ impl ToolOutput {
         lines.push(if joined.is_empty() {
             "(no output)".to_owned()
         } else {
-            joined
+            report::digest(joined, usize::MAX, RECORD_BYTES_MAX - HEAD_BYTES_MAX)
         });
         let status = match outcome.reason {
             Some(Reason::Cancelled) => Status::Cancelled,
@@ -127,6 +136,7 @@ impl ToolOutput {
             exit_code: outcome.exit_code,
             passed,
             failed,
+            skipped: parse_skipped(joined),
             ..ToolOutput::of(status, lines.join("\n"))
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::clip::clip;
 use crate::config::{OnAsk, SessionConfig};
+use crate::report::{digest, failing};
 use crate::state::TestRun;
 
 const CODE: &str = include_str!("../prompts/system.md");
@@ -59,8 +60,11 @@ pub(crate) fn opening(
     }
     if let Some((run, text)) = baseline {
         let line = config.test_line().unwrap_or_default();
-        let said = run.words();
-        let text = clip(text, 120, limit_bytes / 2);
+        let mut said = run.words();
+        if let Some(names) = failing(text).filter(|_| !run.ok) {
+            said.push_str(&format!("; failing: {names}"));
+        }
+        let text = digest(text, 120, limit_bytes / 2);
         parts.push(format!(
             "Tests before any change, `{line}`: {said}\n```\n{text}\n```"
         ));

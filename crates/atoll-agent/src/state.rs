@@ -59,21 +59,19 @@ pub struct TestRun {
     pub passed: Option<u64>,
     /// Tests failed, where the output says so.
     pub failed: Option<u64>,
+    /// Tests skipped, where the output says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<u64>,
 }
 
 impl TestRun {
     /// In a few words: `1 failed, 8 passed`.
     pub fn words(&self) -> String {
-        match (self.ran, self.failed, self.passed) {
-            (false, ..) => "could not be run".into(),
-            (true, Some(failed), Some(passed)) if failed > 0 => {
-                format!("{failed} failed, {passed} passed")
-            }
-            (true, Some(failed), None) if failed > 0 => format!("{failed} failed"),
-            (true, _, Some(passed)) if self.ok => format!("{passed} passed"),
-            (true, ..) if self.ok => "passed".into(),
-            (true, ..) => "failed".into(),
+        if !self.ran {
+            return "could not be run".into();
         }
+        let counts = (self.passed, self.failed, self.skipped);
+        atoll_domain::test_words(self.ok, self.exit_code, counts)
     }
 }
 

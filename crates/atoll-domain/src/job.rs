@@ -266,6 +266,19 @@ pub struct CopyRef {
     pub inside: String,
 }
 
+/// A command as it can be pasted into a shell: words that need it are quoted.
+pub fn shell_words(cmd: &[String]) -> String {
+    let fine = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    let words = cmd.iter().map(|word| {
+        if !word.is_empty() && word.chars().all(fine) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -37,13 +37,13 @@ pub use hash::{Hash, HashError};
 pub use id::*;
 pub use job::{
     CopyRef, Exe, HostPort, JobSpec, Language, Limits, Mount, MountKind, Network, Purpose,
-    RunnerKind, Snapshot, Tty,
+    RunnerKind, Snapshot, Tty, shell_words,
 };
 pub use label::{Label, Labels};
 pub use message::{Conversation, Message, Part, Speaker, ToolCall, ToolSpec};
 pub use model::{ModelRef, Price, Usage};
 pub use outcome::{Artifact, Detail, Enforced, Enforcement, Outcome, Reason, Resources};
-pub use patch::{Change, FileChange, PatchClass, PatchSummary, TestEvidence};
+pub use patch::{Change, FileChange, PatchClass, PatchSummary, TestEvidence, test_words};
 pub use session::{SessionEnd, SessionState};
 pub use shown::{Shown, ShownExcerpt};
 pub use time::{Ms, Tick};

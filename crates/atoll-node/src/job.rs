@@ -378,19 +378,7 @@ fn job_detail(job: &Job) -> String {
 
 /// A command as a shell would be given it.
 pub(crate) fn shell_words(cmd: &[String]) -> String {
-    let fine = |w: &str| {
-        !w.is_empty()
-            && w.chars()
-                .all(|c| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c))
-    };
-    let words = cmd.iter().map(|w| {
-        if fine(w) {
-            w.clone()
-        } else {
-            format!("'{}'", w.replace('\'', "'\\''"))
-        }
-    });
-    words.collect::<Vec<_>>().join(" ")
+    atoll_domain::shell_words(cmd)
 }
 
 /// A command out of a line, as a shell would split it; no expansion of any kind.

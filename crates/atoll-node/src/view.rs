@@ -209,6 +209,7 @@ impl Viewer {
             exit_code: output.exit_code,
             passed: output.passed,
             failed: output.failed,
+            skipped: output.skipped,
             wall_ms: self.wall_ms,
         };
         Progress::Tested {
@@ -275,7 +276,7 @@ pub(crate) fn line(progress: &Progress) -> Option<(&'static str, String, Option<
             };
             ("", line, Some(*ok))
         }
-        Progress::Tested { evidence, .. } => ("", tested_words(evidence), Some(evidence.ok)),
+        Progress::Tested { evidence, .. } => ("", evidence.words(), Some(evidence.ok)),
         Progress::Gate { gate } => (
             "gate",
             format!("{} {}", gate.ordinal, first_line(&gate.question.what)),
@@ -322,15 +323,6 @@ fn tool_word(tool: &str) -> &'static str {
         "test" => "test",
         "finish" => "finish",
         _ => "tool",
-    }
-}
-
-fn tested_words(e: &TestEvidence) -> String {
-    match (e.failed, e.passed) {
-        (Some(failed), Some(passed)) if failed > 0 => format!("{failed} failed, {passed} passed"),
-        (_, Some(passed)) if e.ok => format!("{passed} passed"),
-        _ if e.ok => "passed".into(),
-        _ => format!("failed, exit code {}", e.exit_code.unwrap_or(-1)),
     }
 }
 

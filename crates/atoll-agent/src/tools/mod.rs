@@ -134,13 +134,5 @@ pub(crate) fn command_line(cmd: &[String]) -> String {
     {
         return text.clone();
     }
-    let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
-    let quoted = cmd.iter().map(|word| {
-        if !word.is_empty() && word.chars().all(plain) {
-            word.clone()
-        } else {
-            format!("'{}'", word.replace('\'', "'\\''"))
-        }
-    });
-    quoted.collect::<Vec<_>>().join(" ")
+    atoll_domain::shell_words(cmd)
 }

@@ -124,6 +124,7 @@ impl Drive {
             exit_code: run.exit_code,
             passed: run.passed,
             failed: run.failed,
+            skipped: run.skipped,
             wall_ms: outcome.map_or(0, |o| o.usage.wall_ms),
         }
     }

@@ -1,7 +1,7 @@
 //! A turn as it goes: from updates to lines.
 
 use atoll_api::{Progress, Update};
-use atoll_domain::{Shown, TestEvidence};
+use atoll_domain::{Shown, TestEvidence, shell_words};
 
 use crate::ui::words::{bytes, plural, span};
 use crate::ui::{Style, wrap};
@@ -22,16 +22,8 @@ pub struct Turn {
 
 /// `pytest -q: 1 failed, 8 passed`.
 pub fn evidence(e: &TestEvidence) -> String {
-    let figures = match (e.failed, e.passed) {
-        (Some(0) | None, Some(passed)) if e.ok => format!("{passed} passed"),
-        (Some(failed), Some(passed)) => format!("{failed} failed, {passed} passed"),
-        (Some(failed), None) => format!("{failed} failed"),
-        _ if e.ok => "passed".into(),
-        _ => e.exit_code.map_or("failed".into(), |code| {
-            format!("failed with exit code {code}")
-        }),
-    };
-    format!("{}: {figures}", Shown::line(&e.cmd.join(" ")))
+    let cmd = shell_words(&e.cmd);
+    format!("{}: {}", Shown::line(&cmd), e.words())
 }
 
 /// A tool's name, as people say it.
@@ -277,6 +269,7 @@ mod tests {
             exit_code: Some(i32::from(failed > 0)),
             passed: Some(passed),
             failed: Some(failed),
+            skipped: None,
             wall_ms: 800,
         }
     }
