@@ -49,6 +49,9 @@ pub struct Verification {
     pub contents: u64,
     /// Contents that are gone.
     pub erased: u64,
+    /// Events that came after the clock was set back: order is by number, not by time.
+    #[serde(default)]
+    pub clock_back: u64,
     /// What this does and doesn't show.
     pub promise: String,
 }

@@ -40,6 +40,14 @@ pub enum Flaw {
         "the log was truncated: a checkpoint kept elsewhere covers {size} events, {found} are here"
     )]
     Truncated { size: u64, found: u64 },
+    #[error(
+        "the log was truncated: it says of itself that it holds {size} events, {found} are here"
+    )]
+    Cut { size: u64, found: u64 },
+    #[error("it can't be read: {0}")]
+    Unreadable(String),
+    #[error("its row says another {0} than its bytes")]
+    Row(&'static str),
     #[error("the kept checkpoint is of another node's log")]
     OtherCheckpoint,
     #[error("its hash is left out")]
@@ -160,8 +168,9 @@ impl Verifier {
             .push(checkpoint);
     }
 
-    /// One event at rest: its exact bytes, and the hash that is stored with them.
-    pub fn stored(&mut self, bytes: &[u8], stated: &Hash) -> Result<(), Bad> {
+    /// One event at rest: its exact bytes, and the hash that is stored with them. What was read of
+    /// it comes back.
+    pub fn stored<'a>(&mut self, bytes: &'a [u8], stated: &Hash) -> Result<Fields<'a>, Bad> {
         self.line += 1;
         let actual = Hash::of(bytes);
         self.event(bytes, *stated, actual)
@@ -173,6 +182,7 @@ impl Verifier {
         self.line += 1;
         let event = crate::line::Exported::parse(line).map_err(|e| self.bad(e))?;
         self.event(&event.bytes, event.stated, event.actual)
+            .map(drop)
             .map_err(|flaw| self.bad(flaw))
     }
 
@@ -184,6 +194,11 @@ impl Verifier {
     /// Signed checkpoints that fit so far.
     pub fn checkpoints(&self) -> u64 {
         self.checkpoints
+    }
+
+    /// Events so far whose clock stood before that of the event before them.
+    pub fn clock_back(&self) -> u64 {
+        self.clock_back
     }
 
     /// The state behind what has streamed by, to start from another time.
@@ -204,7 +219,12 @@ impl Verifier {
         }
     }
 
-    fn event(&mut self, bytes: &[u8], stated: Hash, actual: Hash) -> Result<(), Flaw> {
+    fn event<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        stated: Hash,
+        actual: Hash,
+    ) -> Result<Fields<'a>, Flaw> {
         // The hash comes first: what was edited may be malformed as well, and
         // "edited" is what a person needs to read.
         if stated != actual {
@@ -237,7 +257,8 @@ impl Verifier {
         self.head = actual;
         self.clock_back += u64::from(fields.ts < self.last_ts);
         self.last_ts = fields.ts;
-        self.compare()
+        self.compare()?;
+        Ok(fields)
     }
 
     /// What an opening or a checkpoint event claims, held against the events before it.

@@ -120,13 +120,16 @@ impl Shared {
 
     /// A content as text; empty if it was erased.
     pub(crate) fn words(&self, commitment: &Commitment) -> String {
-        let bytes = self
-            .log
-            .content(commitment)
-            .ok()
-            .flatten()
-            .unwrap_or_default();
+        let bytes = self.opened(commitment).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// A content; one that was changed counts as erased, and is told in the node's own words.
+    fn opened(&self, commitment: &Commitment) -> Option<Vec<u8>> {
+        self.log.content(commitment).unwrap_or_else(|err| {
+            tracing::error!(%err, "a content can't be used");
+            None
+        })
     }
 
     /// A content as JSON; `None` if it was erased or is of another version.
@@ -134,7 +137,7 @@ impl Shared {
         &self,
         commitment: &Commitment,
     ) -> Option<T> {
-        let bytes = self.log.content(commitment).ok().flatten()?;
+        let bytes = self.opened(commitment)?;
         serde_json::from_slice(&bytes).ok()
     }
 

@@ -15,9 +15,9 @@ pub enum Error {
     #[error("the log can't be read: {0}")]
     Io(String),
     /// Its content is not what it should be.
-    #[error("the log is damaged at event {seq}: {why}")]
+    #[error("the log is damaged{}: {why}", at(*.seq))]
     Damaged {
-        /// Where.
+        /// Where; 0: not at one event.
         seq: u64,
         /// Why.
         why: String,
@@ -46,6 +46,13 @@ pub enum Error {
     /// There is no such thing.
     #[error("no {0}")]
     Missing(String),
+}
+
+fn at(seq: u64) -> String {
+    match seq {
+        0 => String::new(),
+        seq => format!(" at event {seq}"),
+    }
 }
 
 /// Which events.
@@ -233,6 +240,8 @@ pub struct Verified {
     pub bad: Option<(u64, String)>,
     /// Contents that were checked against their commitments, and that are gone (erased).
     pub contents: (u64, u64),
+    /// Events that came after the clock was set back: order is by number, not by time.
+    pub clock_back: u64,
 }
 
 /// The log. Reads are short and blocking, on connections of their own; appends are awaited.

@@ -1,14 +1,15 @@
 //! `log verify` over the store: the chain from its exact bytes, and the content
 //! against its commitments.
 
-use atoll_domain::{Commitment, Hash};
+use atoll_domain::{Commitment, Hash, SessionId};
+use atoll_log::scan::Fields;
 use atoll_log::{Bad, Checkpoint, Flaw, Verifier};
 use atoll_ports::log::{Error, Verified};
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 use serde_json::Value;
 
 use crate::reader::Reader;
-use crate::row::{damaged, sql};
+use crate::row::{damaged, is_corrupt, sql};
 use crate::side;
 
 impl Reader {
@@ -37,6 +38,9 @@ impl Reader {
                     .and_then(|intact| promised(&db, events).map(|()| intact))
             }
         };
+        if contents && end.is_ok() {
+            pages(&db)?;
+        }
         let (found, note) = (walk.found, walk.note.take());
         let read = verifier.seq_next() - 1;
         Ok(match end {
@@ -47,6 +51,7 @@ impl Reader {
                 note,
                 bad: None,
                 contents: found,
+                clock_back: intact.clock_back,
             },
             Err(bad) => Verified {
                 events: read,
@@ -55,6 +60,7 @@ impl Reader {
                 note,
                 bad: Some((bad.seq, bad.flaw.to_string())),
                 contents: found,
+                clock_back: verifier.clock_back(),
             },
         })
     }
@@ -62,21 +68,59 @@ impl Reader {
 
 /// The state row says how long the log is; fewer events were cut off.
 fn promised(db: &Connection, events: u64) -> Result<(), Bad> {
-    let seq: Option<u64> = db
+    let seq: rusqlite::Result<Option<u64>> = db
         .query_row("SELECT seq FROM log WHERE one = 1", [], |r| r.get(0))
-        .optional()
-        .unwrap_or_default();
-    match seq {
-        Some(size) if size > events => Err(Bad {
-            line: events + 1,
-            seq: events + 1,
-            flaw: Flaw::Truncated {
-                size,
-                found: events,
-            },
-        }),
-        _ => Ok(()),
+        .optional();
+    let flaw = match seq {
+        Ok(Some(size)) if size > events => Flaw::Cut {
+            size,
+            found: events,
+        },
+        Ok(None) if events > 0 => {
+            Flaw::Unreadable("the row that says where the log ends is missing".into())
+        }
+        Ok(_) => return Ok(()),
+        Err(e) => Flaw::Unreadable(format!("where the log ends: {e}")),
+    };
+    let line = events + 1;
+    Err(Bad {
+        line,
+        seq: line,
+        flaw,
+    })
+}
+
+/// What lies beside the events: SQLite's own look at its pages.
+fn pages(db: &Connection) -> Result<(), Error> {
+    let found: String = db
+        .query_row("PRAGMA quick_check(1)", [], |r| r.get(0))
+        .map_err(sql)?;
+    if found == "ok" {
+        return Ok(());
     }
+    let why = format!("every event holds, but the database beside them does not: {found}");
+    Err(damaged(0, why))
+}
+
+/// Whether an event's columns, by which it is found, say what its bytes say.
+fn columns(row: &Row<'_>, fields: &Fields<'_>) -> rusqlite::Result<Option<&'static str>> {
+    let session: Option<[u8; 16]> = row.get(5)?;
+    let of_bytes = fields.session.map(str::parse::<SessionId>);
+    let same_session = match (session, of_bytes) {
+        (None, None) => true,
+        (Some(row), Some(Ok(id))) => row == *id.as_bytes(),
+        _ => false,
+    };
+    let checks = [
+        (row.get::<_, u64>(3)? == fields.seq, "number"),
+        (row.get::<_, u64>(4)? == fields.ts, "time"),
+        (row.get_ref(2)?.as_str()? == fields.kind, "kind"),
+        (same_session, "session"),
+    ];
+    Ok(checks
+        .into_iter()
+        .find(|(same, _)| !same)
+        .map(|(_, what)| what))
 }
 
 struct Walk<'a> {
@@ -93,32 +137,48 @@ impl Walk<'_> {
     fn run(&mut self, verifier: &mut Verifier) -> Result<Option<Bad>, Error> {
         let mut query = self
             .db
-            .prepare("SELECT bytes, hash, kind FROM events ORDER BY seq")
+            .prepare("SELECT bytes, hash, kind, seq, ts, session FROM events ORDER BY seq")
             .map_err(sql)?;
         let mut rows = query.query([]).map_err(sql)?;
-        while let Some(row) = rows.next().map_err(sql)? {
+        loop {
             let seq = verifier.seq_next();
-            let bytes = row.get_ref(0).map_err(sql)?;
-            let bytes = bytes.as_blob().map_err(|e| damaged(seq, e))?;
-            let hash = Hash(row.get(1).map_err(sql)?);
-            if let Err(bad) = verifier.stored(bytes, &hash) {
-                return Ok(Some(bad));
+            let bad = |flaw| Bad {
+                line: seq,
+                seq,
+                flaw,
+            };
+            // A page that can't be read hides the line that belongs here.
+            let flaw = match rows.next() {
+                Ok(None) => return Ok(None),
+                Ok(Some(row)) => match self.line(row, verifier) {
+                    Ok(flaw) => flaw,
+                    Err(Stop::Bad(bad)) => return Ok(Some(*bad)),
+                    Err(Stop::Row(e)) => unreadable(e).map(Some)?,
+                    Err(Stop::Other(e)) => return Err(e),
+                },
+                Err(e) => unreadable(e).map(Some)?,
+            };
+            if let Some(flaw) = flaw {
+                return Ok(Some(bad(flaw)));
             }
-            let kind = row.get_ref(2).map_err(sql)?;
-            if kind.as_str().is_ok_and(|k| k == atoll_log::CHECKPOINT) {
-                self.note = note(bytes, &hash);
-            }
-            if self.contents
-                && let Some(h) = self.open_all(bytes)?
-            {
-                let flaw = Flaw::Content;
-                tracing::error!(content = %h, "content is not what was committed to");
-                return Ok(Some(Bad {
-                    line: seq,
-                    seq,
-                    flaw,
-                }));
-            }
+        }
+    }
+
+    fn line(&mut self, row: &Row<'_>, verifier: &mut Verifier) -> Result<Option<Flaw>, Stop> {
+        let bytes = row.get_ref(0)?.as_blob()?;
+        let hash = Hash(row.get(1)?);
+        let fields = verifier.stored(bytes, &hash)?;
+        if let Some(what) = columns(row, &fields)? {
+            return Ok(Some(Flaw::Row(what)));
+        }
+        if fields.kind == atoll_log::CHECKPOINT {
+            self.note = note(bytes, &hash);
+        }
+        if self.contents
+            && let Some(h) = self.open_all(bytes)?
+        {
+            tracing::error!(content = %h, "content is not what was committed to");
+            return Ok(Some(Flaw::Content));
         }
         Ok(None)
     }
@@ -138,6 +198,46 @@ impl Walk<'_> {
             }
         }
         Ok(None)
+    }
+}
+
+/// Why a walk stops at a line.
+enum Stop {
+    Bad(Box<Bad>),
+    Row(rusqlite::Error),
+    Other(Error),
+}
+
+impl From<Bad> for Stop {
+    fn from(bad: Bad) -> Stop {
+        Stop::Bad(Box::new(bad))
+    }
+}
+
+impl From<rusqlite::Error> for Stop {
+    fn from(e: rusqlite::Error) -> Stop {
+        Stop::Row(e)
+    }
+}
+
+impl From<rusqlite::types::FromSqlError> for Stop {
+    fn from(e: rusqlite::types::FromSqlError) -> Stop {
+        Stop::Row(e.into())
+    }
+}
+
+impl From<Error> for Stop {
+    fn from(e: Error) -> Stop {
+        Stop::Other(e)
+    }
+}
+
+/// What SQLite can't read because it is damaged is a flaw of its line; a disk that fails is not.
+fn unreadable(e: rusqlite::Error) -> Result<Flaw, Error> {
+    if is_corrupt(&e) {
+        Ok(Flaw::Unreadable(e.to_string()))
+    } else {
+        Err(sql(e))
     }
 }
 

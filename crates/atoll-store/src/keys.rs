@@ -56,6 +56,11 @@ impl Keys {
         self.dir.join("epoch.next")
     }
 
+    /// Whether there is the key of a log.
+    pub fn is_there(&self) -> bool {
+        self.current().exists()
+    }
+
     /// A root key, which is never written anywhere, for a new log.
     pub fn root(entropy: &dyn Entropy) -> Key {
         let (mut seed, key) = draw(entropy);

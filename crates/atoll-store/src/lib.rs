@@ -22,6 +22,7 @@ mod space;
 mod state;
 mod store;
 mod sync;
+mod tail;
 mod writer;
 
 pub use batch::Clock;

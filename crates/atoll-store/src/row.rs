@@ -2,12 +2,32 @@
 
 use atoll_domain::{Commitment, EventId, Hash, Ms};
 use atoll_ports::log::Error;
+use rusqlite::ErrorCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// A failure of SQLite, as the port names it.
 pub fn sql(e: rusqlite::Error) -> Error {
+    if is_corrupt(&e) {
+        return damaged(0, format!("the database file log.db: {e}"));
+    }
     Error::Io(e.to_string())
+}
+
+/// Whether the file itself holds what SQLite can't have written.
+pub fn is_corrupt(e: &rusqlite::Error) -> bool {
+    use rusqlite::Error as E;
+    matches!(
+        e.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    ) || matches!(
+        e,
+        // STRICT tables and the binary's own writing leave no other type and no number out of range.
+        E::FromSqlConversionFailure(..)
+            | E::IntegralValueOutOfRange(..)
+            | E::InvalidColumnType(..)
+            | E::Utf8Error(..)
+    )
 }
 
 /// A failure of the file system, with what was being done.

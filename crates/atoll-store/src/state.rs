@@ -116,7 +116,14 @@ impl State {
             (root, current, checkpoint, checkpoint_ts),
         )) = row
         else {
-            return Ok(None);
+            // Without its row a log must not be begun anew over what is there.
+            let events: bool = db
+                .query_row("SELECT EXISTS (SELECT 1 FROM events)", [], |r| r.get(0))
+                .map_err(sql)?;
+            return match events {
+                true => Err(damaged(0, "the row that says where it ends is missing")),
+                false => Ok(None),
+            };
         };
         let (chunks, rest) = edge.as_chunks::<32>();
         if !rest.is_empty() {
@@ -145,11 +152,9 @@ impl State {
             .optional()
             .map_err(sql)?;
         if last.map_or((0, [0; 32]), |l| l) != (seq, hash) {
-            return Err(damaged(
-                seq,
-                "its last events are missing or changed; `atoll log verify` names the line",
-            ));
+            return Err(damaged(seq, "its last events are missing or changed"));
         }
+        crate::tail::check(db, &state.head, &state.node)?;
         Ok(Some(state))
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use atoll_domain::{Body, Draft, Entropy, Ms};
 use atoll_guard::{Appended, Entry, Full};
-use atoll_log::opened;
+use atoll_log::{Key, opened};
 use atoll_ports::log::Error;
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -19,7 +19,7 @@ use crate::folder::Folder;
 use crate::gather::Inbox;
 use crate::keys::Keys;
 use crate::reader::Reader;
-use crate::row::{io, sql};
+use crate::row::{damaged, io, sql};
 use crate::side::{Blobs, Ready};
 use crate::space::{self, Room, Space};
 use crate::state::State;
@@ -122,13 +122,22 @@ fn connect(path: &Path) -> Result<Connection, Error> {
 }
 
 /// The first event: the root key is drawn, opens the log, and is gone.
-fn first(keys: &Keys, options: &Options) -> Result<(State, Ready), Error> {
+fn first(keys: &Keys, options: &Options) -> Result<(State, Key, Ready), Error> {
+    if keys.is_there() {
+        // A log that is gone must not look like one that never was.
+        return Err(damaged(
+            0,
+            "log.db holds no log, and keys/epoch.key is the key of one: restore both from a backup, \
+             or move the data directory away to begin a new log",
+        ));
+    }
     let root = Keys::root(&*options.entropy);
-    let epoch = keys.draw_next(&*options.entropy)?.public();
+    let key = keys.draw_next(&*options.entropy)?;
+    let epoch = key.public();
     let body = opened(&root, epoch);
     let state = State::new(root.public(), epoch);
     let ready = Ready::new(Draft::node(body.into())).map_err(|e| Error::Io(e.to_string()))?;
-    Ok((state, ready))
+    Ok((state, key, ready))
 }
 
 impl Store {
@@ -143,11 +152,13 @@ impl Store {
         migrate::run(&mut conn)?;
         let keys = Keys::of(dir);
         let blobs = Blobs::of(dir);
-        let (state, begin) = match State::load(&conn)? {
-            Some(state) => (state, None),
-            None => first(&keys, &options).map(|(s, r)| (s, Some(r)))?,
+        let (state, key, begin) = match State::load(&conn)? {
+            Some(state) => {
+                let key = keys.load(&state.key_current)?;
+                (state, key, None)
+            }
+            None => first(&keys, &options).map(|(s, k, r)| (s, k, Some(r)))?,
         };
-        let key = keys.load(&state.key_current)?;
         let (clock, entropy) = (options.clock.clone(), options.entropy.clone());
         let mut db = Db {
             conn,
@@ -161,6 +172,8 @@ impl Store {
         };
         if let Some(opening) = begin {
             begin_log(&mut db, opening)?;
+            // Its key takes its place only now: before, a crash leaves no trace of a log.
+            db.key = db.keys.load(&db.state.key_current)?;
         }
         // The write-ahead log comes into being with a first write, and must be
         // there before it can be synced.

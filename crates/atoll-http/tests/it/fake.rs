@@ -202,6 +202,7 @@ fn verification() -> Verification {
         bad: Some((2, "why".into())),
         contents: 1,
         erased: 0,
+        clock_back: 0,
         promise: "p".into(),
     }
 }

@@ -132,6 +132,7 @@ impl Shared {
             bad: verified.bad,
             contents: verified.contents.0,
             erased: verified.contents.1,
+            clock_back: verified.clock_back,
             promise: PROMISE.into(),
         })
     }

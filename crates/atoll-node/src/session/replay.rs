@@ -1,11 +1,12 @@
 //! Folding a session's log again: to go on with it, and to prove that it comes out the same.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use atoll_agent::{Input, State};
 use atoll_api::{Error, Replayed, codes};
 use atoll_domain::{Commitment, SessionId};
-use atoll_ports::log::Filter;
+use atoll_ports::log::{self, Filter};
 
 use crate::shared::{Shared, log_error};
 
@@ -23,7 +24,8 @@ impl Shared {
             session: Some(*session),
             ..Filter::default()
         };
-        let resolve = |c: &Commitment| self.log.content(c).ok().flatten();
+        let changed = Cell::new(None);
+        let resolve = |c: &Commitment| self.resolve(c, &changed);
         let (mut state, mut cursor) = (state, cursor);
         loop {
             let page = self.log.events(cursor, PAGE, &filter).map_err(log_error)?;
@@ -31,8 +33,7 @@ impl Shared {
             for event in page {
                 cursor = event.seq;
                 let input = Input::from_event(&event.typed(), &resolve);
-                let input =
-                    input.map_err(|err| Error::new(codes::SESSION_STATE, err.to_string()))?;
+                let input = input.map_err(|err| unread(&err, &changed, event.seq))?;
                 if let Some(input) = input {
                     state = atoll_agent::fold(state, &input);
                 }
@@ -41,6 +42,19 @@ impl Shared {
                 return Ok((state, cursor));
             }
         }
+    }
+
+    /// A content for the agent. What was changed is not what was erased: it is put into `changed`.
+    fn resolve(
+        &self,
+        commitment: &Commitment,
+        changed: &Cell<Option<log::Error>>,
+    ) -> Option<Vec<u8>> {
+        let found = self.log.content(commitment);
+        found.unwrap_or_else(|err| {
+            changed.set(Some(err));
+            None
+        })
     }
 
     /// Replays a session: its recorded inputs are folded again, and what the agent then proposes is
@@ -71,7 +85,8 @@ impl Shared {
             session: Some(*session),
             ..Filter::default()
         };
-        let resolve = |c: &Commitment| self.log.content(c).ok().flatten();
+        let changed = Cell::new(None);
+        let resolve = |c: &Commitment| self.resolve(c, &changed);
         let (mut inputs, mut cursor) = (Vec::new(), 0);
         loop {
             let page = self.log.events(cursor, PAGE, &filter).map_err(log_error)?;
@@ -79,10 +94,7 @@ impl Shared {
             cursor = last.seq;
             for event in &page {
                 let input = Input::from_event(&event.typed(), &resolve);
-                let input = input.map_err(|err| {
-                    Error::new(codes::SESSION_STATE, err.to_string())
-                        .found(format!("event {}", event.seq))
-                })?;
+                let input = input.map_err(|err| unread(&err, &changed, event.seq))?;
                 inputs.extend(input);
             }
         }
@@ -94,4 +106,13 @@ impl Shared {
             )),
         }
     }
+}
+
+/// Why an event could not be made an input.
+fn unread(err: &impl std::fmt::Display, changed: &Cell<Option<log::Error>>, seq: u64) -> Error {
+    let err = match changed.take() {
+        Some(changed) => log_error(changed),
+        None => Error::new(codes::SESSION_STATE, err.to_string()),
+    };
+    err.found(format!("event {seq}"))
 }

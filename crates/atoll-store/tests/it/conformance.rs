@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 
 use atoll_ports::Log;
+use atoll_ports::log::Error;
 use atoll_store::{Options, Room, Store};
 use testkit::log::Ground;
 
@@ -23,10 +24,10 @@ impl Sqlite {
         }
     }
 
-    fn open_with(&self, options: Options) -> Arc<dyn Log> {
-        let store = Arc::new(Store::open(options).unwrap());
+    fn open_with(&self, options: Options) -> Result<Arc<dyn Log>, Error> {
+        let store = Arc::new(Store::open(options)?);
         *self.last.lock().unwrap() = Arc::downgrade(&store);
-        store
+        Ok(store)
     }
 }
 
@@ -44,7 +45,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 impl Ground for Sqlite {
-    fn open(&self) -> Arc<dyn Log> {
+    fn try_open(&self) -> Result<Arc<dyn Log>, Error> {
         self.open_with(self.place.options())
     }
 
@@ -58,6 +59,7 @@ impl Ground for Sqlite {
             room,
             ..self.place.options()
         })
+        .unwrap()
     }
 
     fn killed(&self) -> Box<dyn Ground> {

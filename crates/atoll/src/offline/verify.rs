@@ -170,6 +170,7 @@ pub fn own(app: &App, checkpoint: Option<&Path>) -> Result<Verification, Error> 
         bad: found.bad,
         contents: found.contents.0,
         erased: found.contents.1,
+        clock_back: found.clock_back,
         promise: PROMISE.into(),
     })
 }

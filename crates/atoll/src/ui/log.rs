@@ -75,6 +75,14 @@ pub fn verification(style: &Style, v: &Verification) -> String {
         String::new()
     };
     page.row("contents", format!("{} hold{erased}", count(v.contents)));
+    if v.clock_back > 0 {
+        let times = match v.clock_back {
+            1 => "once".to_owned(),
+            n => format!("{} times", count(n)),
+        };
+        let words = format!("was set back {times}; the order is by number and holds");
+        page.row("clock", words);
+    }
     page.row("promise", &v.promise);
     if let Some(note) = &v.note {
         page.line("")

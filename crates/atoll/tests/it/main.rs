@@ -10,6 +10,7 @@ mod code;
 #[path = "../../../atoll-http/tests/it/fake.rs"]
 mod fake;
 mod hostile;
+mod ledger;
 mod node;
 mod pages;
 mod recordings;

@@ -2,6 +2,7 @@
 
 use atoll_domain::{Commitment, Draft, Erased, Hash};
 use atoll_guard::{Entry, Full};
+use atoll_ports::log::Error;
 
 use super::Ground;
 use super::story::{bare, closed, cost, granted, note};
@@ -145,12 +146,16 @@ pub async fn an_edited_event_is_named(ground: &dyn Ground) {
         log.append(bare(n), true).await.unwrap();
     }
     assert_eq!(log.verify().unwrap().bad, None);
-    drop(log);
     ground.edit(4);
-    let log = ground.open();
     let verified = log.verify().unwrap();
     assert_eq!(verified.bad.map(|(seq, _)| seq), Some(4));
     assert_eq!(verified.events, 3, "what is before it is intact");
+    drop(log);
+    match ground.try_open() {
+        Err(Error::Damaged { seq: 4, .. }) => {}
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("a log is not gone on with whose newest events were changed"),
+    }
 }
 
 pub async fn checkpoints_cover_what_is_new(ground: &dyn Ground) {

@@ -11,6 +11,7 @@ mod story;
 use std::sync::Arc;
 
 use atoll_ports::Log;
+use atoll_ports::log::Error;
 
 pub use journal::*;
 pub use keeps::*;
@@ -20,12 +21,16 @@ pub use rows::*;
 /// A place of its own where one log lies.
 pub trait Ground: Send + Sync {
     /// Opens the log, or begins one. Not while it is open.
-    fn open(&self) -> Arc<dyn Log>;
+    fn try_open(&self) -> Result<Arc<dyn Log>, Error>;
+    /// The same where nothing is in the way.
+    fn open(&self) -> Arc<dyn Log> {
+        self.try_open().unwrap()
+    }
     /// Opens it on a disk that is below its floor.
     fn open_full(&self) -> Arc<dyn Log>;
     /// Another place, as a kill of the process would leave this one now.
     fn killed(&self) -> Box<dyn Ground>;
-    /// Changes one byte of a stored event, past the log's back.
+    /// Changes one byte of a stored event, past the log's back, which may be open.
     fn edit(&self, seq: u64);
     /// How many syncs `log`, which [`Ground::open`] gave, has asked of the disk.
     fn syncs(&self, log: &Arc<dyn Log>) -> u64;
