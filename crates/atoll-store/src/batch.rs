@@ -105,6 +105,7 @@ impl Db {
             });
         }
         if state.head.seq == 0 {
+            (next.epoch, next.epoch_ts) = (next.head.seq, next.ts);
             next.save(&tx)?;
         } else {
             next.save_head(&tx)?;
@@ -242,6 +243,7 @@ impl Batch<'_, '_> {
         self.state.checkpoint_ts = self.now;
         if let Some(next) = next {
             self.state.key_current = next;
+            (self.state.epoch, self.state.epoch_ts) = (self.state.head.seq, self.now);
             self.state.save(self.tx)?;
         }
         Ok(done)

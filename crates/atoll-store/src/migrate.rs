@@ -12,6 +12,7 @@ use crate::row::sql;
 const STEPS: &[&str] = &[
     include_str!("schema/0001_log.sql"),
     include_str!("schema/0002_gates.sql"),
+    include_str!("schema/0003_epoch.sql"),
 ];
 
 /// The version that this binary writes.

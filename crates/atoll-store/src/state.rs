@@ -29,6 +29,10 @@ pub struct State {
     pub checkpoint: u64,
     /// Its time.
     pub checkpoint_ts: Ms,
+    /// `seq` of the event that named the current key; 0: long ago.
+    pub epoch: u64,
+    /// Its time.
+    pub epoch_ts: Ms,
 }
 
 impl State {
@@ -44,6 +48,8 @@ impl State {
             key_current: current,
             checkpoint: 0,
             checkpoint_ts: Ms(0),
+            epoch: 0,
+            epoch_ts: Ms(0),
         }
     }
 
@@ -74,8 +80,9 @@ impl State {
     pub fn save(&self, db: &Connection) -> rusqlite::Result<()> {
         db.prepare_cached(
             "INSERT OR REPLACE INTO log
-             (one, node, seq, hash, frontier, ts, clock_back, key_root, key_current, checkpoint, checkpoint_ts)
-             VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             (one, node, seq, hash, frontier, ts, clock_back, key_root, key_current, checkpoint, checkpoint_ts,
+              epoch, epoch_ts)
+             VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
         )?
         .execute(params![
             self.node,
@@ -88,6 +95,8 @@ impl State {
             self.key_current.to_string(),
             self.checkpoint,
             self.checkpoint_ts.0,
+            self.epoch,
+            self.epoch_ts.0,
         ])?;
         Ok(())
     }
@@ -97,23 +106,25 @@ impl State {
     pub fn load(db: &Connection) -> Result<Option<State>, Error> {
         type Row = (
             (String, u64, [u8; 32], Vec<u8>, u64, u64),
-            (String, String, u64, u64),
+            (String, String, u64, u64, u64, u64),
         );
         let row: Option<Row> = db
             .query_row(
-                "SELECT node, seq, hash, frontier, ts, clock_back, key_root, key_current, checkpoint, checkpoint_ts
+                "SELECT node, seq, hash, frontier, ts, clock_back, key_root, key_current, checkpoint, checkpoint_ts,
+                     epoch, epoch_ts
                  FROM log WHERE one = 1",
                 [],
                 |r| {
                     let first = (r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?, r.get(4)?, r.get(5)?);
-                    Ok((first, (r.get(6)?, r.get(7)?, r.get(8)?, r.get(9)?)))
+                    let second = (r.get(6)?, r.get(7)?, r.get(8)?, r.get(9)?, r.get(10)?, r.get(11)?);
+                    Ok((first, second))
                 },
             )
             .optional()
             .map_err(sql)?;
         let Some((
             (node, seq, hash, edge, ts, clock_back),
-            (root, current, checkpoint, checkpoint_ts),
+            (root, current, checkpoint, checkpoint_ts, epoch, epoch_ts),
         )) = row
         else {
             // Without its row a log must not be begun anew over what is there.
@@ -142,6 +153,8 @@ impl State {
             key_current: current.parse().map_err(|e| damaged(seq, e))?,
             checkpoint,
             checkpoint_ts: Ms(checkpoint_ts),
+            epoch,
+            epoch_ts: Ms(epoch_ts),
         };
         let last: Option<(u64, [u8; 32])> = db
             .query_row(

@@ -14,7 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
+use atoll_domain::Ms;
 use atoll_guard::{Appended, Full};
+use atoll_log::Key;
 use atoll_ports::log::Error;
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
@@ -30,6 +32,9 @@ const UNSYNCED_FILES_MAX: usize = 64;
 
 /// How often closing events that found no room are tried again.
 const RETRY: Duration = Duration::from_millis(500);
+
+/// How long after a next key could not be drawn it is tried again, in seconds.
+const TURN_RETRY_S: u64 = 60;
 
 /// What the writer is asked to do.
 pub enum Job {
@@ -62,6 +67,11 @@ pub struct Pace {
     pub events: u64,
     /// After so long.
     pub seconds: u64,
+    /// The first of them behind so many events of one key names the next key: a thief of
+    /// today's can't sign for what was before.
+    pub epoch_events: u64,
+    /// Or behind so long.
+    pub epoch_seconds: u64,
 }
 
 impl Default for Pace {
@@ -69,6 +79,8 @@ impl Default for Pace {
         Pace {
             events: 1000,
             seconds: 300,
+            epoch_events: 100_000,
+            epoch_seconds: 7 * 24 * 3600,
         }
     }
 }
@@ -91,6 +103,8 @@ pub struct Writer {
     stuck: Vec<Ready>,
     failed: Option<String>,
     admits: bool,
+    /// Before this time a next key is not tried again.
+    turns_from: Ms,
 }
 
 impl Writer {
@@ -101,6 +115,7 @@ impl Writer {
             stuck: Vec::new(),
             failed: None,
             admits: true,
+            turns_from: Ms(0),
         }
     }
 
@@ -250,20 +265,47 @@ impl Writer {
         }
     }
 
+    /// Whether the current key has signed long enough.
+    fn epoch_over(&self) -> bool {
+        let (state, pace) = (&self.parts.db.state, &self.parts.pace);
+        let now = (self.parts.db.clock)();
+        now >= self.turns_from
+            && (state.head.seq - state.epoch.min(state.head.seq) >= pace.epoch_events
+                || now.since(state.epoch_ts) >= pace.epoch_seconds.saturating_mul(1000))
+    }
+
+    fn draw(&self) -> Result<Key, Error> {
+        self.parts.db.keys.draw_next(&*self.parts.db.entropy)
+    }
+
+    /// The next key for a checkpoint that comes by itself, if the epoch is over. Without it the
+    /// checkpoint is written all the same, and what waits is stored.
+    fn draw_by_itself(&mut self) -> Option<Key> {
+        if !self.epoch_over() {
+            return None;
+        }
+        self.draw()
+            .map_err(|why| {
+                tracing::error!(%why, "the log's key could not be followed by a next one; it is tried again");
+                self.turns_from = (self.parts.db.clock)().plus_s(TURN_RETRY_S);
+            })
+            .ok()
+    }
+
     fn transact(&mut self, jobs: &[Job]) -> Result<Vec<Done>, Broken> {
-        let mut next = None;
         let rotates = jobs
             .iter()
             .any(|j| matches!(j, Job::Checkpoint { rotate: true, .. }));
-        if rotates {
-            let key = self
-                .parts
-                .db
-                .keys
-                .draw_next(&*self.parts.db.entropy)
-                .map_err(|e| Broken::Failed(e.to_string()))?;
-            next = Some(key);
-        }
+        // In step with the pace, counted with what this batch adds.
+        let adds = jobs.len() as u64;
+        let due = self.admits
+            && (self.parts.db.state.uncovered() + adds > self.parts.pace.events
+                || self.checkpoint_due());
+        let next = match (rotates, due) {
+            (true, _) => Some(self.draw().map_err(|e| Broken::Failed(e.to_string()))?),
+            (false, true) => self.draw_by_itself(),
+            (false, false) => None,
+        };
         let mut fresh = next.as_ref().map(|k| k.public());
         let mut work: Vec<Work<'_>> = Vec::with_capacity(jobs.len() + 1);
         for job in jobs {
@@ -276,12 +318,9 @@ impl Writer {
                 Job::Rebuild(_) => Work::Group(&[]),
             });
         }
-        // In step with the pace, counted with what this batch adds.
-        let adds = work.len() as u64;
-        let due = self.parts.db.state.uncovered() + adds > self.parts.pace.events
-            || self.checkpoint_due();
-        if due && self.admits {
-            work.push(Work::Checkpoint { next: None });
+        if due {
+            // Taken already where a job asked for it.
+            work.push(Work::Checkpoint { next: fresh.take() });
         }
         let done = self.parts.db.run(&work)?;
         if let Some(key) = next {
@@ -292,7 +331,7 @@ impl Writer {
     }
 
     /// The log names a new key. It must be on disk before the old one goes.
-    fn turn(&mut self, key: atoll_log::Key) {
+    fn turn(&mut self, key: Key) {
         let (reply, flushed) = channel();
         let order = Order {
             files: std::mem::take(&mut self.parts.db.unsynced),

@@ -288,43 +288,6 @@ async fn checkpoints_come_by_events_by_time_and_on_demand() {
     assert_eq!(store.events(0, 99, &found).unwrap().len(), by_events + 2);
 }
 
-#[tokio::test]
-async fn epochs_turn_and_only_the_newest_key_is_on_disk() {
-    let place = Place::new();
-    let store = place.open();
-    let key = place.path().join("keys/epoch.key");
-    let old = std::fs::read(&key).unwrap();
-    store.append(bare(1), true).await.unwrap();
-    assert!(store.rotate().await.unwrap().is_some());
-    let new = std::fs::read(&key).unwrap();
-    assert_ne!(old, new);
-    assert!(!place.path().join("keys/epoch.next").exists());
-    assert_eq!(
-        std::fs::metadata(&key).unwrap().permissions().mode() & 0o777,
-        0o600
-    );
-    store.append(bare(2), true).await.unwrap();
-    store.checkpoint().await.unwrap();
-    drop(store);
-
-    // A crash between the checkpoint and the end of the old key.
-    std::fs::rename(&key, place.path().join("keys/epoch.next")).unwrap();
-    std::fs::write(&key, &old).unwrap();
-    let store = place.open();
-    assert_eq!(std::fs::read(&key).unwrap(), new);
-    store.append(bare(3), true).await.unwrap();
-    store.checkpoint().await.unwrap();
-    let verified = store.verify().unwrap();
-    assert_eq!((verified.bad, verified.checkpoints), (None, 3));
-    drop(store);
-
-    std::fs::write(&key, &old).unwrap();
-    assert!(matches!(
-        Store::open(place.options()),
-        Err(Error::Unusable(_))
-    ));
-}
-
 #[test]
 fn one_data_directory_has_one_node() {
     let place = Place::new();

@@ -40,6 +40,8 @@ pub struct Place {
 pub const NEVER: Pace = Pace {
     events: u64::MAX / 2,
     seconds: u64::MAX / 4000,
+    epoch_events: u64::MAX,
+    epoch_seconds: u64::MAX / 4000,
 };
 
 /// Little room, so that tests need little disk.

@@ -10,6 +10,7 @@
 mod conformance;
 mod crash;
 mod damage;
+mod epochs;
 mod full;
 mod log;
 mod made;

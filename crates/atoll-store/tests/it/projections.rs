@@ -453,7 +453,8 @@ async fn an_older_store_gets_what_a_newer_one_keeps() {
         .db()
         .execute_batch(
             "DROP INDEX gates_session; ALTER TABLE gates DROP COLUMN answerer;
-             ALTER TABLE gates DROP COLUMN used; PRAGMA user_version = 1;",
+             ALTER TABLE gates DROP COLUMN used; ALTER TABLE log DROP COLUMN epoch;
+             ALTER TABLE log DROP COLUMN epoch_ts; PRAGMA user_version = 1;",
         )
         .unwrap();
     let store = place.open();
