@@ -15,8 +15,9 @@ use crate::words;
 const TEXT_BYTES_MAX: usize = 32 << 10;
 /// Nudges for replies without a call, one after the other.
 const NUDGES_MAX: u64 = 2;
-/// Waits before a failed call is made again, in milliseconds: the adapter has backed off already.
-const WAITS_MS: [u64; 3] = [2_000, 10_000, 30_000];
+/// Waits before a call whose reply broke is made again, in milliseconds. What failed before a reply began was
+/// tried again by the adapter, which knows what the provider asks for; the agent doesn't repeat that.
+const WAITS_MS: [u64; 2] = [0, 2_000];
 /// How often a turn's conversation is squeezed because the provider found it too long.
 const SQUEEZES_MAX: u64 = 3;
 
@@ -181,7 +182,6 @@ impl State {
     pub(crate) fn reply_failed(&mut self, reason: &str, said: &str) {
         let said = one_line(said, 300);
         match reason {
-            "rate_limited" | "server" | "timeout" | "unreachable" => self.again(reason, &said),
             "cut" => {
                 if self.turn.retries == 0 {
                     self.note(words::CUT_STREAM);
@@ -189,6 +189,14 @@ impl State {
                 self.again(reason, &said);
             }
             "garbage" | "lost" => self.again(reason, &said),
+            "unreachable" => {
+                let words = format!("The model can't be reached: {said}");
+                self.end(SessionEnd::Unreachable, words, None);
+            }
+            "rate_limited" | "server" | "timeout" => {
+                let words = format!("The model did not answer ({}): {said}", plainly(reason));
+                self.end(SessionEnd::Unreachable, words, None);
+            }
             "context" => self.squeeze(&said),
             "denied" => {
                 let words = format!("The model may not be called: {said}");
@@ -221,8 +229,9 @@ impl State {
             }
             None => {
                 let words = format!(
-                    "The model did not answer after {} tries ({reason}): {said}",
-                    tries + 1
+                    "The model did not answer after {} tries ({}): {said}",
+                    tries + 1,
+                    plainly(reason)
                 );
                 self.end(SessionEnd::Unreachable, words, None);
             }
@@ -238,6 +247,19 @@ impl State {
         self.turn.squeezes += 1;
         self.room_permille = self.room_permille * 6 / 10;
         self.ask_in_room();
+    }
+}
+
+/// A failure's name, for people.
+fn plainly(reason: &str) -> &str {
+    match reason {
+        "rate_limited" => "too many requests",
+        "server" => "its provider failed",
+        "timeout" => "nothing came in time",
+        "cut" => "its reply was cut off",
+        "garbage" => "what came can't be understood",
+        "lost" => "the node ended in its middle",
+        other => other,
     }
 }
 

@@ -10,7 +10,7 @@
 //! | baseline (test) | `ToolDone` | ask |
 //! | ask | `Reply` with calls | the first call: tool, reject or finish |
 //! | | `Reply` without | plan: end; nudge, twice; then conclude |
-//! | | `ReplyFailed` | `auth`, `refused`: end unreachable; passing trouble: ask again after a wait, thrice; `context`: squeeze, then ask; `denied`, `needs_person`, `limit`, `cancelled`: end |
+//! | | `ReplyFailed` | `cut`, `garbage`, `lost`: ask again, twice; `auth`, `refused`, `unreachable`, `rate_limited`, `server`, `timeout`: end unreachable (the adapter tried again); `context`: squeeze, then ask; `denied`, `needs_person`, `limit`, `cancelled`: end |
 //! | tool, reject | `ToolDone` | the next call; after the last: close the round |
 //! | finish call | (at once) | conclude |
 //! | check (test) | `ToolDone` | conclude |

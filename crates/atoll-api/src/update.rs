@@ -69,8 +69,20 @@ pub enum Progress {
     Retrying {
         /// After so many milliseconds.
         wait_ms: u64,
-        /// Why.
+        /// Why: a failure's name, such as `rate_limited`.
         reason: String,
+        /// The HTTP status, if there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
+        /// Whether the provider itself asked for the wait.
+        #[serde(default)]
+        asked: bool,
+        /// Which attempt comes then, from 2.
+        #[serde(default)]
+        attempt: u32,
+        /// How many there are, at most.
+        #[serde(default)]
+        attempts_max: u32,
     },
     /// The model answered.
     Replied {

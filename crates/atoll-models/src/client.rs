@@ -110,11 +110,12 @@ fn tls_config(spoken: bool) -> Result<ClientConfig, rustls::Error> {
 pub(crate) fn unsent(err: reqwest::Error, authority: &str) -> Fault {
     let why = causes(&err);
     if err.is_connect() {
-        let words = if err.is_timeout() {
-            format!("no connection to {authority} in time")
-        } else {
-            format!("{authority} can't be reached: {why}")
-        };
+        if err.is_timeout() {
+            // It was waited for long enough.
+            let words = format!("no connection to {authority} in time");
+            return Fault::lasting(Failure::Unreachable, words).unspent();
+        }
+        let words = format!("{authority} can't be reached: {}", plainly(&why));
         return Fault::passing(Failure::Unreachable, words).unspent();
     }
     if err.is_builder() {
@@ -126,6 +127,21 @@ pub(crate) fn unsent(err: reqwest::Error, authority: &str) -> Fault {
     Fault::cut(format!(
         "the connection to {authority} ended before an answer: {why}"
     ))
+}
+
+/// What a connection's failure means to who reads it.
+fn plainly(why: &str) -> String {
+    let has = |words: &str| why.to_ascii_lowercase().contains(words);
+    if has("connection refused") {
+        "nothing listens there (connection refused)".into()
+    } else if has("failed to lookup address")
+        || has("dns error")
+        || has("name or service not known")
+    {
+        format!("its name is not known ({why})")
+    } else {
+        why.into()
+    }
 }
 
 /// An error's chain, without its address. The last cause says most.

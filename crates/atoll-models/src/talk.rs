@@ -33,6 +33,10 @@ use crate::wire::{self, BodyKind, Decode, Outgoing, Sheet};
 
 /// So much of a refusal is read.
 const REFUSAL_LIMIT_BYTES: usize = 64 * 1024;
+/// A provider that can't be reached at all is mostly not running, or misspelt: it is tried again for a moment
+/// only, so that who waits is told soon.
+const UNREACHABLE_ATTEMPTS_MAX: u32 = 3;
+const UNREACHABLE_MS: u64 = 4_000;
 /// So long is waited for the end of a body whose content is whole, so that its connection can be used again.
 const CLOSE_MS: u64 = 100;
 
@@ -66,6 +70,7 @@ struct Talk {
     queue: VecDeque<Delta>,
     deadline: Instant,
     attempt: u32,
+    started: Instant,
     /// Whether the caller has seen a part of the reply: then it isn't tried again behind its back.
     passed_on: bool,
     /// Whether the first byte of this attempt's reply came.
@@ -76,6 +81,7 @@ struct Talk {
 pub(crate) fn deltas(plan: Plan) -> BoxStream<'static, Result<Delta, Error>> {
     let talk = Talk {
         deadline: Instant::now() + Duration::from_millis(plan.ttl_ms),
+        started: Instant::now(),
         plan,
         phase: Phase::Send,
         queue: VecDeque::new(),
@@ -121,9 +127,14 @@ impl Talk {
     /// Whether and when it is tried again.
     fn again(&mut self, fault: &Fault) -> Option<Phase> {
         let retries = &self.plan.retries;
+        let unreachable = fault.failure == Failure::Unreachable;
+        let attempts_max = match unreachable {
+            true => retries.attempts_max.min(UNREACHABLE_ATTEMPTS_MAX),
+            false => retries.attempts_max,
+        };
         let allowed = fault.passing
             && !self.passed_on
-            && self.attempt < retries.attempts_max
+            && self.attempt < attempts_max
             && (fault.unspent || !self.plan.priced);
         if !allowed {
             return None;
@@ -135,7 +146,9 @@ impl Talk {
             &*self.plan.entropy,
         )?;
         // An attempt that could only run into the time limit is none.
-        if Instant::now() + wait >= self.deadline {
+        let patience = Duration::from_millis(UNREACHABLE_MS);
+        let then = Instant::now() + wait;
+        if then >= self.deadline || (unreachable && then >= self.started + patience) {
             return None;
         }
         tracing::debug!(
@@ -147,6 +160,10 @@ impl Talk {
         self.queue.push_back(Delta::Retrying {
             wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
             reason: fault.failure,
+            status: fault.status,
+            asked: fault.retry_after.is_some_and(|asked| !asked.is_zero()),
+            attempt: self.attempt + 1,
+            attempts_max,
         });
         Some(Phase::Wait(wait))
     }

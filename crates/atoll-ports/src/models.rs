@@ -67,6 +67,14 @@ pub enum Delta {
         wait_ms: u64,
         /// Why.
         reason: Failure,
+        /// The HTTP status, if there was one.
+        status: Option<u16>,
+        /// Whether the provider itself asked for the wait.
+        asked: bool,
+        /// Which attempt comes then, from 2.
+        attempt: u32,
+        /// How many there are for this failure, at most.
+        attempts_max: u32,
     },
     /// The whole reply: always the last.
     Done(Box<Reply>),

@@ -134,17 +134,23 @@ fn failures_of_the_provider() {
     let world = ends(vec![Answer::Fail("auth")]);
     assert_eq!(world.end(), SessionEnd::Unreachable);
     assert!(world.words().contains("said the provider"));
+    // What broke is asked for again; what the adapter gave up is not.
     let world = ends(vec![
-        Answer::Fail("server"),
+        Answer::Fail("garbage"),
         Answer::Fail("cut"),
         mend(),
         finish(),
     ]);
     assert_eq!(world.end(), SessionEnd::Patch);
-    assert_eq!(world.waits_ms, [0, 2_000, 10_000, 0]);
-    let world = ends((0..9).map(|_| Answer::Fail("rate_limited")).collect());
+    assert_eq!(world.waits_ms, [0, 0, 2_000, 0]);
+    let world = ends((0..9).map(|_| Answer::Fail("cut")).collect());
     assert_eq!(world.end(), SessionEnd::Unreachable);
-    assert_eq!(world.asked.len(), 4);
+    assert_eq!(world.asked.len(), 3);
+    for reason in ["unreachable", "rate_limited", "server", "timeout"] {
+        let world = ends((0..9).map(|_| Answer::Fail(reason)).collect());
+        assert_eq!(world.end(), SessionEnd::Unreachable, "{reason}");
+        assert_eq!(world.asked.len(), 1, "{reason}");
+    }
     let world = ends(vec![Answer::Fail("context"), mend(), finish()]);
     assert_eq!(world.end(), SessionEnd::Patch);
     let world = ends((0..9).map(|_| Answer::Fail("context")).collect());

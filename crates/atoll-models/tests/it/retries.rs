@@ -189,3 +189,54 @@ async fn every_attempt_sends_the_same_bytes() {
             .all(|s| s.text == seen[0].text && !s.text.is_empty())
     );
 }
+
+#[tokio::test]
+async fn what_cannot_be_reached_is_given_up_soon() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("http://{}/v1", closed.local_addr().unwrap());
+    drop(closed);
+    // However patient the configuration is with a provider that answers: two more tries, and none that would
+    // come after a few seconds.
+    for (wait_ms, tries) in [(1, 2), (30_000, 0)] {
+        let stand = Stand::with(WIRE, Script::list([]), |config| {
+            config.providers[0].base_url = Some(base_url.clone());
+            config.retries.attempts_max = 9;
+            (config.retries.wait_ms_min, config.retries.wait_ms_max) = (wait_ms, 60_000);
+        });
+        let heard = stand.call().await;
+        assert_eq!(heard.retries(), vec![Failure::Unreachable; tries]);
+        let error = heard.end.unwrap_err();
+        assert_eq!(error.failure, Failure::Unreachable);
+        assert!(
+            error.words.contains("nothing listens there"),
+            "{}",
+            error.words
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_watches_is_told_of_each_wait() {
+    let replies = [
+        Reply::refusal(429, "slow").retry_after("1"),
+        Reply::refusal(503, "busy"),
+        Reply::text("at last"),
+    ];
+    let stand = Stand::new(WIRE, Script::list(replies));
+    let heard = stand.call().await;
+    let told: Vec<_> = heard
+        .deltas
+        .iter()
+        .filter_map(|d| match d {
+            Delta::Retrying {
+                status,
+                asked,
+                attempt,
+                attempts_max,
+                ..
+            } => Some((*status, *asked, *attempt, *attempts_max)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [(Some(429), true, 2, 3), (Some(503), false, 3, 3)]);
+}

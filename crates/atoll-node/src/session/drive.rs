@@ -11,7 +11,7 @@ use atoll_domain::{
     SessionId, SessionParked, Step, ToolCalled, ToolResult, TurnStopped,
 };
 use atoll_guard::Entry;
-use atoll_ports::models::{Delta, ModelChoice};
+use atoll_ports::models::{Delta, Failure, ModelChoice};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
@@ -283,9 +283,20 @@ impl Drive {
             let progress = match delta {
                 Delta::Text(text) => Progress::Text { text: text.clone() },
                 Delta::Reasoning(text) => Progress::Reasoning { text: text.clone() },
-                Delta::Retrying { wait_ms, reason } => Progress::Retrying {
+                Delta::Retrying {
+                    wait_ms,
+                    reason,
+                    status,
+                    asked,
+                    attempt,
+                    attempts_max,
+                } => Progress::Retrying {
                     wait_ms: *wait_ms,
                     reason: reason.name().into(),
+                    status: *status,
+                    asked: *asked,
+                    attempt: *attempt,
+                    attempts_max: *attempts_max,
                 },
                 Delta::ToolNamed(_) | Delta::Done(_) => return,
             };
@@ -338,7 +349,10 @@ impl Drive {
         match failed {
             CallFailed::Failed(err) => {
                 let error = crate::session::call::model_error(&err, &self.choice);
-                Ok((err.failure.name().into(), error.message))
+                // A reply that began well and ended in the provider's error broke in its middle.
+                let broke = err.failure == Failure::Server && err.status.is_none();
+                let failure = if broke { Failure::Cut } else { err.failure };
+                Ok((failure.name().into(), error.message))
             }
             CallFailed::Refused(Refused::Park) => Err(Step1::Park("gate")),
             CallFailed::Refused(Refused::Cancelled) => Err(Step1::On),

@@ -110,22 +110,7 @@ impl Turn {
                 self.doing = format!("the model writes, {}", bytes(self.streamed_bytes));
                 String::new()
             }
-            Progress::Retrying { wait_ms, reason } => {
-                self.doing = format!(
-                    "waiting {} for the provider: {}",
-                    span(*wait_ms),
-                    Shown::line(reason)
-                );
-                self.line(
-                    "model",
-                    &format!(
-                        "{}; tried again after {}",
-                        Shown::line(reason),
-                        span(*wait_ms)
-                    ),
-                    "",
-                )
-            }
+            Progress::Retrying { .. } => self.retrying(&update.progress),
             Progress::Replied { text, .. } => {
                 self.doing = "working".into();
                 if text.trim().is_empty() {
@@ -140,6 +125,36 @@ impl Turn {
             }
             _ => self.work(update),
         }
+    }
+
+    /// `the provider says wait 20 s (429), try 2 of 5`.
+    fn retrying(&mut self, progress: &Progress) -> String {
+        let Progress::Retrying {
+            wait_ms,
+            reason,
+            status,
+            asked,
+            attempt,
+            attempts_max,
+        } = progress
+        else {
+            return String::new();
+        };
+        let why = match (status, reason.as_str()) {
+            (_, "unreachable") => "can't be reached".to_owned(),
+            (Some(status), _) => status.to_string(),
+            (None, reason) => Shown::line(reason).to_string(),
+        };
+        let wait = span(*wait_ms);
+        let mut text = match asked {
+            true => format!("the provider says wait {wait} ({why})"),
+            false => format!("no answer ({why}), waiting {wait}"),
+        };
+        if *attempts_max > 0 {
+            text.push_str(&format!(", try {attempt} of {attempts_max}"));
+        }
+        self.doing = text.clone();
+        self.line("model", &text, "")
     }
 
     fn snapped(&mut self, files: u64, masked: u64, skipped: u64) -> String {
@@ -365,6 +380,36 @@ mod tests {
             )
         );
         assert_eq!(turn.now(), "step 1 of 30, working");
+    }
+
+    #[test]
+    fn a_wait_for_the_provider_is_told() {
+        let retrying = |reason: &str, status, asked, attempts_max| Progress::Retrying {
+            wait_ms: 20_000,
+            reason: reason.into(),
+            status,
+            asked,
+            attempt: 2,
+            attempts_max,
+        };
+        let mut turn = Turn::new(Style::PLAIN);
+        let mut say = |progress| tell(&mut turn, progress);
+        assert_eq!(
+            say(retrying("rate_limited", Some(429), true, 5)),
+            "model   the provider says wait 20 s (429), try 2 of 5\n"
+        );
+        assert_eq!(
+            say(retrying("server", Some(503), false, 5)),
+            "model   no answer (503), waiting 20 s, try 2 of 5\n"
+        );
+        assert_eq!(
+            say(retrying("unreachable", None, false, 3)),
+            "model   no answer (can't be reached), waiting 20 s, try 2 of 3\n"
+        );
+        assert_eq!(
+            turn.now(),
+            "no answer (can't be reached), waiting 20 s, try 2 of 3"
+        );
     }
 
     #[test]
