@@ -5,7 +5,7 @@ use atoll_domain::{SessionEnd, Step};
 use crate::clip::clip;
 use crate::context;
 use crate::output::{Status, ToolOutput};
-use crate::prompt::one_line;
+use crate::prompt::{one_line, relative};
 use crate::report::{digest, failing};
 use crate::state::{Finishing, Queued, State, TestRun, What};
 use crate::tools::ToolRequest;
@@ -179,7 +179,7 @@ impl State {
             return text;
         }
         text.push_str(&tests_line(output));
-        text.push_str(&digest(&output.text, 400, limit));
+        text.push_str(&digest(&relative(&self.config, &output.text), 400, limit));
         text
     }
 }

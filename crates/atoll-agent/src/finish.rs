@@ -3,6 +3,7 @@
 use atoll_domain::SessionEnd;
 
 use crate::output::ToolOutput;
+use crate::prompt::relative;
 use crate::report::{digest, failing};
 use crate::state::{Finishing, State, TestRun, What};
 use crate::words;
@@ -57,14 +58,15 @@ impl State {
             return self.end(SessionEnd::Failed, words, None);
         }
         let left = SENT_BACK_MAX - self.turn.sent_back;
-        let mut text = words::tests_fail(&run.words(), left, as_before);
+        let mut text = words::tests_fail(&run.words(), left, as_before, output.is_none());
         if let Some(output) = output {
             let limit = crate::context::result_bytes(&self.config);
             text.push('\n');
-            if let Some(names) = failing(&output.text) {
+            let shown = relative(&self.config, &output.text);
+            if let Some(names) = failing(&shown) {
                 text.push_str(&format!("Failing: {names}.\n"));
             }
-            text.push_str(&digest(&output.text, 160, limit));
+            text.push_str(&digest(&shown, 160, limit));
         }
         self.reply_to(&finishing, &text);
         self.close_round();

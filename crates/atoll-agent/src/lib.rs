@@ -59,4 +59,4 @@ pub use input::{Input, Resolve, Unreadable};
 pub use output::{Status, ToolOutput};
 pub use replay::{Divergence, Replay, replay};
 pub use state::{Progress, State, TestRun, fold, next};
-pub use tools::{Edit, ToolRequest};
+pub use tools::ToolRequest;

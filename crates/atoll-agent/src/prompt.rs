@@ -64,12 +64,20 @@ pub(crate) fn opening(
         if let Some(names) = failing(text).filter(|_| !run.ok) {
             said.push_str(&format!("; failing: {names}"));
         }
-        let text = digest(text, 120, limit_bytes / 2);
+        let text = digest(&relative(config, text), 120, limit_bytes / 2);
         parts.push(format!(
             "Tests before any change, `{line}`: {said}\n```\n{text}\n```"
         ));
     }
     parts.join("\n\n")
+}
+
+/// A command's output with the workspace's files named as the tools name them: relative to its root.
+pub(crate) fn relative(config: &SessionConfig, text: &str) -> String {
+    match config.root.trim_end_matches('/') {
+        "" => text.to_owned(),
+        root => text.replace(&format!("{root}/"), ""),
+    }
 }
 
 /// One line of at most `chars_max` characters, without controls.
@@ -109,6 +117,21 @@ mod tests {
                 assert!(text.contains("sh{ask}op [2J"), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn files_are_named_as_the_tools_name_them() {
+        let mut config = SessionConfig {
+            root: "/srv/till".into(),
+            ..SessionConfig::default()
+        };
+        let text = "/srv/till/lib/a.js:3\nin /srv/tills/x and /srv/till";
+        assert_eq!(
+            relative(&config, text),
+            "lib/a.js:3\nin /srv/tills/x and /srv/till"
+        );
+        config.root = "/".into();
+        assert_eq!(relative(&config, text), text);
     }
 
     #[test]

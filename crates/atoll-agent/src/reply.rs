@@ -189,10 +189,7 @@ impl State {
                 self.again(reason, &said);
             }
             "garbage" | "lost" => self.again(reason, &said),
-            "unreachable" => {
-                let words = format!("The model can't be reached: {said}");
-                self.end(SessionEnd::Unreachable, words, None);
-            }
+            "unreachable" => self.end(SessionEnd::Unreachable, said, None),
             "rate_limited" | "server" | "timeout" => {
                 let words = format!("The model did not answer ({}): {said}", plainly(reason));
                 self.end(SessionEnd::Unreachable, words, None);

@@ -27,7 +27,12 @@ pub(crate) fn last_reply(plan: bool) -> String {
 }
 
 /// A finish that can't be accepted, since the tests fail.
-pub(crate) fn tests_fail(said: &str, left: u64, unrelated_possible: bool) -> String {
+pub(crate) fn tests_fail(said: &str, left: u64, unrelated_possible: bool, again: bool) -> String {
+    let again = if again {
+        " Nothing was edited since you last saw their output."
+    } else {
+        ""
+    };
     let unrelated = if unrelated_possible {
         " They failed before your change too: if the task doesn't ask to mend them, call `finish` with `unrelated_failures: true`."
     } else {
@@ -38,6 +43,6 @@ pub(crate) fn tests_fail(said: &str, left: u64, unrelated_possible: bool) -> Str
         n => format!("`finish` is taken {n} more times at most"),
     };
     format!(
-        "Not finished: the tests fail ({said}).{unrelated} Mend what fails and call `finish` again, or call it with `solved: false` and the reason; {times}."
+        "Not finished: the tests don't pass: {said}.{again}{unrelated} Mend what fails and call `finish` again, or call it with `solved: false` and the reason; {times}."
     )
 }

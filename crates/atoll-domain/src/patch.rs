@@ -128,6 +128,7 @@ pub fn test_words(
     let how = match (ok, exit_code) {
         (true, Some(code)) => format!("passed (exit {code})"),
         (true, None) => "passed".into(),
+        (false, Some(127)) => "could not be run (exit 127)".into(),
         (false, Some(code)) => format!("failed (exit {code})"),
         (false, None) => "failed".into(),
     };
@@ -167,6 +168,10 @@ mod tests {
         assert_eq!(words(true, 0, None, some(0), None), "passed (exit 0)");
         assert_eq!(words(true, 0, None, None, None), "passed (exit 0)");
         assert_eq!(words(false, 2, None, None, None), "failed (exit 2)");
+        assert_eq!(
+            words(false, 127, None, None, None),
+            "could not be run (exit 127)"
+        );
         // What the end and the counts say differs: both are told.
         assert_eq!(
             words(false, 1, some(9), some(0), None),

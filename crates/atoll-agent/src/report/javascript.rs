@@ -3,6 +3,8 @@
 use super::marks::{indent, until};
 use super::{Class, Marks};
 
+/// Lines of an uncaught error, at most.
+const CRASH_LINES_MAX: usize = 60;
 /// How deep mocha's suites are nested, at most.
 const SUITES_MAX: usize = 8;
 
@@ -15,12 +17,30 @@ pub(super) fn mark(lines: &[&str], marks: &mut Marks) {
             .or_else(|| jest(lines, at, marks))
             .or_else(|| vitest(lines, at, marks))
             .or_else(|| mocha(lines, at, marks));
+        let passed = |line: &&str| line.starts_with("ok ");
+        if lines[at].starts_with("Node.js v") {
+            crash(lines, at, marks);
+        } else if lines[at].starts_with("# ") && lines.get(at + 1).is_some_and(passed) {
+            marks.pass(at);
+        }
         if end.is_none() && is_summary(lines[at]) {
             marks.mark(at, Class::Title);
         } else if end.is_none() && text.starts_with(['✓', '✔', '√']) {
             marks.pass(at);
         }
         at = end.unwrap_or(at + 1).max(at + 1);
+    }
+}
+
+/// What node says when nobody caught an error: `file:12`, the line, the error and its frames, then its version.
+fn crash(lines: &[&str], at: usize, marks: &mut Marks) {
+    let placed = |line: &&str| {
+        line.rsplit_once(':')
+            .is_some_and(|(path, n)| !path.contains(' ') && n.parse::<u32>().is_ok())
+    };
+    let back = lines[..at].iter().rev().take(CRASH_LINES_MAX);
+    if let Some(back) = back.clone().position(placed) {
+        marks.block(lines, at - 1 - back, at);
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) enum Class {
 const FIRST_LINES_MAX: usize = 40;
 /// Lines at the start and at the end of a failure that come before its middle.
 const ENDS_LINES: usize = 12;
+/// Lines before a failure that are shown with it.
+const BEFORE_LINES: usize = 3;
 const NAME_CHARS_MAX: usize = 120;
 const NAMES_KEPT_MAX: usize = 1000;
 
@@ -78,6 +80,12 @@ impl Marks {
             return;
         }
         self.mark(from, Class::Title);
+        // What stood right before it often says which test was running.
+        for at in from.saturating_sub(BEFORE_LINES)..from {
+            if self.classes[at] == Class::Fill {
+                self.mark(at, Class::Hit);
+            }
+        }
         let first = self.blocks == 0;
         self.blocks += 1;
         for (at, line) in lines.iter().enumerate().take(to).skip(from) {

@@ -13,8 +13,10 @@ const LINE_BYTES_MIN: usize = 100;
 
 /// So much of the room may be taken up to the end of a class, in percent, before the next had its turn: a
 /// thousand names of failing tests must not crowd out how the first one failed.
-fn share_percent(class: Class) -> usize {
+fn share_percent(class: Class, known: bool) -> usize {
     match class {
+        // Where it is known what failed, little else is worth reading.
+        Class::Fill if known => 50,
         Class::Last | Class::Title => 40,
         Class::Edge => 50,
         Class::Core => 75,
@@ -36,6 +38,11 @@ struct Room<'a> {
 impl Room<'_> {
     fn line_bytes(&self, at: usize) -> usize {
         self.lines[at].len().min(self.line_limit_bytes) + 1
+    }
+
+    fn beside(&self, at: usize) -> bool {
+        let taken = |at: usize| self.taken.get(at).is_some_and(|taken| *taken);
+        taken(at + 1) || at.checked_sub(1).is_some_and(taken)
     }
 
     /// Takes a line if all stays within the bounds, which count gaps too.
@@ -130,11 +137,19 @@ pub(super) fn pick(
         class @ (Class::Fill | Class::Passing) => (class, lines.len() - at),
         class => (class, *at),
     });
+    let known = classes.contains(&Class::Title);
     for shared in [true, false] {
         for at in &order {
             let class = classes[*at];
+            if class == Class::Passing || (class == Class::Fill && known && !shared) {
+                break;
+            }
+            // Lines of fill say something beside what they led to; alone they are noise.
+            if class == Class::Fill && !room.beside(*at) {
+                continue;
+            }
             let part = |max: usize| match shared {
-                true => max.saturating_mul(share_percent(class)) / 100,
+                true => max.saturating_mul(share_percent(class, known)) / 100,
                 false => max,
             };
             let fits = room.take(*at, part(lines_max), part(limit_bytes));

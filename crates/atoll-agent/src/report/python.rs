@@ -3,6 +3,9 @@
 use super::marks::until;
 use super::{Class, Marks};
 
+/// How an error that nobody caught begins; its last line says which.
+const TRACEBACK: &str = "Traceback (most recent call last):";
+
 pub(super) fn mark(lines: &[&str], marks: &mut Marks) {
     let mut failures = false;
     let mut summary = false;
@@ -24,6 +27,9 @@ pub(super) fn mark(lines: &[&str], marks: &mut Marks) {
             } else if counted(line) {
                 marks.mark(at, Class::Title);
             }
+        } else if !failures && *line == TRACEBACK {
+            let end = until(lines, at + 1, |l| !l.starts_with(' '));
+            marks.block(lines, at, end + 1);
         } else if is_progress(line) {
             marks.pass(at);
         } else {

@@ -6,6 +6,7 @@ mod parse;
 mod rescue;
 mod spec;
 
+use atoll_domain::Edit;
 use atoll_domain::action::ReadOp;
 use serde::{Deserialize, Serialize};
 
@@ -16,33 +17,6 @@ pub use spec::specs;
 
 /// What is answered of one reply at most; further calls are dropped and said.
 pub const CALLS_MAX: usize = 16;
-
-/// An edit, as the model wrote it; the twin of the workspace port's `Edit`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "how", rename_all = "snake_case")]
-pub enum Edit {
-    /// Replace one place that holds `search`.
-    Replace {
-        /// The text to find.
-        search: String,
-        /// What stands there after.
-        replace: String,
-        /// Replace every exact occurrence.
-        all: bool,
-    },
-    /// The whole new content; creates the file if it isn't there.
-    Whole {
-        /// The content.
-        content: String,
-    },
-    /// A unified diff of this one file.
-    Diff {
-        /// The diff.
-        diff: String,
-    },
-    /// The file goes.
-    Delete,
-}
 
 /// A well-formed tool call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,10 +1,11 @@
 //! From a model's call to a request: tolerant in form, strict in meaning.
 
+use atoll_domain::Edit;
 use atoll_domain::action::ReadOp;
 
+use super::ToolRequest;
 use super::args::{Args, check};
 use super::json::{ARGUMENTS_BYTES_MAX, object};
-use super::{Edit, ToolRequest};
 use crate::config::SessionConfig;
 use crate::prompt::one_line;
 
@@ -99,7 +100,8 @@ pub fn parse_call(config: &SessionConfig, name: &str, arguments: &str) -> Result
             names()
         ));
     }
-    let (map, mended) = object(arguments)?;
+    let (map, mended) =
+        object(arguments).map_err(|why| format!("{why}, such as {}", example(tool)))?;
     let mut args = Args::new(map);
     let request = match tool {
         "read_file" => read_file(config, &mut args)?,
@@ -120,6 +122,18 @@ pub fn parse_call(config: &SessionConfig, name: &str, arguments: &str) -> Result
     let mut notes = args.notes();
     notes.extend(mended.map(str::to_owned));
     Ok(Parsed { request, notes })
+}
+
+/// A call's arguments as they should be.
+fn example(tool: &str) -> &'static str {
+    match tool {
+        "read_file" => r#"{"path": "src/a.py", "start_line": 1}"#,
+        "search" => r#"{"pattern": "fn total", "literal": true}"#,
+        "edit" => r#"{"path": "src/a.py", "search": "x = 1", "replace": "x = 2"}"#,
+        "run" => r#"{"command": "ls src"}"#,
+        "finish" => r#"{"title": "Fix rounding", "summary": "…"}"#,
+        _ => "{}",
+    }
 }
 
 /// Relative to the workspace: an absolute path below its root is taken as what it means. Whether a path

@@ -67,7 +67,7 @@ fn a_finish_with_failing_tests_is_sent_back() {
     let told = &world.asked[2].messages.last().unwrap();
     assert!(
         told.joined_text()
-            .starts_with("Not finished: the tests fail (1 failed, 8 passed).")
+            .starts_with("Not finished: the tests don't pass: 1 failed, 8 passed.")
     );
     assert!(told.joined_text().contains("assert 3 == 4"));
     assert_eq!(told.tool_call_id.as_deref(), Some("call_0"));

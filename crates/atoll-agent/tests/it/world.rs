@@ -2,11 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use atoll_agent::{
-    By, Edit, Effect, Input, SessionConfig, State, ToolOutput, ToolRequest, fold, next,
-};
+use atoll_agent::{By, Effect, Input, SessionConfig, State, ToolOutput, ToolRequest, fold, next};
 use atoll_domain::action::ReadOp;
-use atoll_domain::{Hash, Message, SessionEnd, Speaker, Step, ToolCall, Usage};
+use atoll_domain::{Edit, Hash, Message, SessionEnd, Speaker, Step, ToolCall, Usage};
 use serde_json::{Value, json};
 
 /// One scripted answer of the model.

@@ -293,7 +293,7 @@ impl Shared {
         match request.on_ask {
             OnAsk::Wait => {}
             OnAsk::Deny => notes.push(
-                "nobody is asked: what the policy would ask is denied (--on-ask deny)".into(),
+                "nobody is asked: what the policy would ask is denied; --on-ask wait leaves it to `atoll gate answer`".into(),
             ),
             OnAsk::Fail => notes.push(
                 "nobody is asked: the first question ends the run, exit 4 (--on-ask fail)".into(),

@@ -1,10 +1,10 @@
 //! An agent's tool, used: each becomes an action that the guard admits.
 
-use atoll_agent::{Edit as AgentEdit, ToolOutput, ToolRequest};
+use atoll_agent::{ToolOutput, ToolRequest};
 use atoll_domain::action::{FileRead, FileWrite, ReadOp, WriteOp};
-use atoll_domain::{Act, Purpose, Step, TreeId};
+use atoll_domain::{Act, Edit, Purpose, Step, TreeId};
 use atoll_guard::{End, Stop};
-use atoll_ports::workspace::{Edit, Error as FilesError};
+use atoll_ports::workspace::Error as FilesError;
 
 use crate::gate::{Ask, Refused};
 use crate::job::RunJob;
@@ -35,28 +35,11 @@ fn refused(refused: Refused) -> Used {
     }
 }
 
-fn port_edit(edit: AgentEdit) -> Edit {
-    match edit {
-        AgentEdit::Replace {
-            search,
-            replace,
-            all,
-        } => Edit::Replace {
-            search,
-            replace,
-            all,
-        },
-        AgentEdit::Whole { content } => Edit::Whole { content },
-        AgentEdit::Diff { diff } => Edit::Diff { diff },
-        AgentEdit::Delete => Edit::Delete,
-    }
-}
-
 impl Drive {
     pub(crate) async fn use_tool(&self, step: Step, tool: ToolRequest) -> Used {
         let used = match tool {
             ToolRequest::Read { what } => self.read(step, what).await,
-            ToolRequest::Edit { path, edit } => self.edit(step, path, port_edit(edit)).await,
+            ToolRequest::Edit { path, edit } => self.edit(step, path, edit).await,
             ToolRequest::Run { cmd, ttl_s } => self.run_tool(step, cmd, Purpose::Run, ttl_s).await,
             ToolRequest::Test { cmd } => self.run_tool(step, cmd, Purpose::Test, None).await,
             ToolRequest::Finish { .. } => Ok(Used::Done(

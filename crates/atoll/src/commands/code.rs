@@ -98,20 +98,25 @@ pub fn from_stdin() -> Result<String, Error> {
     })
 }
 
+/// What a question becomes; `None` where nobody said and nobody can be asked.
+fn asked(app: &App, given: Option<Ask>) -> Option<OnAsk> {
+    match given {
+        Some(Ask::Wait) => Some(OnAsk::Wait),
+        Some(Ask::Deny) => Some(OnAsk::Deny),
+        Some(Ask::Fail) => Some(OnAsk::Fail),
+        None if app.terminal.stdin && app.terminal.stderr && !app.json => Some(OnAsk::Wait),
+        None => None,
+    }
+}
+
 /// What a question becomes; said beforehand where nobody can be asked.
 pub fn on_ask(app: &App, given: Option<Ask>) -> OnAsk {
-    match given {
-        Some(Ask::Wait) => OnAsk::Wait,
-        Some(Ask::Deny) => OnAsk::Deny,
-        Some(Ask::Fail) => OnAsk::Fail,
-        None if app.terminal.stdin && app.terminal.stderr && !app.json => OnAsk::Wait,
-        None => {
-            say(
-                "note    no terminal: what would be asked is denied (--on-ask wait leaves it to `atoll gate answer`)\n",
-            );
-            OnAsk::Deny
-        }
-    }
+    asked(app, given).unwrap_or_else(|| {
+        say(
+            "note    no terminal: what would be asked is denied (--on-ask wait leaves it to `atoll gate answer`)\n",
+        );
+        OnAsk::Deny
+    })
 }
 
 /// The provider keys that the configuration names, out of the caller's environment.
@@ -158,7 +163,8 @@ pub fn root(repo: &std::path::Path) -> Result<String, Error> {
 pub async fn run(app: &App, args: Args) -> Result<u8, Error> {
     let root = root(&args.repo)?;
     let prompt = prompt(app, args.prompt)?;
-    let on_ask = on_ask(app, args.on_ask);
+    // The node says what a question becomes, among its own notes.
+    let on_ask = asked(app, args.on_ask).unwrap_or(OnAsk::Deny);
     let request = CodeRequest {
         root,
         prompt,

@@ -127,8 +127,9 @@ pub fn session(style: &Style, detail: &SessionDetail, now: Ms) -> String {
 
 /// The block at the end of a turn without a patch: what was said, what to try next.
 pub fn no_patch(style: &Style, ordinal: &str, end: SessionEnd, words: &str) -> String {
-    let said = wrap(Shown::text(words.trim()).as_str(), style.columns).join("\n");
+    let shown = Shown::text(words.trim());
     if end == SessionEnd::Answer {
+        let said = wrap(shown.as_str(), style.columns).join("\n");
         return format!("\n{said}\n");
     }
     let next = match end {
@@ -139,17 +140,55 @@ pub fn no_patch(style: &Style, ordinal: &str, end: SessionEnd, words: &str) -> S
         _ => format!("atoll session resume {ordinal} \"try another way: …\""),
     };
     let what = match end {
-        SessionEnd::Cancelled => "Stopped.",
-        _ => "No patch.",
+        SessionEnd::Cancelled => "Stopped",
+        _ => "No patch",
     };
     // The node's own word for it is not said twice.
-    let said = if said == what {
-        String::new()
-    } else {
-        format!(" {said}")
+    let text = match shown.as_str().strip_prefix(what) {
+        Some(rest) => format!("{what}{rest}"),
+        None => format!("{what}. {}", shown.as_str()),
     };
-    let head = style.bold(what);
+    let said = wrap(&text, style.columns).join("\n");
+    let rest = said.strip_prefix(what).unwrap_or_default();
     format!(
-        "\n{head}{said}\nYour files are unchanged.\n\nNext  {next}\n      atoll session show {ordinal}\n"
+        "\n{}{rest}\nYour files are unchanged.\n\nNext  {next}\n      atoll session show {ordinal}\n",
+        style.bold(what)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_without_a_patch_is_said_once_and_fits() {
+        let style = Style {
+            columns: 40,
+            ..Style::PLAIN
+        };
+        let said = |end, words| no_patch(&style, "s3", end, words);
+        let failed = said(
+            SessionEnd::Failed,
+            "No patch: 2 tests still fail after 12 turns; it went in circles.",
+        );
+        assert!(
+            failed.starts_with("\nNo patch: 2 tests still fail after 12\nturns; it"),
+            "{failed}"
+        );
+        assert_eq!(failed.matches("No patch").count(), 1);
+        let unreachable = said(
+            SessionEnd::Unreachable,
+            "m: 127.0.0.1:9 can't be reached: nothing listens there",
+        );
+        assert!(
+            unreachable.starts_with("\nNo patch. m: 127.0.0.1:9 can't be"),
+            "{unreachable}"
+        );
+        assert!(unreachable.lines().all(|line| line.len() <= 40));
+        let stopped = said(SessionEnd::Cancelled, "Stopped.");
+        assert!(
+            stopped.starts_with("\nStopped.\nYour files are unchanged."),
+            "{stopped}"
+        );
+    }
 }

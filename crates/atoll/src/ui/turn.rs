@@ -3,6 +3,8 @@
 use atoll_api::{Progress, Update};
 use atoll_domain::{Shown, TestEvidence, shell_words};
 
+use unicode_width::UnicodeWidthStr;
+
 use crate::ui::words::{bytes, plural, span};
 use crate::ui::{Style, wrap};
 
@@ -221,9 +223,13 @@ impl Turn {
                 } else {
                     ""
                 };
-                let text = format!("{}{when}", evidence(e));
-                let mark = if e.ok { "" } else { "failed" };
-                self.line("test", &text, if *baseline { "" } else { mark })
+                // However long the command is, how it went stays on the line.
+                let how = format!(": {}{when}", e.words());
+                let room = self.style.columns.saturating_sub(LABEL + how.width());
+                let cmd = Shown::line(&shell_words(&e.cmd))
+                    .cut(room.max(12))
+                    .to_string();
+                self.line("test", &format!("{cmd}{how}"), "")
             }
             _ => self.rest(update),
         }

@@ -53,11 +53,11 @@ pub fn bytes(n: u64) -> String {
     }
 }
 
-/// `$0.00, 4,120 tokens, 47 s`; time that nobody measured is not told.
+/// `$0.00, 4,120 tokens, 47 s in jobs`; time that nobody measured is not told.
 pub fn cost(cost: &Cost) -> String {
     let mut parts = vec![dollars(cost.micros), plural(cost.tokens, "token")];
     if cost.ms > 0 {
-        parts.push(span(cost.ms));
+        parts.push(format!("{} in jobs", span(cost.ms)));
     }
     parts.join(", ")
 }

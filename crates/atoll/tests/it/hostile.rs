@@ -121,7 +121,7 @@ fn a_model_that_loops_is_stopped() {
         ran.out,
         ran.err
     );
-    assert!(ran.out.contains("No patch."), "{}", ran.out);
+    assert!(ran.out.contains("No patch: "), "{}", ran.out);
     assert!(server.requests().len() < 40, "it was seen before the limit");
 }
 
