@@ -311,18 +311,11 @@ impl Guard {
         };
         let body = grant.body(&mut sealer);
         let draft = draft(&r, body, sealer);
-        let appended = match self
-            .inner
-            .journal
-            .append(
-                Entry {
-                    draft,
-                    keeps_room: true,
-                },
-                r.act.sync(),
-            )
-            .await
-        {
+        let entry = Entry {
+            draft,
+            keeps_room: true,
+        };
+        let appended = match self.inner.journal.append(entry, r.act.sync()).await {
             Ok(appended) => appended,
             Err(full) => {
                 drop(hold);

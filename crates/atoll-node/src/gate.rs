@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::facts::{Context, dollars};
-use crate::shared::{Draft0, Shared, lock};
+use crate::shared::{Origin, Shared, lock};
 
 /// A permit's life, in milliseconds: it is begun at once, and outlives the longest job.
 const PERMIT_TTL_MS: u64 = 25 * 3_600_000;
@@ -112,13 +112,7 @@ impl Shared {
             Refusal::Ask(act, asked) => (act, asked),
             other => return Err(refused(other)),
         };
-        let why = asked
-            .rules
-            .iter()
-            .map(|r| r.why.clone())
-            .collect::<Vec<_>>()
-            .join("; ");
-        let rules: Vec<String> = asked.rules.iter().map(|r| r.id.clone()).collect();
+        let (rules, why) = rules_words(&asked);
         let Some(session) = context.session else {
             return Err(Refused::NeedsPerson { rules, why });
         };
@@ -217,7 +211,7 @@ impl Shared {
         why: String,
         kind: Kind,
     ) -> Refused {
-        let draft = Draft0 {
+        let draft = Origin {
             actor: context.actor.clone(),
             session: context.session,
             cause: None,
@@ -316,7 +310,7 @@ impl Shared {
             widening: asked.widening.clone(),
             ..question
         };
-        let draft = Draft0 {
+        let draft = Origin {
             actor: context.actor.clone(),
             session: Some(session),
             cause: None,
@@ -345,7 +339,7 @@ impl Shared {
         let _ = self
             .append(true, |s| {
                 (
-                    Draft0::system(session),
+                    Origin::system(session),
                     GateAnswered {
                         gate,
                         answer: GateAnswerKind::Expired,
@@ -395,6 +389,13 @@ fn label_names(labels: atoll_domain::Labels) -> Vec<String> {
         .filter(|(on, _)| *on)
         .map(|(_, name)| name.to_owned())
         .collect()
+}
+
+/// The rules that ask, and their reasons in one line.
+fn rules_words(asked: &Asked) -> (Vec<String>, String) {
+    let rules = asked.rules.iter().map(|r| r.id.clone()).collect();
+    let whys: Vec<&str> = asked.rules.iter().map(|r| r.why.as_str()).collect();
+    (rules, whys.join("; "))
 }
 
 fn refused<A>(refusal: Refusal<A>) -> Refused {

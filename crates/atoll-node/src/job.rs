@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::facts::Context;
 use crate::gate::{Ask, Refused};
-use crate::shared::{Draft0, Shared, lock};
+use crate::shared::{Origin, Shared, lock};
 
 /// Commands that wait for a job's task.
 const COMMANDS_MAX: usize = 64;
@@ -186,7 +186,7 @@ impl Shared {
             end,
         } = running;
         let (job, purpose) = (live.act().spec.id, live.act().purpose);
-        let draft = Draft0 {
+        let draft = Origin {
             actor: atoll_domain::Actor::system(),
             session,
             cause: Some(granted),
@@ -209,7 +209,7 @@ impl Shared {
             .await;
         lock(&self.jobs).remove(&job);
         for file in kept {
-            let draft = Draft0 {
+            let draft = Origin {
                 actor: atoll_domain::Actor::system(),
                 session,
                 cause: Some(granted),
@@ -292,7 +292,7 @@ impl Shared {
     async fn log_chunk(&self, session: Option<SessionId>, job: JobId, chunk: Chunk) -> bool {
         let stream = if chunk.stream == Stream::Out { 1 } else { 2 };
         for part in chunk.bytes.chunks(CHUNK_BYTES) {
-            let draft = Draft0 {
+            let draft = Origin {
                 actor: atoll_domain::Actor::system(),
                 session,
                 cause: None,

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::facts::Context;
 use crate::gate::{Ask, Refused};
-use crate::shared::{Draft0, Shared, files_error};
+use crate::shared::{Origin, Shared, files_error};
 
 /// What a session needs to make jobs again after a restart. Lies beside the log, with its configuration.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -217,7 +217,7 @@ impl Shared {
                 skipped: p.snapped.skipped.len() as u64,
                 notes: s.json(&(&p.snapped.masked, &p.snapped.skipped)),
             };
-            (Draft0::system(session), body)
+            (Origin::system(session), body)
         })
     }
 

@@ -7,7 +7,7 @@ use atoll_domain::{
 };
 use atoll_guard::Entry;
 
-use crate::shared::{Draft0, Shared, files_error, full_error, log_error};
+use crate::shared::{Origin, Shared, files_error, full_error, log_error};
 
 /// Sessions that are looked at: older ones ended long ago.
 const SESSIONS_MAX: usize = 10_000;
@@ -48,7 +48,7 @@ impl Shared {
         entries.extend(cut.map(|s| {
             self.entry(|_| {
                 (
-                    Draft0::system(s.id),
+                    Origin::system(s.id),
                     SessionParked {
                         reason: "restart".into(),
                     },

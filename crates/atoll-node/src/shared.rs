@@ -89,7 +89,7 @@ impl Shared {
     pub(crate) async fn append<B: Into<atoll_domain::Body>>(
         &self,
         sync: bool,
-        make: impl FnOnce(&mut Sealer<'_>) -> (Draft0, B),
+        make: impl FnOnce(&mut Sealer<'_>) -> (Origin, B),
     ) -> Result<Appended, Error> {
         let entry = self.entry(make);
         self.log
@@ -101,7 +101,7 @@ impl Shared {
     /// An entry whose body is made with a sealer.
     pub(crate) fn entry<B: Into<atoll_domain::Body>>(
         &self,
-        make: impl FnOnce(&mut Sealer<'_>) -> (Draft0, B),
+        make: impl FnOnce(&mut Sealer<'_>) -> (Origin, B),
     ) -> Entry {
         let mut sealer = Sealer::new(&*self.entropy);
         let (d, body) = make(&mut sealer);
@@ -154,29 +154,29 @@ impl Shared {
 
 /// Who and where, of an event to come.
 #[derive(Clone, Debug)]
-pub(crate) struct Draft0 {
+pub(crate) struct Origin {
     pub(crate) actor: atoll_domain::Actor,
     pub(crate) session: Option<SessionId>,
     pub(crate) cause: Option<atoll_domain::EventId>,
 }
 
-impl Draft0 {
-    pub(crate) fn system(session: SessionId) -> Draft0 {
-        Draft0 {
+impl Origin {
+    pub(crate) fn system(session: SessionId) -> Origin {
+        Origin {
             actor: atoll_domain::Actor::system(),
             session: Some(session),
             cause: None,
         }
     }
-    pub(crate) fn agent(session: SessionId) -> Draft0 {
-        Draft0 {
+    pub(crate) fn agent(session: SessionId) -> Origin {
+        Origin {
             actor: atoll_domain::Actor::ai("agent"),
             session: Some(session),
             cause: None,
         }
     }
-    pub(crate) fn human(name: &str, session: Option<SessionId>) -> Draft0 {
-        Draft0 {
+    pub(crate) fn human(name: &str, session: Option<SessionId>) -> Origin {
+        Origin {
             actor: atoll_domain::Actor::human(name),
             session,
             cause: None,

@@ -104,12 +104,8 @@ impl Viewer {
         match body {
             Body::ExecStarted(b) => Some(Progress::JobStarted { job: b.job }),
             Body::ExecOutput(b) => {
-                let bytes = shared
-                    .log
-                    .content(&b.chunk)
-                    .ok()
-                    .flatten()
-                    .unwrap_or_default();
+                let bytes = shared.log.content(&b.chunk).ok().flatten();
+                let bytes = bytes.unwrap_or_default();
                 let stream = if b.stream == 1 { "out" } else { "err" };
                 Some(Progress::Output {
                     job: b.job,
@@ -283,16 +279,14 @@ pub(crate) fn line(progress: &Progress) -> Option<(&'static str, String, Option<
             None,
         ),
         Progress::GateAnswered { ordinal, answer } => ("gate", format!("{ordinal} {answer}"), None),
-        Progress::Denied { what, rules } => (
-            "denied",
-            format!("{what}: {}", rules.join(", ")),
-            Some(false),
-        ),
-        Progress::Patch { patch } => (
-            "patch",
-            format!("{} {}", patch.view.ordinal, patch.view.title),
-            Some(true),
-        ),
+        Progress::Denied { what, rules } => {
+            let line = format!("{what}: {}", rules.join(", "));
+            ("denied", line, Some(false))
+        }
+        Progress::Patch { patch } => {
+            let line = format!("{} {}", patch.view.ordinal, patch.view.title);
+            ("patch", line, Some(true))
+        }
         Progress::Note { text } => ("note", first_line(text), None),
         Progress::JobEnded { outcome } => {
             let how = outcome

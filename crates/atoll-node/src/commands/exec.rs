@@ -16,7 +16,7 @@ use crate::gate::Refused;
 use crate::job::{JobCommand, RunJob};
 use crate::launch::{Launch, Prepared, Shape, job_id};
 use crate::session::Handle;
-use crate::shared::{Draft0, Shared, full_error, lock, log_error, no_such};
+use crate::shared::{Origin, Shared, full_error, lock, log_error, no_such};
 
 /// A Python program is passed as an argument: longer ones don't fit.
 const PYTHON_BYTES_MAX: usize = 100 << 10;
@@ -139,7 +139,7 @@ impl Shared {
         cmd: &[String],
         budget: Budget,
     ) -> Vec<Entry> {
-        let human = || Draft0::human(&caller.name, Some(session));
+        let human = || Origin::human(&caller.name, Some(session));
         let opened = self.entry(|s| {
             let body = SessionOpened {
                 id: session,
@@ -180,7 +180,7 @@ impl Shared {
         });
         let label = self.entry(|_| {
             (
-                Draft0::system(session),
+                Origin::system(session),
                 Labelled {
                     label: Label::Private,
                     source: "workspace".into(),
@@ -231,7 +231,7 @@ impl Shared {
                     reason: "gate".into(),
                 };
                 let _ = self
-                    .append(true, |_| (Draft0::system(session), parked))
+                    .append(true, |_| (Origin::system(session), parked))
                     .await;
                 return;
             }
@@ -244,7 +244,7 @@ impl Shared {
         };
         let ended = self.entry(|s| {
             (
-                Draft0::system(session),
+                Origin::system(session),
                 TurnEnded {
                     turn: 1,
                     end,
@@ -252,7 +252,7 @@ impl Shared {
                 },
             )
         });
-        let closed = self.entry(|_| (Draft0::system(session), SessionClosed { end }));
+        let closed = self.entry(|_| (Origin::system(session), SessionClosed { end }));
         if let Err(full) = self.log.append_all(vec![ended, closed], true).await {
             tracing::error!("the end of a job can't be logged: {full}");
         }

@@ -4,7 +4,7 @@ use atoll_api::{AnswerRequest, Caller, Error, GateView, codes};
 use atoll_domain::{GateAnswerKind, GateAnswered};
 
 use crate::gate::Answered;
-use crate::shared::{Draft0, Shared, log_error};
+use crate::shared::{Origin, Shared, log_error};
 
 const GATES_MAX: usize = 1000;
 /// A reason's length, in bytes.
@@ -61,7 +61,7 @@ impl Shared {
             )
             .next(format!("atoll gate answer {} once", view.ordinal)));
         }
-        let draft = Draft0::human(&caller.name, row.session);
+        let draft = Origin::human(&caller.name, row.session);
         let by = draft.actor.clone();
         let body = |s: &mut atoll_domain::Sealer<'_>| {
             (

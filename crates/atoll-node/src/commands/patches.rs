@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::facts::Context;
 use crate::gate::{Ask, Refused};
-use crate::shared::{Draft0, Shared, files_error, log_error};
+use crate::shared::{Origin, Shared, files_error, log_error};
 
 const PATCHES_MAX: usize = 1000;
 
@@ -192,7 +192,7 @@ impl Shared {
         session: &SessionRow,
         body: Body,
     ) -> Result<(), Error> {
-        let draft = Draft0::human(&caller.name, Some(session.id));
+        let draft = Origin::human(&caller.name, Some(session.id));
         self.append(true, |_| (draft, body)).await.map(|_| ())
     }
 
@@ -207,7 +207,7 @@ impl Shared {
         if row.state != PatchState::Proposed {
             return Err(wrong_state(&view, "waiting"));
         }
-        let draft = Draft0::human(&caller.name, Some(row.session));
+        let draft = Origin::human(&caller.name, Some(row.session));
         self.append(true, |s| {
             (
                 draft,

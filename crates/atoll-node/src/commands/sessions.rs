@@ -8,7 +8,7 @@ use atoll_ports::log::{Filter, SessionRow};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::commands::receiver_stream;
-use crate::shared::{Draft0, Shared, files_error, lock, log_error};
+use crate::shared::{Origin, Shared, files_error, lock, log_error};
 use crate::view::Viewer;
 
 const PAGE: usize = 500;
@@ -131,7 +131,7 @@ impl Shared {
             .checkout(row.id, row.workspace, &root, &id, owner)
             .await
             .map_err(files_error)?;
-        let draft = Draft0::human(&caller.name, Some(row.id));
+        let draft = Origin::human(&caller.name, Some(row.id));
         self.append(true, |s| {
             (
                 draft,
@@ -180,7 +180,7 @@ impl Shared {
     pub(crate) async fn session_delete(&self, caller: &Caller, name: &str) -> Result<(), Error> {
         let row = self.find_session(name)?;
         self.idle(&row)?;
-        let draft = Draft0::human(&caller.name, Some(row.id));
+        let draft = Origin::human(&caller.name, Some(row.id));
         self.append(true, |_| (draft, SessionDeleted { id: row.id }))
             .await?;
         self.workspaces.remove(row.id).map_err(files_error)?;

@@ -7,7 +7,7 @@ use atoll_ports::workspace::Diffed;
 
 use crate::launch::job_id;
 use crate::session::Drive;
-use crate::shared::{Draft0, files_error};
+use crate::shared::{Origin, files_error};
 
 impl Drive {
     pub(crate) async fn finish(
@@ -27,7 +27,7 @@ impl Drive {
         }
         let ended = self.shared.entry(|s| {
             (
-                Draft0::agent(self.session),
+                Origin::agent(self.session),
                 TurnEnded {
                     turn,
                     end,
@@ -107,7 +107,7 @@ impl Drive {
                 record: s.json(&record),
                 diff: s.text(&diff),
             };
-            (Draft0::agent(self.session), body)
+            (Origin::agent(self.session), body)
         }))
     }
 

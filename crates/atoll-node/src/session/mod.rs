@@ -1,5 +1,6 @@
 //! Sessions: opened, driven, parked, resumed, replayed.
 
+mod ask;
 pub(crate) mod call;
 mod config;
 mod drive;
@@ -8,13 +9,15 @@ mod finish;
 mod open;
 mod replay;
 mod resume;
+mod step;
 mod tool;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use config::Opened;
-pub(crate) use drive::{CallRecord, Drive};
+pub(crate) use drive::Drive;
+pub(crate) use step::CallRecord;
 
 /// Words that wait for a running session.
 const WORDS_MAX: usize = 16;

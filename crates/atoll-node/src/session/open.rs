@@ -16,7 +16,7 @@ use crate::facts::{Context, dollars};
 use crate::job::split_words;
 use crate::launch::{Launch, Prepared};
 use crate::session::{Drive, Handle, Opened};
-use crate::shared::{Draft0, Shared, full_error, lock, log_error};
+use crate::shared::{Origin, Shared, full_error, lock, log_error};
 
 /// A prompt's length, in bytes.
 const PROMPT_BYTES_MAX: usize = 256 << 10;
@@ -226,7 +226,7 @@ impl Shared {
         prepared: &Prepared,
         plan: &Plan,
     ) -> Vec<Entry> {
-        let human = || Draft0::human(&caller.name, Some(session));
+        let human = || Origin::human(&caller.name, Some(session));
         let opened = self.entry(|s| {
             let body = SessionOpened {
                 id: session,
@@ -251,7 +251,7 @@ impl Shared {
                 label,
                 source: source.into(),
             };
-            entries.push(self.entry(|_| (Draft0::system(session), body)));
+            entries.push(self.entry(|_| (Origin::system(session), body)));
         };
         label(Label::Private, "workspace");
         if plan.labels.untrusted {

@@ -13,7 +13,7 @@ use atoll_ports::workspace::Detected;
 
 use crate::facts::Context;
 use crate::session::{Drive, Opened};
-use crate::shared::{Draft0, Shared, files_error, full_error, lock, log_error};
+use crate::shared::{Origin, Shared, files_error, full_error, lock, log_error};
 
 impl Shared {
     /// Words for a running session steer it; for any other they begin its next turn.
@@ -223,7 +223,7 @@ impl Shared {
                 atoll_agent::Effect::CallModel { step, .. } => self.entry(|s| {
                     let words = s.text("the node stopped during a call that costs money; it may have been answered");
                     let body = atoll_domain::ReplyFailed { step, reason: "lost".into(), words };
-                    (Draft0::system(row.id), body)
+                    (Origin::system(row.id), body)
                 }),
                 effect => drive.result_entry(effect.step(), &ToolOutput::unknown(), None),
             });
@@ -231,7 +231,7 @@ impl Shared {
         if drive.state.running() {
             entries.push(self.entry(|s| {
                 (
-                    Draft0::human(&caller.name, Some(row.id)),
+                    Origin::human(&caller.name, Some(row.id)),
                     SessionResumed {
                         unknown,
                         tree: s.text(tree.as_str()),
@@ -244,7 +244,7 @@ impl Shared {
             let turn = drive.state.progress().turn + u64::from(!steer);
             entries.push(self.entry(|s| {
                 (
-                    Draft0::human(&caller.name, Some(row.id)),
+                    Origin::human(&caller.name, Some(row.id)),
                     PromptSent {
                         turn,
                         steer,

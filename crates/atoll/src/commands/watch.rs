@@ -72,14 +72,7 @@ impl<'a> Watch<'a> {
         if self.app.json {
             out(json_line("started", &self.started).as_bytes());
         }
-        for note in self.started.notes.clone() {
-            self.print(&Update {
-                seq: None,
-                ts: crate::app::now(),
-                session: Some(self.started.session),
-                progress: Progress::Note { text: note },
-            });
-        }
+        self.notes();
         if detach {
             if !self.app.json {
                 out(format!("{}\n", self.started.ordinal).as_bytes());
@@ -132,13 +125,22 @@ impl<'a> Watch<'a> {
                 End::Cut => lost += 1,
             }
             if lost > COMING_BACK_MAX {
-                let err = Error::new(
-                    codes::NODE_UNREACHABLE,
-                    "the node ended the connection again and again",
-                );
-                return Err(self.lost(err));
+                let words = "the node ended the connection again and again";
+                return Err(self.lost(Error::new(codes::NODE_UNREACHABLE, words)));
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// What the node said of the session before it began.
+    fn notes(&mut self) {
+        for text in self.started.notes.clone() {
+            self.print(&Update {
+                seq: None,
+                ts: crate::app::now(),
+                session: Some(self.started.session),
+                progress: Progress::Note { text },
+            });
         }
     }
 
