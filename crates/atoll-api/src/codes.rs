@@ -56,6 +56,7 @@ codes! {
     NODE_BUSY = 704, 5, "the node has as much to do as it may";
     SESSION_STATE = 705, 7, "the session isn't in a state for that";
     CANCELLED = 707, 130, "it was stopped";
+    SERVICE = 708, 1, "the system's service manager can't be used";
     BUG = 901, 70, "something went wrong inside";
 }
 

@@ -16,8 +16,15 @@ pub struct Health {
     pub pid: u32,
     /// The node's identity, `did:key:…`.
     pub node: String,
-    /// A digest of the running binary: a newer one replaces an idle node.
+    /// Which build the running binary is: a newer one replaces an idle node.
     pub build: String,
+}
+
+impl Health {
+    /// Whether a command of API `command` may speak to this node: of its own version, or one older.
+    pub fn understands(&self, command: u32) -> bool {
+        (self.api..=self.api.saturating_add(1)).contains(&command)
+    }
 }
 
 /// What waits for a person.
@@ -88,4 +95,22 @@ pub struct PolicyView {
     pub hash: Hash,
     /// The rules.
     pub rules: Vec<RuleView>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_speaks_to_a_node_one_version_older_and_to_no_newer_one() {
+        let health = Health {
+            version: String::new(),
+            api: 3,
+            pid: 1,
+            node: String::new(),
+            build: String::new(),
+        };
+        let spoken: Vec<u32> = (0..8).filter(|c| health.understands(*c)).collect();
+        assert_eq!(spoken, [3, 4]);
+    }
 }

@@ -171,7 +171,7 @@ impl App {
     pub async fn running(&self) -> Result<Client, Error> {
         let client = Client::new(self.socket());
         let health = client.health().await?;
-        if health.api != VERSION {
+        if !health.understands(VERSION) {
             return Err(Error::new(
                 codes::NODE_VERSION,
                 "node and command speak different versions",

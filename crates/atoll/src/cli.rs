@@ -103,8 +103,7 @@ pub enum Command {
     /// Start the node.
     Up(commands::up::Args),
     /// Stop the node, in order.
-    #[command(after_help = "Examples:\n  atoll down")]
-    Down,
+    Down(commands::down::Args),
     /// Stop the node and start it again.
     #[command(after_help = "Examples:\n  atoll restart")]
     Restart,

@@ -28,6 +28,9 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("--spawner") {
         return code(u8::try_from(atoll_runners::spawner_main()).unwrap_or(1));
     }
+    if std::env::args().nth(1).as_deref() == Some("--man") {
+        return code(manual(std::env::args().nth(2).as_deref()));
+    }
     let cli = match usage::parse() {
         Ok(cli) => cli,
         Err(exit) => return code(exit),
@@ -64,6 +67,14 @@ fn main() -> ExitCode {
             code(err.exit)
         }
     }
+}
+
+/// A manual page, for whoever packages.
+fn manual(page: Option<&str>) -> u8 {
+    commands::man::run(page).unwrap_or_else(|err| {
+        app::say(&ui::error(&ui::Style::PLAIN, &err));
+        err.exit
+    })
 }
 
 fn code(exit: u8) -> ExitCode {

@@ -27,7 +27,7 @@ enum Which {
 }
 
 /// The command line without what is hidden: the generators for some shells would offer it.
-fn shown() -> clap::Command {
+pub fn shown() -> clap::Command {
     Cli::command().mut_subcommand("up", |up| {
         let args: Vec<clap::Arg> = up
             .get_arguments()
@@ -35,7 +35,11 @@ fn shown() -> clap::Command {
             .cloned()
             .collect();
         let about = up.get_about().cloned().unwrap_or_default();
-        clap::Command::new("up").about(about).args(args)
+        let after = up.get_after_help().cloned().unwrap_or_default();
+        clap::Command::new("up")
+            .about(about)
+            .after_help(after)
+            .args(args)
     })
 }
 

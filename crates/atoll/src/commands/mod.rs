@@ -11,6 +11,7 @@ mod exec_out;
 pub mod explain;
 pub mod gate;
 pub mod log;
+pub mod man;
 pub mod model;
 pub mod patch;
 pub mod policy;
@@ -37,7 +38,7 @@ pub async fn run(app: &App, command: Option<Command>) -> Result<u8, Error> {
         Some(Command::Policy(policy)) => policy::run(app, policy).await,
         Some(Command::Model(model)) => model::run(app, model).await,
         Some(Command::Up(args)) => up::run(app, args).await,
-        Some(Command::Down) => down::down(app).await,
+        Some(Command::Down(args)) => down::down(app, args).await,
         Some(Command::Restart) => down::restart(app).await,
         Some(Command::Doctor(args)) => doctor::run(app, args).await,
         Some(Command::Config(config)) => config::run(app, config).await,

@@ -1,8 +1,11 @@
 //! The node as a process: started when it is needed, found by its socket, ended in order.
 
+mod build;
 mod record;
 mod serve;
+pub mod service;
 mod spawn;
+mod unit;
 
 use std::process::Child;
 use std::sync::{Mutex, PoisonError};
@@ -12,6 +15,7 @@ use atoll_client::Client;
 
 use crate::app::{App, say};
 
+pub use build::build;
 pub use serve::run;
 
 /// How long a node may take to come up or to go down, in steps of [`LOOK_MS`].
@@ -43,25 +47,14 @@ impl Own {
     }
 }
 
-/// A digest of the running binary, cheap to take: its length and time of change.
-pub fn build() -> String {
-    use std::os::unix::fs::MetadataExt;
-    match std::fs::metadata("/proc/self/exe") {
-        Ok(m) => format!(
-            "{}-{}-{}.{}",
-            env!("CARGO_PKG_VERSION"),
-            m.size(),
-            m.mtime(),
-            m.mtime_nsec()
-        ),
-        Err(_) => env!("CARGO_PKG_VERSION").into(),
-    }
-}
-
-/// The node that answers, or a newer one in its stead if it is of another build and has nothing to do.
+/// The node that answers, or a newer one in its stead if it is of an older build and has nothing to do.
 pub async fn renew(app: &App, client: Client) -> Result<Client, Error> {
     let health = client.health().await?;
-    if health.build == build() || crate::app::env("ATOLL_NODE").is_some() {
+    if !build::newer(&build(), &health.build) || crate::app::env("ATOLL_NODE").is_some() {
+        return Ok(client);
+    }
+    // A service would come back as it was: its binary is another one.
+    if service::owns(app) && !service::runs_this(app) {
         return Ok(client);
     }
     let idle = client
@@ -69,16 +62,21 @@ pub async fn renew(app: &App, client: Client) -> Result<Client, Error> {
         .await
         .is_ok_and(|s| s.running.is_empty());
     if !idle {
-        say("note    the node is of another build and is busy: atoll restart, later\n");
+        say("note    the node is of an older build and is busy: atoll restart, later\n");
         return Ok(client);
     }
     stop(app, &client).await?;
     start(app).await
 }
 
-/// Starts a node and waits until it answers. With `CI` set it ends with this command.
+/// Starts a node, as a service where it is one, and waits until it answers. With `CI` set it ends with this
+/// command.
 pub async fn start(app: &App) -> Result<Client, Error> {
     let own = crate::app::env("CI").is_some_and(|v| v != "0" && v != "false");
+    if !own && service::owns(app) {
+        service::start()?;
+        return up(app).await;
+    }
     let (child, ready) = spawn::node(app, own)?;
     let said = tokio::task::spawn_blocking(move || spawn::first_line(ready)).await;
     let said = said.map_err(|err| Error::new(codes::BUG, err.to_string()))?;
@@ -91,6 +89,11 @@ pub async fn start(app: &App) -> Result<Client, Error> {
     if own {
         app.own.keep(child);
     }
+    up(app).await
+}
+
+/// Waits until a node answers.
+pub async fn up(app: &App) -> Result<Client, Error> {
     for _ in 0..LOOKS_MAX {
         match app.running().await {
             Err(err) if err.is(codes::NODE_UNREACHABLE) => {

@@ -16,4 +16,5 @@ mod pages;
 mod recordings;
 mod roundtrip;
 mod scene;
+mod service;
 mod transcripts;
