@@ -293,7 +293,10 @@ pub(crate) fn model_error(err: &atoll_ports::models::Error, choice: &ModelChoice
     match err.failure {
         Failure::Auth => {
             let env = choice.key_env.as_deref().unwrap_or("its key variable");
-            error(codes::MODEL_KEY)
+            // Before the provider's own words, which may be long: this is what to mend.
+            let words = format!("{}, key {env}: {}", choice.model, err.words);
+            Error::new(codes::MODEL_KEY, words)
+                .found(at)
                 .next(format!("export {env}=…"))
                 .next("atoll model test")
         }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use atoll_agent::ToolOutput;
 use atoll_api::{Caller, Error, OnAsk, ResumeRequest, Started, codes};
 use atoll_domain::{
-    ActionKey, Again, Body, Label, PromptSent, Role, SessionResumed, SessionState, Step, TreeId,
+    ActionKey, Again, Body, Label, PromptSent, Role, SessionEnd, SessionResumed, SessionState,
+    Step, TreeId,
 };
 use atoll_guard::{Account, Entry};
 use atoll_ports::log::{Filter, SessionRow};
@@ -14,6 +15,15 @@ use atoll_ports::workspace::Detected;
 use crate::facts::Context;
 use crate::session::{Drive, Opened};
 use crate::shared::{Origin, Shared, files_error, full_error, lock, log_error};
+
+/// What is said for a person who goes on with a session without any words.
+const GO_ON: &str = "Go on.";
+
+/// Whether a turn that ended like this was cut off: neither done nor given up by the agent.
+fn from_outside(end: SessionEnd) -> bool {
+    use SessionEnd::{Cancelled, Error, Limit, NeedsYou, Unreachable};
+    matches!(end, Cancelled | Error | Limit | NeedsYou | Unreachable)
+}
 
 impl Shared {
     /// Words for a running session steer it; for any other they begin its next turn.
@@ -51,11 +61,16 @@ impl Shared {
         self: &Arc<Self>,
         caller: &Caller,
         name: &str,
-        request: ResumeRequest,
+        mut request: ResumeRequest,
     ) -> Result<Started, Error> {
         let row = self.find_session(name)?;
         let ordinal = format!("s{}", row.ordinal);
-        let state = self.session_view(&row).state;
+        let view = self.session_view(&row);
+        let state = view.state;
+        // Whose turn was ended from outside needs no new words.
+        if state == SessionState::Idle && view.end.is_some_and(from_outside) {
+            request.prompt.get_or_insert_with(|| GO_ON.to_owned());
+        }
         self.check_resumable(&row, &ordinal, state, &request)?;
         let opened: Opened = self.json(&row.config).ok_or_else(|| {
             Error::new(

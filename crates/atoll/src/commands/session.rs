@@ -34,7 +34,7 @@ pub enum Session {
     Resume {
         /// s4, or @ for the latest.
         session: String,
-        /// More words; - reads them from standard input.
+        /// More words; - reads them from standard input. Not needed where the last turn was cut off.
         prompt: Option<String>,
         /// What a question becomes: wait, deny, fail.
         #[arg(long, value_enum, env = "ATOLL_ON_ASK")]

@@ -136,7 +136,9 @@ pub fn no_patch(style: &Style, ordinal: &str, end: SessionEnd, words: &str) -> S
         SessionEnd::Limit => format!("atoll session resume {ordinal} \"go on\""),
         SessionEnd::NeedsYou => "atoll gate list".into(),
         SessionEnd::Denied => "atoll policy show".into(),
-        SessionEnd::Unreachable => "atoll model test".into(),
+        SessionEnd::Unreachable => {
+            format!("atoll model test, then atoll session resume {ordinal}")
+        }
         _ => format!("atoll session resume {ordinal} \"try another way: …\""),
     };
     let what = match end {

@@ -10,7 +10,7 @@ use crate::code::{mend, project};
 use crate::scene::{Ran, Scene};
 
 /// A home with a project and a model, or nothing where there is no sandbox.
-fn ready(script: Script) -> Option<(Scene, Server)> {
+pub fn ready(script: Script) -> Option<(Scene, Server)> {
     let scene = Scene::new();
     if !scene.sandboxed() {
         return None;
@@ -20,7 +20,7 @@ fn ready(script: Script) -> Option<(Scene, Server)> {
     Some((scene, server))
 }
 
-fn code(scene: &Scene, words: &[&str]) -> Ran {
+pub fn code(scene: &Scene, words: &[&str]) -> Ran {
     let all = [
         &[
             "code",
@@ -36,7 +36,7 @@ fn code(scene: &Scene, words: &[&str]) -> Ran {
     Ran::of(scene.with_node(&all).output().unwrap())
 }
 
-fn alive(argument: &str) -> bool {
+pub fn alive(argument: &str) -> bool {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let lines = processes.filter_map(|p| std::fs::read(p.path().join("cmdline")).ok());
     lines
@@ -44,7 +44,7 @@ fn alive(argument: &str) -> bool {
         .any(|l| l.ends_with(&format!("sleep {argument} ")))
 }
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(

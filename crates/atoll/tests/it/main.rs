@@ -9,7 +9,9 @@
 mod code;
 #[path = "../../../atoll-http/tests/it/fake.rs"]
 mod fake;
+mod faults;
 mod hostile;
+mod kit;
 mod ledger;
 mod node;
 mod pages;
