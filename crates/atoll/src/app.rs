@@ -47,6 +47,22 @@ pub fn env(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|v| !v.is_empty())
 }
 
+/// Refuses what would be taken for unset: a variable that says where things lie, and is no text.
+fn variables_are_text() -> Result<(), Error> {
+    let ours =
+        |name: &str| name == "HOME" || ["ATOLL_", "XDG_"].iter().any(|p| name.starts_with(p));
+    for (name, value) in std::env::vars_os() {
+        let Some(name) = name.to_str().filter(|name| ours(name)) else {
+            continue;
+        };
+        if value.to_str().is_none() {
+            let err = Error::new(codes::CONFIG, format!("{name} is no text (UTF-8)"));
+            return Err(err.next(format!("set {name} anew, or unset it")));
+        }
+    }
+    Ok(())
+}
+
 /// The system's wall clock.
 pub fn now() -> Ms {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
@@ -88,6 +104,7 @@ fn size() -> (u16, u16) {
 impl App {
     /// From flags and environment.
     pub fn new(json: bool, color: Color) -> Result<App, Error> {
+        variables_are_text()?;
         let terminal = Terminal {
             stdin: std::io::stdin().is_terminal(),
             stdout: std::io::stdout().is_terminal(),

@@ -25,7 +25,10 @@ use crate::cli::Command;
 
 fn main() -> ExitCode {
     // The sandbox's spawner is this binary too, before there is any thread.
-    if std::env::args().nth(1).as_deref() == Some("--spawner") {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == "--spawner")
+    {
         return code(u8::try_from(atoll_runners::spawner_main()).unwrap_or(1));
     }
     if std::env::args().nth(1).as_deref() == Some("--man") {

@@ -26,7 +26,9 @@ pub fn parse() -> Result<Cli, u8> {
         say(&err.render().to_string());
         return Err(codes::USAGE.exit);
     }
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    // What is no text is none of the words that are looked for here.
+    let words = std::env::args_os().skip(1);
+    let words: Vec<String> = words.map(|w| w.to_string_lossy().into_owned()).collect();
     let told = error(&err.render().to_string());
     if words
         .iter()

@@ -313,17 +313,23 @@ impl Shared {
     }
 }
 
+/// Words of a person are bounded, whenever they come.
+pub(crate) fn check_length(words: &str) -> Result<(), Error> {
+    match words.len() > PROMPT_BYTES_MAX {
+        true => Err(Error::new(
+            codes::USAGE,
+            format!("a prompt has at most {PROMPT_BYTES_MAX} bytes"),
+        )),
+        false => Ok(()),
+    }
+}
+
 fn check_request(request: &CodeRequest) -> Result<(), Error> {
     if request.prompt.trim().is_empty() {
         let err = Error::new(codes::NO_PROMPT, "there are no words to work on");
         return Err(err.next("atoll code \"make the failing test pass\""));
     }
-    if request.prompt.len() > PROMPT_BYTES_MAX {
-        return Err(Error::new(
-            codes::USAGE,
-            format!("a prompt has at most {PROMPT_BYTES_MAX} bytes"),
-        ));
-    }
+    check_length(&request.prompt)?;
     if request.steps_max.is_some_and(|n| n == 0 || n > STEPS_MAX) {
         return Err(Error::new(
             codes::USAGE,

@@ -13,6 +13,7 @@ use atoll_ports::log::{Filter, SessionRow};
 use atoll_ports::workspace::Detected;
 
 use crate::facts::Context;
+use crate::session::open::check_length;
 use crate::session::{Drive, Opened};
 use crate::shared::{Origin, Shared, files_error, full_error, lock, log_error};
 
@@ -33,6 +34,7 @@ impl Shared {
         name: &str,
         text: String,
     ) -> Result<Started, Error> {
+        check_length(&text)?;
         let row = self.find_session(name)?;
         let handle = lock(&self.sessions).get(&row.id).cloned();
         let Some(handle) = handle else {
@@ -63,6 +65,7 @@ impl Shared {
         name: &str,
         mut request: ResumeRequest,
     ) -> Result<Started, Error> {
+        check_length(request.prompt.as_deref().unwrap_or_default())?;
         let row = self.find_session(name)?;
         let ordinal = format!("s{}", row.ordinal);
         let view = self.session_view(&row);

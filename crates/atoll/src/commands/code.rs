@@ -13,8 +13,11 @@ use crate::config;
 use crate::offline;
 use crate::term;
 
-/// The longest prompt, in bytes.
-const PROMPT_BYTES_MAX: u64 = 1 << 20;
+/// The longest prompt, in bytes: the node takes no longer one.
+const PROMPT_BYTES_MAX: u64 = 256 << 10;
+
+/// The profiles that there are.
+const PROFILES: [&str; 3] = ["read-only", "careful", "open"];
 
 /// An agent works on a private copy and proposes a patch; your files stay as they are.
 #[derive(Debug, clap::Args)]
@@ -34,7 +37,7 @@ pub struct Args {
     #[arg(long, env = "ATOLL_MODEL", value_name = "NAME")]
     model: Option<String>,
     /// Model calls at most.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     max_steps: Option<u64>,
     /// Money at most, in US dollars; also the leave to spend it on this workspace with this provider.
     #[arg(long, value_name = "USD", value_parser = usd)]
@@ -51,8 +54,8 @@ pub struct Args {
     /// What a question becomes: wait on a terminal, else deny.
     #[arg(long, value_enum, env = "ATOLL_ON_ASK", value_name = "WHAT")]
     on_ask: Option<Ask>,
-    /// The rules to start from.
-    #[arg(long, env = "ATOLL_PROFILE", value_name = "NAME")]
+    /// The rules to start from: read-only, careful, open.
+    #[arg(long, env = "ATOLL_PROFILE", value_name = "NAME", value_parser = PROFILES, hide_possible_values = true)]
     profile: Option<String>,
     /// Start it and leave it.
     #[arg(long)]

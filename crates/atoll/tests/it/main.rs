@@ -11,6 +11,7 @@ mod code;
 mod fake;
 mod faults;
 mod hostile;
+mod inputs;
 mod kit;
 mod ledger;
 mod node;
