@@ -281,6 +281,11 @@ impl Shared {
         };
         let (sender, mut receiver) = oneshot::channel();
         lock(&self.gates.waiting).insert(gate, sender);
+        // The gate was to be seen before anybody waited at it: its answer may be there.
+        if let Some(answered) = self.answer_of(&gate) {
+            lock(&self.gates.waiting).remove(&gate);
+            return Ok((gate, answered));
+        }
         let left_ms = expires.since(self.clock.wall());
         tokio::select! {
             answered = &mut receiver => answered.map(|a| (gate, a)).map_err(|_| Refused::Park),
@@ -348,6 +353,16 @@ impl Shared {
                 )
             })
             .await; // a full log leaves it open; it has expired by its own time all the same
+    }
+
+    /// A gate's answer, as the log has it: the first one counts.
+    pub(crate) fn answer_of(&self, gate: &GateId) -> Option<Answered> {
+        let row = self.log.gate(gate).ok()??;
+        Some(Answered {
+            kind: row.answer?,
+            by: row.answerer?,
+            why: String::new(),
+        })
     }
 
     /// A gate of this session that asks the very same: open, or answered with a yes that was not used.
@@ -439,7 +454,7 @@ impl Refused {
             Refused::Stop(Stop::Budget(exceeded)) => {
                 Error::new(codes::BUDGET, exceeded.to_string())
                     .next("give it more: --max-cost, --max-steps or --time")
-                    .next("atoll config set budget.day 10")
+                    .next("atoll config set budget.day.usd 10")
             }
             Refused::Stop(Stop::Sandbox(why)) => Error::new(
                 codes::SANDBOX_FAILED,

@@ -62,7 +62,6 @@ impl Shared {
             .next(format!("atoll gate answer {} once", view.ordinal)));
         }
         let draft = Origin::human(&caller.name, row.session);
-        let by = draft.actor.clone();
         let body = |s: &mut atoll_domain::Sealer<'_>| {
             (
                 draft,
@@ -74,15 +73,17 @@ impl Shared {
             )
         };
         self.append(true, body).await?;
+        let counts = self
+            .answer_of(&row.id)
+            .ok_or_else(|| Error::new(codes::BUG, "a gate's answer is not to be found"))?;
+        let ours = counts.kind == request.answer;
+        let why = if ours { request.why } else { String::new() };
         // Nobody waits when the session is parked: its resume finds the answer in the log.
-        self.gates.answer(
-            &row.id,
-            Answered {
-                kind: request.answer,
-                by,
-                why: request.why,
-            },
-        );
+        self.gates.answer(&row.id, Answered { why, ..counts });
+        // Of two answers at the same time the log's first counts, for everyone.
+        if !ours {
+            return Err(closed("the gate was answered by somebody else just now"));
+        }
         Ok(GateView {
             answer: Some(request.answer),
             ..view
