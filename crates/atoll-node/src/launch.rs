@@ -11,7 +11,7 @@ use atoll_domain::{
 };
 use atoll_guard::End;
 use atoll_ports::toolchain::{FetchPlan, Found, Want};
-use atoll_ports::workspace::{Detected, Snapped};
+use atoll_ports::workspace::{Detected, Identified, Snapped};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +24,9 @@ use crate::shared::{Origin, Shared, files_error};
 pub(crate) struct Launch {
     /// The checkout's absolute path.
     pub(crate) root: String,
+    /// The project's absolute path, where it is a folder below the root; else empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) project: String,
     /// The caller's home.
     pub(crate) home: String,
     /// The caller's PATH.
@@ -41,12 +44,25 @@ impl Launch {
             true => prepared.detected.suggested_mounts.clone(),
             false => Vec::new(),
         };
+        let project = &prepared.detected.project;
         Launch {
             root: prepared.root.clone(),
+            project: match project.is_empty() {
+                true => String::new(),
+                false => format!("{}/{project}", prepared.root),
+            },
             home: home.to_owned(),
             path: path.to_owned(),
             languages: prepared.detected.languages.clone(),
             extra,
+        }
+    }
+
+    /// Where the project's manifests lie.
+    pub(crate) fn project(&self) -> &str {
+        match self.project.is_empty() {
+            true => &self.root,
+            false => &self.project,
         }
     }
 }
@@ -55,11 +71,32 @@ impl Launch {
 pub(crate) struct Prepared {
     pub(crate) workspace: WorkspaceId,
     pub(crate) root: String,
+    /// Where the folder that the caller named lies below it; empty for the workspace itself.
+    pub(crate) below: String,
     pub(crate) snapped: Snapped,
     pub(crate) copy: CopyRef,
     pub(crate) detected: Detected,
     pub(crate) trusted: bool,
     pub(crate) notes: Vec<String>,
+}
+
+impl Prepared {
+    /// The absolute path of the folder that the caller named.
+    pub(crate) fn place(&self) -> String {
+        match self.below.is_empty() {
+            true => self.root.clone(),
+            false => format!("{}/{}", self.root, self.below),
+        }
+    }
+
+    /// The workspace's name, for the agent.
+    pub(crate) fn name(&self) -> String {
+        let name = self.root.rsplit('/').next().unwrap_or_default();
+        match self.below.is_empty() {
+            true => name.to_owned(),
+            false => format!("{name} (the person works in {}/ of it)", self.below),
+        }
+    }
 }
 
 /// What a job is to be.
@@ -102,16 +139,21 @@ pub(crate) fn job_id(session: &SessionId, step: Step) -> JobId {
 }
 
 impl Shared {
-    /// Takes the snapshot and makes the private copy of a new session.
+    /// Takes the snapshot of the workspace that `place` belongs to, and makes the private copy of a new
+    /// session.
     pub(crate) async fn prepare(
         self: &Arc<Self>,
         context: &Context,
         session: SessionId,
-        root: &str,
+        place: &str,
     ) -> Result<Prepared, Error> {
-        let (workspace, root) = self
+        let Identified {
+            workspace,
+            root,
+            below,
+        } = self
             .workspaces
-            .identify(root.as_ref())
+            .identify(place.as_ref())
             .map_err(files_error)?;
         let cancel = self.down.child_token();
         let act = Snap {
@@ -160,12 +202,18 @@ impl Shared {
             }
         };
         live.finish(End::done());
-        let detected = self.detect(session).await?;
+        let detected = self.detect(session, below.clone()).await?;
         let (trusted, mut notes) = self.trust(&root, &detected);
+        if !below.is_empty() {
+            notes.push(format!(
+                "{below}/ is part of {root}, which is the workspace"
+            ));
+        }
         notes.extend(self.workspaces.git_note(session).map_err(files_error)?);
         Ok(Prepared {
             workspace,
             root,
+            below,
             snapped,
             copy,
             detected,
@@ -174,9 +222,14 @@ impl Shared {
         })
     }
 
-    async fn detect(self: &Arc<Self>, session: SessionId) -> Result<Detected, Error> {
+    async fn detect(
+        self: &Arc<Self>,
+        session: SessionId,
+        below: String,
+    ) -> Result<Detected, Error> {
         let shared = self.clone();
-        let found = tokio::task::spawn_blocking(move || shared.workspaces.detect(session)).await;
+        let look = move || shared.workspaces.detect(session, &below);
+        let found = tokio::task::spawn_blocking(look).await;
         found
             .map_err(|err| Error::new(atoll_api::codes::BUG, err.to_string()))?
             .map_err(files_error)
@@ -296,7 +349,7 @@ impl Shared {
 
 fn want(launch: &Launch, cmd: &[String]) -> Want {
     Want {
-        root: PathBuf::from(&launch.root),
+        root: PathBuf::from(launch.project()),
         home: PathBuf::from(&launch.home),
         path: launch.path.clone(),
         languages: launch.languages.clone(),

@@ -53,6 +53,17 @@ pub enum Error {
     Io(String),
 }
 
+/// Which workspace a folder belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identified {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+    /// Its canonical absolute path.
+    pub root: String,
+    /// Where the folder that was named lies below it (`crates/one`); empty for the workspace itself.
+    pub below: String,
+}
+
 /// A taken snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapped {
@@ -118,6 +129,9 @@ pub struct Detected {
     pub tests: Vec<TestCommand>,
     /// The languages.
     pub languages: Vec<Language>,
+    /// The folder below the root whose project is one of its own: the one that was named, where it has
+    /// a manifest and the root none of that language. Empty: the root.
+    pub project: String,
     /// AGENTS.md, else CLAUDE.md: text for the agent, never policy.
     pub guide: Option<String>,
     /// `.atoll/workspace.toml`'s test command: only with the owner's trust.
@@ -152,8 +166,9 @@ pub struct Applied {
 
 /// Workspaces and the private copies of sessions.
 pub trait Workspaces: Send + Sync {
-    /// The id of the workspace at `root` (canonical absolute path). Refuses what can't be a workspace.
-    fn identify(&self, root: &Path) -> Result<(WorkspaceId, String), Error>;
+    /// The workspace that `place` belongs to: the repository around it, else `place` itself. Refuses
+    /// what can't be a workspace.
+    fn identify(&self, place: &Path) -> Result<Identified, Error>;
     /// Takes a snapshot of a checkout as it is.
     fn snapshot(&self, permit: Permit<Snap>, now: Tick)
     -> BoxFuture<'_, Did<Snap, Snapped, Error>>;
@@ -185,8 +200,9 @@ pub trait Workspaces: Send + Sync {
         permit: Permit<FileWrite>,
         now: Tick,
     ) -> BoxFuture<'_, Did<FileWrite, Hash, Error>>;
-    /// What is in a session's copy, by parsing alone.
-    fn detect(&self, session: SessionId) -> Result<Detected, Error>;
+    /// What is in a session's copy, by parsing alone. What the folder `below` says comes first (empty:
+    /// the whole workspace).
+    fn detect(&self, session: SessionId, below: &str) -> Result<Detected, Error>;
     /// The patch between two trees.
     fn diff(
         &self,

@@ -29,7 +29,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     std::thread::sleep(std::time::Duration::from_millis(100));
     let workspaces = Workspaces::open(Options::new(t.path().join("data")))?;
     let (guard, _) = guard();
-    let (workspace, root) = workspaces.identify(&root)?;
+    let found = workspaces.identify(&root)?;
+    let (workspace, root) = (found.workspace, found.root);
     let session = SessionId::derive(&[b"figures"]);
     let mut tree = None;
     for step in [

@@ -20,7 +20,7 @@ mod store;
 mod testing;
 mod walk;
 
-pub use adapter::{Options, Workspaces};
+pub use adapter::{Options, Workspaces, root_of};
 pub use detect::look;
 use error::{Error, Result};
 pub use names::{Mask, RelPath, is_git_alias, mask};

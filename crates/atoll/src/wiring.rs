@@ -1,7 +1,7 @@
 //! The one list of what is plugged into a node.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use atoll_api::{Error, codes};
@@ -59,13 +59,23 @@ pub fn runner(paths: &Paths) -> Result<Arc<ProcessRunner>, Error> {
     })
 }
 
+/// What workspaces are told.
+pub fn files(paths: &Paths) -> atoll_workspace::Options {
+    let config_home = crate::app::env("XDG_CONFIG_HOME").map(PathBuf::from);
+    atoll_workspace::Options {
+        home: Some(paths.home.clone()),
+        config_home: config_home.filter(|dir| dir.is_absolute()),
+        ..atoll_workspace::Options::new(paths.data.join("workspaces"))
+    }
+}
+
 /// Everything.
 pub fn adapters(
     paths: &Paths,
     store: Arc<Store>,
     runner: Arc<ProcessRunner>,
 ) -> Result<Adapters, Error> {
-    let workspaces = Workspaces::open(atoll_workspace::Options::new(paths.data.join("workspaces")))
+    let workspaces = Workspaces::open(files(paths))
         .map_err(|err| Error::new(codes::STORE_UNUSABLE, err.to_string()).next("atoll doctor"))?;
     let vars: BTreeMap<String, String> = CALLER_VARS
         .iter()

@@ -94,7 +94,7 @@ impl Shared {
         }
         let launch = Launch::of(&prepared, &request.home, &request.path);
         let shape = Shape {
-            workdir: Some(inside(&prepared.root, &request.cwd)),
+            workdir: Some(inside(&prepared.place(), &request.cwd)),
             stdin: request.stdin,
             tty: request.tty,
             net: request.net,
@@ -368,7 +368,7 @@ impl Shared {
     }
 }
 
-/// A working directory in the workspace; the root for any other.
+/// A working directory in the folder that was named; that folder for any other.
 fn inside(root: &str, cwd: &str) -> String {
     let below = cwd
         .strip_prefix(root)

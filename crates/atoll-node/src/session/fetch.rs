@@ -83,7 +83,7 @@ impl Drive {
             stdin: false,
             tty: None,
             env: plan.env,
-            workdir: self.opened.launch.root.clone(),
+            workdir: self.opened.launch.project().to_owned(),
             mounts: plan.mounts,
             limits: Limits::default(),
             ttl_s: TTL_S,

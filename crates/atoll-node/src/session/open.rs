@@ -132,12 +132,7 @@ impl Shared {
         let agent = SessionConfig {
             revision: atoll_agent::REVISION.into(),
             mode: atoll_agent::Mode::Code,
-            workspace: prepared
-                .root
-                .rsplit('/')
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
+            workspace: prepared.name(),
             root: prepared.root.clone(),
             test,
             languages: prepared.detected.languages.clone(),

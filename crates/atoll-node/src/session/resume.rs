@@ -185,7 +185,7 @@ impl Shared {
                 .iter()
                 .any(|(p, h)| p == root && *h == d.atoll_hash)
         };
-        let detected = self.workspaces.detect(row.id);
+        let detected = self.workspaces.detect(row.id, "");
         let trusted = opened.trusted && detected.is_ok_and(|d| unchanged(&d));
         let mut labels = row.labels.with(Label::Private);
         if !trusted {

@@ -9,7 +9,7 @@ use atoll_domain::action::{Accept, AcceptTo, FileRead, FileWrite, ReadOp, Snap, 
 use atoll_domain::{Hash, PatchId, SessionId, Tick, TreeId, WorkspaceId};
 use atoll_guard::Guard;
 use atoll_ports::Workspaces as _;
-use atoll_ports::workspace::{Applied, Error, Planned, Snapped};
+use atoll_ports::workspace::{Applied, Error, Identified, Planned, Snapped};
 use testkit::permits::{Memory, guard, permit};
 
 use super::{Options, Workspaces};
@@ -38,7 +38,11 @@ impl Bench {
         fs::create_dir_all(t.path().join("w")).unwrap();
         let ws = Workspaces::open(Options::new(t.path().join("data"))).unwrap();
         let (guard, journal) = guard();
-        let (id, root) = ws.identify(&t.path().join("w")).unwrap();
+        let Identified {
+            workspace: id,
+            root,
+            ..
+        } = ws.identify(&t.path().join("w")).unwrap();
         Self {
             t,
             ws,

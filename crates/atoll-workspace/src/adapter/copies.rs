@@ -10,7 +10,7 @@ use crate::beneath::{Dir, Owner, Sync};
 use crate::copy::{Making, Private, materialise, private_git, remove_tree, restore};
 use crate::origin::{Found, find};
 use crate::store::{Flat, ObjectId, tree};
-use crate::walk::Tracked;
+use crate::walk::{Excludes, Tracked};
 
 /// A session's private copy.
 pub(super) struct Copy {
@@ -47,6 +47,9 @@ impl Copy {
 const META: &str = "copy.json";
 const TREE: &str = "tree";
 const META_LIMIT_BYTES: u64 = 1 << 20;
+/// What is ignored beside the tree's .gitignore files. Not in the tree, where a job could change it.
+const EXCLUDE: &str = "exclude";
+const EXCLUDE_LIMIT_BYTES: u64 = 1 << 20;
 
 impl Inner {
     fn copy_dir(&self, session: SessionId) -> PathBuf {
@@ -70,8 +73,13 @@ impl Inner {
     fn remember(&self, session: SessionId, meta: Meta) -> Result<Arc<Copy>, Error> {
         let space = self.space(meta.workspace)?;
         let base = self.flat(&space, object_id(&meta.base)?)?;
-        let tracked = Tracked::new(base.into_keys().map(String::from));
-        let path = self.copy_dir(session).join(TREE);
+        let dir = self.copy_dir(session);
+        let excluded = Dir::open(&dir)
+            .ok()
+            .and_then(|d| crate::beneath::small_file(&d, EXCLUDE, EXCLUDE_LIMIT_BYTES));
+        let tracked =
+            Tracked::new(base.into_keys().map(String::from)).excluding(Excludes::of(excluded));
+        let path = dir.join(TREE);
         let copy = Arc::new(Copy {
             meta,
             space,
@@ -207,10 +215,18 @@ impl Inner {
             git_note,
         };
         let bytes = serde_json::to_vec(&meta).map_err(|e| Error::Io(e.to_string()))?;
+        let put = |name: &str, bytes: &[u8]| {
+            let done = parent.replace(name, bytes, 0o600, None, Sync::No);
+            done.map_err(|e| Error::Io(e.to_string()))
+        };
+        if let Some(Found::Repo(repo)) = &found {
+            put(
+                EXCLUDE,
+                roots::excludes(repo, &self.options).text().as_bytes(),
+            )?;
+        }
         // Last: without it the copy counts as not made.
-        parent
-            .replace(META, &bytes, 0o600, None, Sync::No)
-            .map_err(|e| Error::Io(e.to_string()))?;
+        put(META, &bytes)?;
         let copy = self.remember(session, meta)?;
         Ok(reference(&copy))
     }

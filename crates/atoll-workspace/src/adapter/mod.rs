@@ -10,7 +10,7 @@ mod roots;
 mod space;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use atoll_domain::{SessionId, WorkspaceId};
@@ -30,6 +30,11 @@ pub struct Options {
     pub limits: Limits,
     /// Name and e-mail address on commits that Atoll makes.
     pub author: (String, String),
+    /// The user's home: their own git excludes are read in it, and neither it nor a folder above it is
+    /// the workspace of a folder below.
+    pub home: Option<PathBuf>,
+    /// The user's configuration folder, where it isn't `~/.config`.
+    pub config_home: Option<PathBuf>,
 }
 
 impl Options {
@@ -40,6 +45,8 @@ impl Options {
             data,
             limits: Limits::default(),
             author: ("Atoll".into(), "atoll@localhost".into()),
+            home: None,
+            config_home: None,
         }
     }
 }
@@ -77,6 +84,14 @@ impl Workspaces {
     }
 }
 
+/// The root of the workspace that `place` belongs to.
+///
+/// # Errors
+/// It can't be a workspace.
+pub fn root_of(place: &Path, options: &Options) -> Result<String, Error> {
+    roots::identify(place, options).map(|found| found.root)
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // What is guarded is whole between operations, also after a panic in one.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -88,5 +103,7 @@ fn now_s() -> i64 {
 
 #[cfg(test)]
 mod bench;
+#[cfg(test)]
+mod place_tests;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,9 @@ use atoll_domain::action::{Accept, FileRead, FileWrite, Snap, Undo};
 use atoll_domain::{Act, CopyRef, Hash, SessionId, Tick, TreeId, WorkspaceId};
 use atoll_guard::{BoxFuture, Permit, Stop};
 use atoll_ports::Did;
-use atoll_ports::workspace::{Applied, Detected, Diffed, Edit, Error, Planned, ReadOut, Snapped};
+use atoll_ports::workspace::{
+    Applied, Detected, Diffed, Edit, Error, Identified, Planned, ReadOut, Snapped,
+};
 use futures::channel::oneshot;
 
 use super::{Inner, Workspaces, locked, roots};
@@ -51,8 +53,8 @@ impl Workspaces {
 }
 
 impl atoll_ports::Workspaces for Workspaces {
-    fn identify(&self, root: &Path) -> Result<(WorkspaceId, String), Error> {
-        roots::identify(root, &self.inner.options.data)
+    fn identify(&self, place: &Path) -> Result<Identified, Error> {
+        roots::identify(place, &self.inner.options)
     }
 
     fn snapshot(
@@ -64,7 +66,7 @@ impl atoll_ports::Workspaces for Workspaces {
             let (dir, path) = roots::open(&act.root, act.workspace, &inner.options.data)?;
             inner
                 .space(act.workspace)?
-                .take_checkout(&dir, &path, inner.options.limits)
+                .take_checkout(&dir, &path, &inner.options)
         })
     }
 
@@ -113,8 +115,8 @@ impl atoll_ports::Workspaces for Workspaces {
         self.effect(permit, now, Inner::write)
     }
 
-    fn detect(&self, session: SessionId) -> Result<Detected, Error> {
-        self.inner.detect(session)
+    fn detect(&self, session: SessionId, below: &str) -> Result<Detected, Error> {
+        self.inner.detect(session, below)
     }
 
     fn diff(

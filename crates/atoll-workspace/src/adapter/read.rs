@@ -150,8 +150,9 @@ impl Inner {
         }
     }
 
-    pub(super) fn detect(&self, session: SessionId) -> Result<Detected, Error> {
-        crate::detect::detect(&self.copy(session)?.dir()?).map_err(Error::from)
+    pub(super) fn detect(&self, session: SessionId, below: &str) -> Result<Detected, Error> {
+        let below = tool_folder(below)?;
+        crate::detect::detect(&self.copy(session)?.dir()?, below.as_ref()).map_err(Error::from)
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use atoll_domain::{TreeId, WorkspaceId};
 use atoll_ports::workspace::{Error, Snapped};
 
+use super::roots::excludes;
 use super::{Inner, locked};
 use crate::beneath::Dir;
 use crate::origin::{Found, find};
@@ -87,14 +88,16 @@ impl Space {
         &self,
         root: &Dir,
         path: &Path,
-        limits: Limits,
+        options: &super::Options,
     ) -> Result<Snapped, Error> {
+        let limits = options.limits;
         let found = find(root, path);
         let (tracked, head) = match &found {
             Found::Repo(repo) => {
                 let head = repo.head();
                 let name = head.branch.or_else(|| head.commit.map(|c| c.to_string()));
-                (repo.tracked(limits.entries_max), name)
+                let tracked = repo.tracked(limits.entries_max);
+                (tracked.excluding(excludes(repo, options)), name)
             }
             Found::None | Found::Odd(_) => (Tracked::default(), None),
         };

@@ -8,7 +8,7 @@ use atoll_domain::action::{Accept, AcceptTo, ReadOp, Snap};
 use atoll_domain::{Act, Body, ClosedHow, Hash, PatchClass, Tick};
 use atoll_guard::Stop;
 use atoll_ports::Workspaces as _;
-use atoll_ports::workspace::{Edit, Error, Planned};
+use atoll_ports::workspace::{Edit, Error, Identified, Planned};
 use testkit::permits::permit;
 
 use super::bench::{Bench, session, write};
@@ -43,7 +43,7 @@ async fn from_checkout_to_accepted_patch_and_back() {
     assert_eq!(b.ws.git_note(session(1)).unwrap(), None);
     assert_eq!(git(&copy, &["log", "--format=%s"]), "one");
     assert_eq!(
-        b.ws.detect(session(1)).unwrap().tests[0].cmd.join(" "),
+        b.ws.detect(session(1), "").unwrap().tests[0].cmd.join(" "),
         "python3 -m pytest -q"
     );
     let text = b
@@ -384,6 +384,10 @@ fn what_cannot_be_a_workspace_is_refused() {
     symlink(b.w(), b.t.path().join("alias")).unwrap();
     assert_eq!(
         b.ws.identify(&b.t.path().join("alias")).unwrap(),
-        (b.id, b.root.clone())
+        Identified {
+            workspace: b.id,
+            root: b.root.clone(),
+            below: String::new()
+        }
     );
 }

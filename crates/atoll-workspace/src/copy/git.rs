@@ -2,7 +2,7 @@
 //! without credential files. The user's repository is read as data; its
 //! configuration, hooks and object store never come near the box.
 
-use crate::beneath::{Dir, Owner, Sync, small_file};
+use crate::beneath::{Dir, Owner, Sync};
 use crate::error::{Error, Result};
 use crate::names::{Mask, RelPath, holds_token, mask};
 use crate::origin::Repo;
@@ -24,7 +24,6 @@ pub(crate) struct Private<'a> {
 
 const ENTRIES_MAX: usize = 500_000;
 const TOTAL_LIMIT_BYTES: u64 = 2 << 30;
-const EXCLUDE_LIMIT_BYTES: u64 = 256 << 10;
 
 const CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n\tlogallrefupdates = false\n\
                       [gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n";
@@ -210,10 +209,8 @@ fn write(how: &Private<'_>, head: &Head, copy: &Dir) -> Result<()> {
     if head.shallow {
         put(".git/shallow", format!("{commit}\n").as_bytes())?;
     }
-    if let Some(exclude) = how
-        .repo
-        .and_then(|r| small_file(r.common(), "info/exclude", EXCLUDE_LIMIT_BYTES))
-    {
+    // The user's own patterns, for all their repositories, stay outside.
+    if let Some(exclude) = how.repo.and_then(Repo::exclude) {
         put(".git/info/exclude", &exclude)?;
     }
     let same = |path: &RelPath, leaf: &Leaf| how.flat.get(path) == Some(leaf);

@@ -68,6 +68,18 @@ impl Place<'_> {
         self.at.strip_suffix('/')
     }
 
+    /// The command, run in the folder: for tools without a flag for it. Its name is an argument, not
+    /// shell text.
+    fn inside(&self, cmd: &[&str]) -> Vec<String> {
+        let Some(folder) = self.folder() else {
+            return words(cmd);
+        };
+        let cd = "cd -- \"$1\" && shift && exec \"$@\"";
+        let mut all = words(&["sh", "-c", cd, "sh", folder]);
+        all.extend(words(cmd));
+        all
+    }
+
     fn because(&self, what: &str) -> String {
         format!("{}{what}", self.at)
     }
@@ -77,19 +89,27 @@ fn words(cmd: &[&str]) -> Vec<String> {
     cmd.iter().map(|w| (*w).to_owned()).collect()
 }
 
-/// Looks at the folder `root`.
+/// Looks at the folder `root`, and first at the one `below` it that somebody works in.
 ///
 /// # Errors
 /// The folder cannot be read. What is wrong with its files is in `problems`.
-pub(crate) fn detect(root: &Dir) -> Result<Detected> {
+pub(crate) fn detect(root: &Dir, below: Option<&RelPath>) -> Result<Detected> {
     let mut found = Detected::default();
-    projects(
-        &Place {
-            root,
-            at: String::new(),
-        },
-        &mut found,
-    );
+    let named = below.map_or_else(String::new, |b| format!("{b}/"));
+    if let Some(below) = below {
+        let at = named.clone();
+        projects(&Place { root, at }, &mut found);
+        found.project = below.as_str().to_owned();
+    }
+    let of_named = found.languages.clone();
+    let at = String::new();
+    projects(&Place { root, at }, &mut found);
+    // A project of its own has a language that the workspace's root has none of: what one fetches and
+    // keeps (environments, modules, products) lies with the root where that is a project of the kind.
+    let shared = |l: &Language| found.languages[of_named.len()..].contains(l);
+    if of_named.is_empty() || of_named.iter().any(shared) {
+        found.project.clear();
+    }
     if found.tests.is_empty() {
         for name in root
             .entries(100_000)?
@@ -117,7 +137,15 @@ pub(crate) fn detect(root: &Dir) -> Result<Detected> {
     }
     found.languages.sort_unstable();
     found.languages.dedup();
-    found.guide = ["AGENTS.md", "CLAUDE.md"]
+    let mut guides = vec!["AGENTS.md".to_owned(), "CLAUDE.md".to_owned()];
+    if below.is_some() {
+        // The nearest is the one that was written for the place.
+        guides.splice(
+            ..0,
+            [format!("{named}AGENTS.md"), format!("{named}CLAUDE.md")],
+        );
+    }
+    found.guide = guides
         .iter()
         .find_map(|n| guide(root, n, &mut found.problems));
     own(root, &mut found);
@@ -131,7 +159,7 @@ pub(crate) fn detect(root: &Dir) -> Result<Detected> {
 pub fn look(
     root: &std::path::Path,
 ) -> std::result::Result<Detected, atoll_ports::workspace::Error> {
-    Ok(Dir::open(root).and_then(|dir| detect(&dir))?)
+    Ok(Dir::open(root).and_then(|dir| detect(&dir, None))?)
 }
 
 /// Projects in one folder, the surest test command first.

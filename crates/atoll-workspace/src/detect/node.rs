@@ -1,4 +1,4 @@
-use super::{Place, words};
+use super::Place;
 
 /// The test command of a `package.json`, as its own script or by what it depends on.
 pub(super) fn test(place: &Place<'_>) -> Option<(Vec<String>, String)> {
@@ -27,7 +27,7 @@ pub(super) fn test(place: &Place<'_>) -> Option<(Vec<String>, String)> {
     ] {
         if depends(name) {
             return Some((
-                inside(place, cmd),
+                place.inside(cmd),
                 place.because(&format!("package.json: depends on {name}")),
             ));
         }
@@ -52,7 +52,7 @@ pub(super) fn test(place: &Place<'_>) -> Option<(Vec<String>, String)> {
         } else {
             format!("{f}/")
         };
-        (inside(place, &["node", "--test"]), place.because(&what))
+        (place.inside(&["node", "--test"]), place.because(&what))
     })
 }
 
@@ -62,7 +62,7 @@ fn run_script(place: &Place<'_>) -> Vec<String> {
     } else if place.has("yarn.lock") {
         ("yarn", "--cwd")
     } else if place.has("bun.lock") || place.has("bun.lockb") {
-        return inside(place, &["bun", "run", "test"]);
+        return place.inside(&["bun", "run", "test"]);
     } else {
         ("npm", "--prefix")
     };
@@ -75,22 +75,4 @@ fn run_script(place: &Place<'_>) -> Vec<String> {
     );
     cmd.push("test".to_owned());
     cmd
-}
-
-/// For tools without a flag for the folder. Its name is an argument, not shell text.
-fn inside(place: &Place<'_>, cmd: &[&str]) -> Vec<String> {
-    match place.folder() {
-        None => words(cmd),
-        Some(folder) => {
-            let mut all = words(&[
-                "sh",
-                "-c",
-                "cd -- \"$1\" && shift && exec \"$@\"",
-                "sh",
-                folder,
-            ]);
-            all.extend(words(cmd));
-            all
-        }
-    }
 }

@@ -50,25 +50,16 @@ pub(super) fn find(place: &Place<'_>) -> Option<Found> {
 }
 
 fn pytest(place: &Place<'_>) -> Vec<String> {
-    let mut cmd = words(&["python3", "-m", "pytest", "-q"]);
-    cmd.extend(place.folder().map(str::to_owned));
-    cmd
+    // In its folder, which `-m` makes importable.
+    place.inside(&["python3", "-m", "pytest", "-q"])
 }
 
 fn unittest(place: &Place<'_>, folder: &str) -> Vec<String> {
-    let start = format!("{}{folder}", place.at);
-    if start.is_empty() {
-        return words(&["python3", "-m", "unittest"]);
+    if folder.is_empty() {
+        return place.inside(&["python3", "-m", "unittest"]);
     }
     // Without `-t` a folder without `__init__.py` is its own top.
-    words(&[
-        "python3",
-        "-m",
-        "unittest",
-        "discover",
-        "-s",
-        start.trim_end_matches('/'),
-    ])
+    place.inside(&["python3", "-m", "unittest", "discover", "-s", folder])
 }
 
 fn configured(place: &Place<'_>) -> Option<String> {

@@ -11,7 +11,7 @@ fn look(files: &[(&str, &str)]) -> Detected {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
-    detect(&Dir::open(t.path()).unwrap()).unwrap()
+    detect(&Dir::open(t.path()).unwrap(), None).unwrap()
 }
 
 fn first(files: &[(&str, &str)]) -> String {
@@ -187,12 +187,12 @@ fn a_hostile_atoll_folder_is_inert_and_said() {
     let t = tempfile::tempdir().unwrap();
     fs::create_dir(t.path().join(".atoll")).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", t.path().join(".atoll/workspace.toml")).unwrap();
-    let found = detect(&Dir::open(t.path()).unwrap()).unwrap();
+    let found = detect(&Dir::open(t.path()).unwrap(), None).unwrap();
     assert_eq!((found.atoll_hash, found.problems.len()), (None, 1));
     let t = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink("/etc", t.path().join(".atoll")).unwrap();
     std::os::unix::fs::symlink("/etc/passwd", t.path().join("AGENTS.md")).unwrap();
-    let found = detect(&Dir::open(t.path()).unwrap()).unwrap();
+    let found = detect(&Dir::open(t.path()).unwrap(), None).unwrap();
     assert_eq!(
         (found.atoll_hash, found.guide, found.problems.len()),
         (None, None, 1)
@@ -205,4 +205,44 @@ fn manifests_that_do_not_parse_are_no_test_command() {
     assert_eq!(first(&[("package.json", r#"{"scripts":[]}"#)]), "");
     assert_eq!(first(&[("pyproject.toml", "[[[")]), "");
     assert_eq!(first(&[("Cargo.toml", "[[[")]), "cargo test");
+}
+
+#[test]
+fn the_folder_that_was_named_comes_first() {
+    let at = |files: &[(&str, &str)], below: &str| {
+        let t = tempfile::tempdir().unwrap();
+        for (path, content) in files {
+            let path = t.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        let below = RelPath::parse(below).unwrap();
+        let found = detect(&Dir::open(t.path()).unwrap(), Some(&below)).unwrap();
+        let first = found.tests.first().map(|t| t.cmd.join(" "));
+        (first.unwrap_or_default(), found.project, found.guide)
+    };
+    let files = [
+        ("Cargo.toml", "[workspace]"),
+        ("crates/one/Cargo.toml", "[package]"),
+        ("crates/two/x", ""),
+        ("py/pytest.ini", ""),
+        ("py/AGENTS.md", "of py"),
+        ("AGENTS.md", "of all"),
+    ];
+    let all = Some("of all".to_owned());
+    let one = "cargo test --manifest-path crates/one/Cargo.toml";
+    // A member of the root's own workspace shares its folders.
+    assert_eq!(
+        at(&files, "crates/one"),
+        (one.into(), String::new(), all.clone())
+    );
+    // A folder without a manifest, and one that isn't there, leave the root's.
+    for below in ["crates/two", "none"] {
+        let want = ("cargo test --workspace".into(), String::new(), all.clone());
+        assert_eq!(at(&files, below), want, "{below}");
+    }
+    // A project of another kind is one of its own.
+    let cd = "sh -c cd -- \"$1\" && shift && exec \"$@\" sh py python3 -m pytest -q";
+    let of_py = Some("of py".to_owned());
+    assert_eq!(at(&files, "py"), (cd.into(), "py".into(), of_py));
 }

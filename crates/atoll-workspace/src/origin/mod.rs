@@ -1,12 +1,15 @@
 //! The user's `.git`, read by hand as untrusted data: which branch, which
-//! commit, which tags, what the index lists. Its configuration is never read,
-//! so nothing that it names can run.
+//! commit, which tags, what the index lists. Of its configuration one path is
+//! taken (`core.worktree`), to be compared; nothing that it names can run.
 
+mod config;
 mod index;
 mod refs;
+mod user;
 
 pub(crate) use index::{IndexEntry, parse_index};
 pub(crate) use refs::{Head, valid_branch};
+pub(crate) use user::excludes as user_excludes;
 
 use std::path::{Path, PathBuf};
 
@@ -33,7 +36,9 @@ pub(crate) enum Found {
     Odd(&'static str),
 }
 
+const STRANGER: &str = "its .git file names a repository that does not name it in return";
 const SMALL_BYTES: u64 = 16 << 10;
+const EXCLUDE_LIMIT_BYTES: u64 = 256 << 10;
 const INDEX_LIMIT_BYTES: u64 = 256 << 20;
 
 /// Looks at `.git` in `root`, which lies at `root_path`.
@@ -72,13 +77,17 @@ fn linked(root: &Dir, root_path: &Path) -> Found {
     let Ok(git) = Dir::open(&git_path) else {
         return Found::Odd("its .git file names a folder that cannot be opened");
     };
+    let Ok(here) = root_path.canonicalize() else {
+        return Found::Odd("its own path cannot be resolved");
+    };
     let back = small_file(&git, "gitdir", SMALL_BYTES).and_then(|c| path_after(&c, ""));
-    let here = root_path.canonicalize().map(|p| p.join(".git")).ok();
-    let back = back
-        .map(|b| git_path.join(b))
-        .and_then(|b| Some(b.parent()?.canonicalize().ok()?.join(".git")));
-    if back.is_none() || back != here {
-        return Found::Odd("its .git file names a repository that does not name it in return");
+    let Some(back) = back else {
+        return submodule(git, &git_path, &here);
+    };
+    let back = git_path.join(back);
+    let back = back.parent().and_then(|p| p.canonicalize().ok());
+    if back != Some(here) {
+        return Found::Odd(STRANGER);
     }
     let common = small_file(&git, "commondir", SMALL_BYTES).and_then(|c| path_after(&c, ""));
     let Some(common) = common.and_then(|c| git_path.join(c).canonicalize().ok()) else {
@@ -88,6 +97,23 @@ fn linked(root: &Dir, root_path: &Path) -> Found {
         return Found::Odd("its worktree lies outside its repository");
     }
     match Dir::open(&common) {
+        Ok(common) => whole(Repo { git, common }),
+        Err(_) => Found::Odd("its repository cannot be opened"),
+    }
+}
+
+// The repository of a submodule, or one that was put aside (`--separate-git-dir`), has one worktree,
+// and its configuration names it.
+fn submodule(git: Dir, git_path: &Path, here: &Path) -> Found {
+    let named = ["config.worktree", "config"].iter().find_map(|file| {
+        let text = small_file(&git, file, config::LIMIT_BYTES)?;
+        config::last(&String::from_utf8_lossy(&text), "core.worktree")
+    });
+    let named = named.and_then(|n| git_path.join(n).canonicalize().ok());
+    if named.as_deref() != Some(here) {
+        return Found::Odd(STRANGER);
+    }
+    match Dir::open(git_path) {
         Ok(common) => whole(Repo { git, common }),
         Err(_) => Found::Odd("its repository cannot be opened"),
     }
@@ -134,6 +160,17 @@ impl Repo {
     pub(crate) fn tracked(&self, entries_max: usize) -> Tracked {
         let entries = self.index(entries_max).unwrap_or_default();
         Tracked::new(entries.into_iter().map(|e| String::from(e.path)))
+    }
+
+    /// What `info/exclude` holds.
+    pub(crate) fn exclude(&self) -> Option<Vec<u8>> {
+        small_file(&self.common, "info/exclude", EXCLUDE_LIMIT_BYTES)
+    }
+
+    /// Whom its folders belong to, by user id.
+    pub(crate) fn owners(&self) -> Option<[u32; 2]> {
+        let (git, common) = (self.git.stat_self().ok()?, self.common.stat_self().ok()?);
+        Some([git.st_uid, common.st_uid])
     }
 
     /// The objects, for reading.

@@ -10,7 +10,7 @@ use std::ops::Bound;
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 
-pub(crate) use ignores::Ignores;
+pub(crate) use ignores::{Excludes, Ignores};
 pub(crate) use snapshot::{Snapshot, snapshot};
 
 use crate::beneath::{Dir, Entry, TEMP_PREFIX, kind_of, lossy};
@@ -101,22 +101,34 @@ pub(crate) struct Options<'a> {
     pub(crate) tracked: &'a Tracked,
 }
 
-/// Paths that are part of the tree whatever .gitignore says.
+/// What is known of a tree's paths beside its .gitignore files.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tracked(BTreeSet<String>);
+pub(crate) struct Tracked {
+    /// Part of the tree whatever is ignored.
+    paths: BTreeSet<String>,
+    excludes: Excludes,
+}
 
 impl Tracked {
     pub(crate) fn new(paths: impl IntoIterator<Item = String>) -> Self {
-        Self(paths.into_iter().collect())
+        Self {
+            paths: paths.into_iter().collect(),
+            excludes: Excludes::default(),
+        }
+    }
+
+    /// The same, where `excludes` is ignored besides.
+    pub(crate) fn excluding(self, excludes: Excludes) -> Self {
+        Self { excludes, ..self }
     }
 
     fn file(&self, path: &str) -> bool {
-        self.0.contains(path)
+        self.paths.contains(path)
     }
 
-    fn below(&self, dir: &str) -> bool {
+    pub(crate) fn below(&self, dir: &str) -> bool {
         let prefix = format!("{dir}/");
-        self.0
+        self.paths
             .range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded))
             .next()
             .is_some_and(|p| p.starts_with(&prefix))
@@ -158,7 +170,7 @@ pub(crate) fn walk(
         omitted: Omitted::default(),
         seen: 0,
         dev,
-        ignores: Ignores::default(),
+        ignores: Ignores::new(&options.tracked.excludes),
     };
     let start = walker.descend_to(root, from)?;
     let depth = from.map_or(0, |p| p.components().count());
@@ -172,7 +184,7 @@ struct Walker<'a> {
     omitted: Omitted,
     seen: usize,
     dev: u64,
-    ignores: Ignores,
+    ignores: Ignores<'a>,
 }
 
 impl Walker<'_> {

@@ -33,7 +33,9 @@ impl Bench {
     }
 
     fn take_with(&mut self, limits: Limits, tracked: &[&str]) -> Result<Snapshot> {
-        let tracked = Tracked::new(tracked.iter().map(|s| (*s).to_owned()));
+        let exclude = std::fs::read(self.root().join(".git/info/exclude")).ok();
+        let tracked =
+            Tracked::new(tracked.iter().map(|s| (*s).to_owned())).excluding(Excludes::of(exclude));
         let root = Dir::open(&self.root()).unwrap();
         snapshot(
             &root,

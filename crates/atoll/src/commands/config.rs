@@ -12,6 +12,7 @@ use crate::app::{App, env, say};
 use crate::config::{self, KEYS, Takes};
 use crate::offline;
 use crate::ui::{Style, table};
+use crate::wiring;
 
 /// Settings.
 #[derive(Debug, Subcommand)]
@@ -192,9 +193,13 @@ fn shown(style: &Style, rows: &[Row], origin: bool) -> String {
 }
 
 async fn trust(app: &App, path: &std::path::Path, remove: bool) -> Result<u8, Error> {
-    let root = root(path)?;
+    let named = root(path)?;
+    // A folder of a repository is vouched for as what it is worked in: the whole.
+    let around = atoll_workspace::root_of(named.as_ref(), &wiring::files(&app.paths));
+    let root = around.unwrap_or_else(|_| named.clone());
     let file = app.paths.config_file();
     if remove {
+        config::trust(&file, &named, None)?;
         config::trust(&file, &root, None)?;
         reload(app).await;
         let data = BTreeMap::from([("path", root.clone())]);

@@ -16,6 +16,7 @@ mod kit;
 mod ledger;
 mod node;
 mod pages;
+mod places;
 mod recordings;
 mod roundtrip;
 mod scene;

@@ -65,6 +65,21 @@ impl Scene {
             .stdin(Stdio::null());
         command
     }
+    /// git in the folder `at`, with nothing of the machine's configuration but the scene's own home.
+    pub fn git(&self, at: &str, words: &[&str]) -> String {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=t", "-c", "user.email=t@t"])
+            .args(["-c", "init.defaultBranch=main"])
+            .args(words)
+            .current_dir(self.path().join(at))
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", self.path())
+            .env("GIT_CONFIG_NOSYSTEM", "1");
+        let ran = Ran::of(git.output().expect("these tests need git: apt install git"));
+        assert_eq!(ran.code, 0, "git {words:?}: {}{}", ran.out, ran.err);
+        ran.out
+    }
     pub fn run(&self, words: &[&str]) -> Ran {
         Ran::of(self.atoll(words).output().unwrap())
     }

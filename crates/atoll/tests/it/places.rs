@@ -1,0 +1,98 @@
+//! Where a workspace is, and what of its surroundings counts.
+
+use serde_json::json;
+use testkit::provider::{Reply, Script, Server};
+
+use crate::code::project;
+use crate::scene::{Ran, Scene};
+
+#[test]
+fn a_folder_of_a_repository_is_worked_in_as_a_part_of_it() {
+    let scene = Scene::new();
+    if !scene.sandboxed() {
+        return;
+    }
+    let server = Server::start(Script::list([
+        Reply::call(
+            "edit",
+            json!({ "path": "web/sum.txt", "search": "total=2", "replace": "total=3" }),
+        ),
+        Reply::call("test", json!({})),
+        Reply::call(
+            "finish",
+            json!({ "title": "Fix it", "summary": "It was 2." }),
+        ),
+    ]));
+    project(&scene, &server);
+    scene.file("shop/web/Makefile", "test:\n\tgrep -q total=3 sum.txt\n");
+    scene.file("shop/web/sum.txt", "total=2\n");
+    scene.file("shop/web/src/x", "x\n");
+    scene.file("shop/.atoll/workspace.toml", "");
+    scene.file(".config/git/ignore", "*.swp\n");
+    scene.file("shop/web/x.swp", "x");
+    scene.git("shop", &["init", "-q"]);
+    scene.git("shop", &["add", "."]);
+    scene.git("shop", &["commit", "-qm", "first words"]);
+    let root = scene.path().canonicalize().unwrap().join("shop");
+    let root = root.to_str().unwrap();
+
+    let script =
+        "pwd; ls; git log --format=%s; git status --porcelain; echo a > kept; echo b > made.swp";
+    let words = [
+        "exec",
+        "--artifact",
+        "kept",
+        "--save",
+        "out",
+        "--",
+        "sh",
+        "-c",
+        script,
+    ];
+    for (named, at) in [(&["--repo", "shop/web"][..], "."), (&[], "shop/web")] {
+        let words = [&words[..1], named, &words[1..]].concat();
+        let mut exec = scene.with_node(&words);
+        let ran = Ran::of(exec.current_dir(scene.path().join(at)).output().unwrap());
+        assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+        // In the folder that was named, with the history and without what the user ignores everywhere.
+        let want = format!("{root}/web\nMakefile\nsrc\nsum.txt\nfirst words\n");
+        assert_eq!(ran.out, want);
+        let note = format!("web/ is part of {root}, which is the workspace");
+        assert!(ran.err.contains(&note), "{}", ran.err);
+        std::fs::remove_file(scene.path().join(at).join("out/kept")).unwrap();
+    }
+    let mut deeper = scene.with_node(&["exec", "--repo", ".", "--", "pwd"]);
+    let ran = Ran::of(
+        deeper
+            .current_dir(scene.path().join("shop/web/src"))
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(ran.out, format!("{root}/web/src\n"), "{}", ran.err);
+
+    let mut code = scene.with_node(&["code", "make the test pass", "--repo", "shop/web"]);
+    let ran = Ran::of(code.env("MINE_KEY", "k").output().unwrap());
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    for line in [
+        "make -C web test: failed",
+        "make -C web test: passed",
+        "note    .atoll/ of this workspace is inert",
+    ] {
+        assert!(ran.err.contains(line), "{line}: {}", ran.err);
+    }
+    let told = &server.requests()[0].text;
+    assert!(told.contains("the person works in web/ of it"), "{told}");
+    assert_eq!(scene.run(&["patch", "accept", "@"]).code, 0);
+    assert_eq!(
+        scene.git("shop", &["status", "--porcelain"]),
+        " M web/sum.txt\n"
+    );
+    // Who vouches for the folder vouches for the workspace.
+    let data = scene.run(&["--json", "config", "trust", "shop/web"]).data();
+    assert_eq!(data["path"], root);
+    assert_eq!(
+        scene.run(&["config", "trust", "shop/web", "--remove"]).code,
+        0
+    );
+    assert!(!scene.run(&["config", "show"]).out.contains("trust "));
+}
