@@ -10,7 +10,7 @@ use atoll_domain::{
     SessionId, Step, Tty, WorkspaceId, WorkspaceSnapped,
 };
 use atoll_guard::End;
-use atoll_ports::toolchain::{FetchPlan, Found, Want};
+use atoll_ports::toolchain::{self, FetchPlan, Found, Want};
 use atoll_ports::workspace::{Detected, Identified, Snapped};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
@@ -335,10 +335,10 @@ impl Shared {
         self: &Arc<Self>,
         launch: &Launch,
         cmd: &[String],
-    ) -> Result<Option<FetchPlan>, Refused> {
+    ) -> Result<Option<FetchPlan>, toolchain::Error> {
         let (shared, want) = (self.clone(), want(launch, cmd));
         let plan = tokio::task::spawn_blocking(move || shared.toolchains.fetch(&want)).await;
-        plan.map_err(|err| Refused::Stop(atoll_guard::Stop::Unable(err.to_string())))
+        plan.unwrap_or_else(|err| Err(toolchain::Error::Cache(err.to_string())))
     }
 
     /// A token that ends with the node.

@@ -5,6 +5,7 @@
 mod clock;
 mod commands;
 mod facts;
+mod fetch;
 mod gate;
 mod hub;
 mod job;

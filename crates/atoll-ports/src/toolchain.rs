@@ -52,11 +52,39 @@ pub struct FetchPlan {
     pub what: String,
 }
 
+/// Why what is lacking can't be fetched.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The user's own registry can't be used.
+    #[error("your registry for {language:?} can't be used by a fetch job: {why}")]
+    Registry {
+        /// Whose packages.
+        language: Language,
+        /// Why; no part of the URL.
+        why: String,
+    },
+    /// Nothing names a registry: Atoll has none of its own, and takes none from a repository.
+    #[error("no registry for {language:?} is known from {looked}; set one: {set}")]
+    Unnamed {
+        /// Whose packages.
+        language: Language,
+        /// What was looked at.
+        looked: String,
+        /// The setting to set.
+        set: String,
+    },
+    /// The cache can't be written.
+    #[error("the cache of dependencies can't be written: {0}")]
+    Cache(String),
+}
+
 /// Finds toolchains. Blocking: it looks at many files, and of those that may hold credentials keeps
 /// nothing but settings it knows to be none.
 pub trait Toolchains: Send + Sync {
     /// What to mount and set for `want`.
     fn find(&self, want: &Want) -> Found;
-    /// How to fetch the dependencies of `want`'s project, if it has a lock file that says which.
-    fn fetch(&self, want: &Want) -> Option<FetchPlan>;
+    /// How to fetch the dependencies of `want`'s project that this machine lacks, if it has a lock file
+    /// that says which. One language's at a time: called again after the job, it plans the next. A plan
+    /// may name more hosts once a first try brought what names them.
+    fn fetch(&self, want: &Want) -> Result<Option<FetchPlan>, Error>;
 }

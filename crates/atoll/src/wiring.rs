@@ -82,7 +82,11 @@ pub fn adapters(
         .filter_map(|name| Some(((*name).to_owned(), crate::app::env(name)?)))
         .collect();
     let cache_dir = paths.cache.join("deps");
-    let toolchains = Finder::new(atoll_runners::toolchain::Options { cache_dir, vars });
+    let toolchains = Finder::new(atoll_runners::toolchain::Options {
+        cache_dir,
+        etc_dir: "/etc".into(),
+        vars,
+    });
     let identity = store.node().to_owned();
     let paths = paths.clone();
     Ok(Adapters {

@@ -9,9 +9,7 @@ use std::sync::LazyLock;
 
 const WHY_UNFINISHED: &str =
     "what isn't finished is left out, or is an issue; a marker in the tree is neither";
-const WHY_REGISTRY: &str = "hosts of package registries are configuration: people use mirrors, and a name in the tree outlives its service";
-/// The one file that names registries' hosts: a gate says which host a fetch would reach, before the tool runs.
-const REGISTRIES: &str = "crates/atoll-runners/src/toolchain/fetch/registries.toml";
+const WHY_REGISTRY: &str = "hosts of package registries are configuration: people use mirrors, and what nobody set the installed tool names (docs/decisions/0008)";
 const WHY_MACHINE: &str = "a path of one machine works on no other";
 
 // Written in pieces, so that this file passes its own check.
@@ -54,16 +52,14 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
             WHY_UNFINISHED,
             &mut found,
         );
-        if path != REGISTRIES {
-            look(
-                path,
-                text,
-                &REGISTRY,
-                "a registry's host",
-                WHY_REGISTRY,
-                &mut found,
-            );
-        }
+        look(
+            path,
+            text,
+            &REGISTRY,
+            "a registry's host",
+            WHY_REGISTRY,
+            &mut found,
+        );
         match &file.rust {
             Some(rust) => {
                 look(

@@ -130,6 +130,18 @@ fn root_of(go: &Path) -> Option<PathBuf> {
     root.join("pkg/tool").is_dir().then(|| root.to_owned())
 }
 
+/// The settings that Go itself comes with; none before 1.21.
+pub(super) fn built_in(site: &Site<'_>) -> BTreeMap<String, String> {
+    let root = on_path(site).and_then(|go| root_of(&go));
+    let text = root.map(|root| site.text(&root.join("go.env")));
+    let text = text.unwrap_or_default();
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    let pairs = lines.filter_map(|line| line.split_once('='));
+    pairs
+        .map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
+        .collect()
+}
+
 /// `1.26.0`, from GOROOT's VERSION.
 fn version_of(site: &Site<'_>, root: &Path) -> String {
     let text = site.text(&root.join("VERSION"));

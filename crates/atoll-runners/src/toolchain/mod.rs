@@ -30,7 +30,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use atoll_domain::Language;
-use atoll_ports::toolchain::{FetchPlan, Found, Toolchains, Want};
+use atoll_ports::toolchain::{Error, FetchPlan, Found, Toolchains, Want};
 
 use cache::Cache;
 pub use env::CALLER_VARS;
@@ -42,6 +42,9 @@ pub struct Options {
     /// Where fetched dependencies and copies of configuration lie: Atoll's own folder, which may not
     /// be there yet.
     pub cache_dir: PathBuf,
+    /// The system's configuration: `/etc`. What all users of the machine have set for pip and npm is
+    /// looked for in it.
+    pub etc_dir: PathBuf,
     /// The user's variables that say where toolchains are and which registries to use: those of
     /// [`CALLER_VARS`] are of interest, others are not looked at.
     pub vars: BTreeMap<String, String>,
@@ -71,7 +74,7 @@ impl Finder {
     }
 
     fn site<'a>(&'a self, want: &Want) -> Site<'a> {
-        Site::new(want, &self.options.vars)
+        Site::new(want, &self.options.vars, &self.options.etc_dir)
     }
 }
 
@@ -93,9 +96,6 @@ impl Toolchains for Finder {
                 Language::Make => {}
             }
         }
-        for why in fetch::blocked(&site) {
-            draft.note(why);
-        }
         exe::extra(&site, &mut draft, &want.extra);
         let exe = exe::of(&site, &mut draft, &self.digests, &want.cmd);
         let path: Vec<String> = draft
@@ -109,7 +109,7 @@ impl Toolchains for Finder {
         found
     }
 
-    fn fetch(&self, want: &Want) -> Option<FetchPlan> {
+    fn fetch(&self, want: &Want) -> Result<Option<FetchPlan>, Error> {
         let cache = Cache {
             dir: &self.options.cache_dir,
         };

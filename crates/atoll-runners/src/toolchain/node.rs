@@ -91,6 +91,21 @@ fn on_path(site: &Site<'_>) -> Option<PathBuf> {
     None
 }
 
+/// npm's own package: the folder above the `bin` that its program lies in, links followed.
+pub(super) fn npm_package(site: &Site<'_>) -> Option<PathBuf> {
+    let node = on_path(site)?;
+    let prefix = prefix_of(&node);
+    let beside = [
+        Some(node.with_file_name("npm")),
+        prefix.map(|p| p.join("bin/npm")),
+    ];
+    let program = beside
+        .into_iter()
+        .flatten()
+        .find_map(|npm| fs::canonicalize(npm).ok())?;
+    Some(program.parent()?.parent()?.to_owned())
+}
+
 /// Says so where the project asks for another major version than the one that was found.
 fn wanted(site: &Site<'_>, draft: &mut Draft, prefix: &Path) {
     let header = site.text(&prefix.join("include/node/node_version.h"));

@@ -104,6 +104,17 @@ pub(super) fn toolchain(site: &Site<'_>, draft: &mut Draft, cache: &Cache) {
     }
 }
 
+/// The cargo that a job would run, behind rustup's proxy.
+pub(super) fn cargo_program(site: &Site<'_>) -> Option<PathBuf> {
+    let rustup = rustup_home(site);
+    let toolchains = rustup.join("toolchains");
+    let chosen = wanted(site, &rustup).and_then(|(wanted, _)| installed(&toolchains, &wanted));
+    let cargo = chosen.map(|folder| toolchains.join(folder).join("bin/cargo"));
+    cargo
+        .filter(|cargo| cargo.is_file())
+        .or_else(|| super::resolve::which("cargo", site.path.iter().map(PathBuf::as_path)))
+}
+
 /// Which toolchain rustup would choose here, and what says so.
 fn wanted(site: &Site<'_>, rustup: &Path) -> Option<(String, String)> {
     if let Some(named) = site.vars.get("RUSTUP_TOOLCHAIN").filter(|t| plain(t)) {

@@ -31,6 +31,8 @@ pub(super) struct Site<'a> {
     home_real: PathBuf,
     /// The caller's variables that name homes of toolchains.
     pub(super) vars: &'a BTreeMap<String, String>,
+    /// The system's configuration.
+    pub(super) etc: &'a Path,
     /// The caller's PATH, absolute entries alone.
     pub(super) path: Vec<PathBuf>,
     /// The languages that the command is known to need.
@@ -40,7 +42,7 @@ pub(super) struct Site<'a> {
 }
 
 impl<'a> Site<'a> {
-    pub(super) fn new(want: &Want, vars: &'a BTreeMap<String, String>) -> Site<'a> {
+    pub(super) fn new(want: &Want, vars: &'a BTreeMap<String, String>, etc: &'a Path) -> Site<'a> {
         let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let root = real(&want.root);
         let mut needed: BTreeSet<Language> = want.languages.iter().copied().collect();
@@ -55,6 +57,7 @@ impl<'a> Site<'a> {
             home_real: real(&want.home),
             home: want.home.clone(),
             vars,
+            etc,
             path: std::env::split_paths(&want.path)
                 .filter(|p| p.is_absolute())
                 .collect(),

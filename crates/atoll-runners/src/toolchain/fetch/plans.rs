@@ -1,31 +1,40 @@
 //! One plan per language.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use atoll_domain::{Language, Mount, MountKind};
+use atoll_ports::toolchain::Error;
 
 use super::super::cache::Cache;
 use super::super::site::{Draft, Site};
 use super::super::{go, node, python, requirements, rust};
-use super::registry::Registry;
+use super::registry::{self, Registry};
 
-type Plan = (Vec<String>, String);
+/// What a fetch job runs, what that does, and where from.
+pub(super) struct Plan {
+    pub(super) cmd: Vec<String>,
+    pub(super) what: String,
+    pub(super) from: Registry,
+}
 
-/// The command and what it does; mounts and variables go into the draft.
+/// The plan of a language that lacks something; mounts and variables go into the draft.
 pub(super) fn of(
     language: Language,
     site: &Site<'_>,
     cache: &Cache<'_>,
-    from: &Registry,
     draft: &mut Draft,
-) -> Option<Plan> {
+) -> Result<Option<Plan>, Error> {
     match language {
-        Language::Rust => cargo(site, cache, from, draft),
-        Language::Node => npm(site, cache, from, draft),
-        Language::Python => pip(site, cache, from, draft),
-        Language::Go => modules(site, cache, from, draft),
-        Language::Make => None,
+        Language::Rust => cargo(site, cache, draft),
+        Language::Node => npm(site, cache, draft),
+        Language::Python => pip(site, cache, draft),
+        Language::Go => modules(site, cache, draft),
+        Language::Make => Ok(None),
     }
+}
+
+fn disk(err: std::io::Error) -> Error {
+    Error::Cache(err.to_string())
 }
 
 fn words(words: &[&str]) -> Vec<String> {
@@ -56,15 +65,16 @@ fn wishes(what: &str, mut wishes: Vec<String>) -> String {
     )
 }
 
-fn cargo(site: &Site<'_>, cache: &Cache<'_>, _: &Registry, draft: &mut Draft) -> Option<Plan> {
-    let lock = rust::locked(site)?;
-    let home = rust::cargo_home(site);
-    let folder = cache.cargo(site)?;
-    let lacking = rust::lacking(&lock, &home.join("registry"));
+fn cargo(site: &Site<'_>, cache: &Cache<'_>, draft: &mut Draft) -> Result<Option<Plan>, Error> {
+    let (Some(lock), Some(folder)) = (rust::locked(site), cache.cargo(site)) else {
+        return Ok(None);
+    };
+    let lacking = rust::lacking(&lock, &rust::cargo_home(site).join("registry"));
     if lacking.is_empty() || rust::lacking(&lock, &folder.join("registry")).is_empty() {
-        return None;
+        return Ok(None);
     }
-    cache.prepare(&folder, &["registry", "git"]).ok()?;
+    let (from, files) = registry::cargo(site, cache)?;
+    cache.prepare(&folder, &["registry", "git"]).map_err(disk)?;
     rust::toolchain(site, draft, cache);
     let inside = rust::cargo_inside(site);
     for part in ["registry", "git"] {
@@ -81,23 +91,30 @@ fn cargo(site: &Site<'_>, cache: &Cache<'_>, _: &Registry, draft: &mut Draft) ->
         draft.set(name, value);
     }
     let what = format!(
-        "cargo fetch: {} crates of Cargo.lock, of which {} are not here{}",
+        "cargo fetch: {} crates of Cargo.lock, of which {} are not here{}{}",
         lock.crates.len(),
         lacking.len(),
-        wishes("crates", lock.others.into_iter().collect())
+        wishes("crates", lock.others.into_iter().collect()),
+        match files {
+            true => "",
+            false => "; the index says where its files lie: if elsewhere, that is asked then",
+        }
     );
-    Some((words(&["cargo", "fetch", "--locked"]), what))
+    let cmd = words(&["cargo", "fetch", "--locked"]);
+    Ok(Some(Plan { cmd, what, from }))
 }
 
-fn npm(site: &Site<'_>, cache: &Cache<'_>, from: &Registry, draft: &mut Draft) -> Option<Plan> {
-    let (file, lock) = node::lock(site)?;
-    let folder = cache.node(site)?;
+fn npm(site: &Site<'_>, cache: &Cache<'_>, draft: &mut Draft) -> Result<Option<Plan>, Error> {
+    let (Some((file, lock)), Some(folder)) = (node::lock(site), cache.node(site)) else {
+        return Ok(None);
+    };
     if !node::depends(site) || site.root.join("node_modules").exists() || node::complete(&folder) {
-        return None;
+        return Ok(None);
     }
+    let from = registry::npm(site)?;
     let places = node::places(site);
     let numbers: Vec<&str> = places.iter().map(|(_, number)| number.as_str()).collect();
-    cache.prepare(&folder, &numbers).ok()?;
+    cache.prepare(&folder, &numbers).map_err(disk)?;
     node::toolchain(site, draft);
     for (place, number) in &places {
         writable(draft, &folder.join(number), place);
@@ -121,24 +138,29 @@ fn npm(site: &Site<'_>, cache: &Cache<'_>, from: &Registry, draft: &mut Draft) -
         "npm ci: the packages of {file}, without their scripts{}",
         wishes("packages", others)
     );
-    Some((
-        words(&["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]),
-        what,
-    ))
+    let cmd = words(&["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+    Ok(Some(Plan { cmd, what, from }))
 }
 
-fn pip(site: &Site<'_>, cache: &Cache<'_>, from: &Registry, draft: &mut Draft) -> Option<Plan> {
-    let wanted = requirements::of(site)?;
-    let python = python::toolchain(site, draft).filter(|p| p.venv.is_none())?;
-    let folder = cache.python(site, &wanted, &python.version)?;
+fn pip(site: &Site<'_>, cache: &Cache<'_>, draft: &mut Draft) -> Result<Option<Plan>, Error> {
+    let Some(wanted) = requirements::of(site) else {
+        return Ok(None);
+    };
+    let Some(python) = python::toolchain(site, draft).filter(|p| p.venv.is_none()) else {
+        return Ok(None);
+    };
+    let Some(folder) = cache.python(site, &wanted, &python.version) else {
+        return Ok(None);
+    };
     let (packages, file) = (folder.join("site"), folder.join("requirements.txt"));
     if wanted.lacking(&python.places(site)).is_empty()
         || wanted.lacking(std::slice::from_ref(&packages)).is_empty()
     {
-        return None;
+        return Ok(None);
     }
-    cache.prepare(&folder, &["site"]).ok()?;
-    cache.keep(&file, wanted.text().as_bytes()).ok()?;
+    let from = registry::pip(site, &python)?;
+    cache.prepare(&folder, &["site"]).map_err(disk)?;
+    cache.keep(&file, wanted.text().as_bytes()).map_err(disk)?;
     writable(draft, &packages, &packages);
     draft.push(Mount {
         kind: MountKind::Bind,
@@ -146,36 +168,7 @@ fn pip(site: &Site<'_>, cache: &Cache<'_>, from: &Registry, draft: &mut Draft) -
         dst: file.to_string_lossy().into_owned(),
         ro: true,
     });
-    let text = |path: &PathBuf| path.to_string_lossy().into_owned();
-    let mut cmd = vec![text(&python.python)];
-    cmd.extend(words(&[
-        "-m",
-        "pip",
-        "install",
-        "--isolated",
-        "--no-input",
-        "--disable-pip-version-check",
-    ]));
-    cmd.extend(words(&[
-        "--no-cache-dir",
-        "--only-binary",
-        ":all:",
-        "--upgrade",
-        "--index-url",
-        &from.url,
-    ]));
-    if wanted.hashed() {
-        cmd.extend(words(&["--require-hashes", "--no-deps"]));
-    }
-    cmd.extend(
-        [
-            words(&["--target"]),
-            vec![text(&packages)],
-            words(&["--requirement"]),
-            vec![text(&file)],
-        ]
-        .concat(),
-    );
+    let cmd = pip_install(&python.python, &packages, &file, &from.url, wanted.hashed());
     let digests = match wanted.hashed() {
         true => "each checked by its digest",
         false => "without digests: what the registry sends is taken as it is",
@@ -189,18 +182,52 @@ fn pip(site: &Site<'_>, cache: &Cache<'_>, from: &Registry, draft: &mut Draft) -
         wanted.count(),
         wanted.file
     );
-    Some((cmd, what))
+    Ok(Some(Plan { cmd, what, from }))
 }
 
-fn modules(site: &Site<'_>, cache: &Cache<'_>, from: &Registry, draft: &mut Draft) -> Option<Plan> {
-    let folder = cache.go(site)?;
+/// pip's command: wheels alone, from one index, into a folder; nothing of the user's settings.
+fn pip_install(
+    python: &Path,
+    packages: &Path,
+    file: &Path,
+    index: &str,
+    hashed: bool,
+) -> Vec<String> {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let mut cmd = vec![text(python)];
+    cmd.extend(words(&[
+        "-m",
+        "pip",
+        "install",
+        "--isolated",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--no-cache-dir",
+        "--only-binary",
+        ":all:",
+        "--upgrade",
+        "--index-url",
+        index,
+    ]));
+    if hashed {
+        cmd.extend(words(&["--require-hashes", "--no-deps"]));
+    }
+    cmd.extend(["--target".into(), text(packages)]);
+    cmd.extend(["--requirement".into(), text(file)]);
+    cmd
+}
+
+fn modules(site: &Site<'_>, cache: &Cache<'_>, draft: &mut Draft) -> Result<Option<Plan>, Error> {
     let modules = go::modules_dir(site);
     let lacking = go::lacking(site, &modules);
-    let first = lacking.first()?;
+    let (Some(folder), Some(first)) = (cache.go(site), lacking.first()) else {
+        return Ok(None);
+    };
     if go::lacking(site, &folder.join("mod")).is_empty() {
-        return None;
+        return Ok(None);
     }
-    cache.prepare(&folder, &["mod"]).ok()?;
+    let from = registry::modules(site)?;
+    cache.prepare(&folder, &["mod"]).map_err(disk)?;
     go::toolchain(site, draft);
     writable(draft, &folder.join("mod"), &modules);
     for (name, value) in [
@@ -215,5 +242,6 @@ fn modules(site: &Site<'_>, cache: &Cache<'_>, from: &Registry, draft: &mut Draf
         "go mod download: the modules of go.sum, {} of go.mod are not here ({first} first)",
         lacking.len()
     );
-    Some((words(&["go", "mod", "download"]), what))
+    let cmd = words(&["go", "mod", "download"]);
+    Ok(Some(Plan { cmd, what, from }))
 }

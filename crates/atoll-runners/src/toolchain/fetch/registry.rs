@@ -1,89 +1,196 @@
-//! Which registry a fetch job uses: the user's own, else the ecosystem's official one. A repository
-//! can't add a host: its wish is told to people.
+//! Which registry a fetch job uses: the user's own, else the one that the installed tool has built in.
+//! Neither a repository nor Atoll names one: a repository's wish is told to people.
 
 use std::path::PathBuf;
 
 use atoll_domain::{HostPort, Language};
+use atoll_ports::toolchain::Error;
 
+use super::super::cache::Cache;
+use super::super::python::Interpreter;
 use super::super::site::Site;
-use super::super::{cargo_config, credentials, go, rust};
-
-const OFFICIAL: &str = include_str!("registries.toml");
+use super::super::{cargo_config, credentials, go, node, rust};
+use super::builtin;
 
 /// A registry that can be reached without credentials.
 #[derive(Debug, PartialEq, Eq)]
-pub(in super::super) struct Registry {
+pub(super) struct Registry {
     /// What the tool is told; empty where it finds it by itself.
     pub(super) url: String,
-    /// All hosts that are reached.
+    /// All hosts that are reached, as far as they are known.
     pub(super) hosts: Vec<HostPort>,
+    /// Who named it, for people.
+    pub(super) from: &'static str,
 }
 
-/// The registry of `language`, or why none can be used; the reason is for people.
-pub(in super::super) fn of(site: &Site<'_>, language: Language) -> Result<Registry, String> {
-    let official = official(language)?;
-    let own: Option<String> = match language {
-        Language::Rust => {
-            let config = cargo_config::user(site, &rust::cargo_home(site));
-            let urls = cargo_config::replaced(&config);
-            if let Some(url) = urls.first() {
-                // Cargo reads it from its configuration; only the host is of interest.
-                let host = host(url, language)?;
-                return Ok(Registry {
-                    url: String::new(),
-                    hosts: vec![host],
-                });
-            }
-            None
+impl Registry {
+    fn new(url: &str, language: Language, from: &'static str) -> Result<Registry, Error> {
+        let hosts = vec![host(url, language)?];
+        Ok(Registry {
+            url: url.to_owned(),
+            hosts,
+            from,
+        })
+    }
+
+    fn add(&mut self, host: HostPort) {
+        if !self.hosts.contains(&host) {
+            self.hosts.push(host);
         }
-        Language::Node => node(site),
-        Language::Python => python(site),
-        Language::Go => match go_proxy(site)? {
-            Some(url) => Some(url),
-            None => return Ok(official),
-        },
-        Language::Make => None,
-    };
-    match own.filter(|url| *url != official.url) {
-        None => Ok(official),
-        Some(url) => Ok(Registry {
-            hosts: vec![host(&url, language)?],
-            url,
-        }),
     }
 }
 
-fn host(url: &str, language: Language) -> Result<HostPort, String> {
-    credentials::host_of(url).map_err(|why| {
-        format!("your registry for {language:?} can't be used by a fetch job: {why}")
+const OWN: &str = "your configuration";
+
+fn host(url: &str, language: Language) -> Result<HostPort, Error> {
+    credentials::host_of(url).map_err(|why| Error::Registry {
+        language,
+        why: why.to_owned(),
     })
 }
 
-fn official(language: Language) -> Result<Registry, String> {
-    let name = match language {
-        Language::Rust => "rust",
-        Language::Node => "node",
-        Language::Python => "python",
-        Language::Go => "go",
-        Language::Make => return Err("make has no registry".to_owned()),
+fn unnamed(language: Language, looked: &str, set: &str) -> Error {
+    Error::Unnamed {
+        language,
+        looked: looked.to_owned(),
+        set: set.to_owned(),
+    }
+}
+
+/// Cargo's index, and the host of the crates' files where an index that was read before names it: the
+/// user's copy of it, else the one that an earlier fetch brought. Whether that is known comes second.
+pub(super) fn cargo(site: &Site<'_>, cache: &Cache<'_>) -> Result<(Registry, bool), Error> {
+    let home = rust::cargo_home(site);
+    let config = cargo_config::user(site, &home);
+    let mut registry = match cargo_config::replaced(&config).first() {
+        Some(url) => Registry::new(url, Language::Rust, OWN)?,
+        None => {
+            let url = rust::cargo_program(site).and_then(|cargo| builtin::cargo(&cargo));
+            let url = url.ok_or_else(|| {
+                let set = "[source.crates-io] replace-with in cargo's config.toml, with the mirror's [source.NAME] registry";
+                unnamed(Language::Rust, "your cargo's configuration and program", set)
+            })?;
+            Registry::new(&url, Language::Rust, "your cargo")?
+        }
     };
-    let broken = |_| "registries.toml is broken".to_owned();
-    let table: toml::Table = OFFICIAL.parse().map_err(|_| broken(()))?;
-    let entry = table.get(name).ok_or_else(|| broken(()))?;
-    let url = entry
-        .get("url")
-        .and_then(toml::Value::as_str)
-        .unwrap_or_default();
-    let hosts = entry.get("hosts").and_then(toml::Value::as_array);
-    let hosts: Option<Vec<HostPort>> = hosts
+    let index = registry.hosts[0].host.clone();
+    let fetched = cache.cargo(site).map(|folder| folder.join("registry"));
+    let files = [Some(home.join("registry")), fetched];
+    let files = files
         .into_iter()
         .flatten()
-        .map(|h| h.as_str()?.parse().ok())
-        .collect();
-    Ok(Registry {
-        url: url.to_owned(),
-        hosts: hosts.ok_or_else(|| broken(()))?,
-    })
+        .find_map(|folder| builtin::downloads(site, &folder.join("index"), &index));
+    let known = files.is_some();
+    if let Some(url) = files {
+        registry.add(host(&url, Language::Rust)?);
+    }
+    // Cargo reads it from its configuration; only the hosts are of interest.
+    registry.url = String::new();
+    Ok((registry, known))
+}
+
+/// npm's registry.
+pub(super) fn npm(site: &Site<'_>) -> Result<Registry, Error> {
+    let vars = ["npm_config_registry", "NPM_CONFIG_REGISTRY"];
+    let package = node::npm_package(site);
+    let prefix = package.as_deref().and_then(|p| p.ancestors().nth(3));
+    let files = [
+        Some(site.home.join(".npmrc")),
+        prefix.map(|p| p.join("etc/npmrc")),
+        Some(site.etc.join("npmrc")),
+        package.as_deref().map(|p| p.join("npmrc")),
+    ];
+    if let Some(url) = own(site, &vars, files.into_iter().flatten(), "registry") {
+        return Registry::new(&url, Language::Node, OWN);
+    }
+    let url = package.and_then(|package| builtin::npm(site, &package));
+    let url = url.ok_or_else(|| {
+        let set = "npm config set registry https://…";
+        unnamed(Language::Node, "your .npmrc and your npm", set)
+    })?;
+    Registry::new(&url, Language::Node, "your npm")
+}
+
+/// pip's index, and the host of the files where pip itself names it.
+pub(super) fn pip(site: &Site<'_>, python: &Interpreter) -> Result<Registry, Error> {
+    let vars = ["PIP_INDEX_URL", "UV_INDEX_URL"];
+    let files = [
+        site.home.join(".config/pip/pip.conf"),
+        site.home.join(".pip/pip.conf"),
+        site.etc.join("pip.conf"),
+        site.etc.join("xdg/pip/pip.conf"),
+    ];
+    let set = own(site, &vars, files, "index-url");
+    let named = builtin::pip(site, &python.places(site));
+    let (url, files) = match (&set, &named) {
+        (Some(url), _) => (url, None),
+        (None, Some((url, files))) => (url, Some(files)),
+        (None, None) => {
+            let set = "python3 -m pip config set global.index-url https://…";
+            return Err(unnamed(Language::Python, "your pip.conf and your pip", set));
+        }
+    };
+    let from = if set.is_some() { OWN } else { "your pip" };
+    let mut registry = Registry::new(url, Language::Python, from)?;
+    // Set by hand to what pip has built in anyway.
+    let files = files.or(named
+        .as_ref()
+        .filter(|(there, _)| there.trim_end_matches('/') == url.trim_end_matches('/'))
+        .map(|(_, files)| files));
+    if let Some(files) = files {
+        registry.add(host(&format!("https://{files}/"), Language::Python)?);
+    }
+    Ok(registry)
+}
+
+/// Go's module proxy; its database of digests only together with Go's own proxy, since it answers for
+/// digests that go.sum doesn't hold yet.
+pub(super) fn modules(site: &Site<'_>) -> Result<Registry, Error> {
+    let builtin = go::built_in(site);
+    let proxy = builtin.get("GOPROXY").and_then(|p| first_proxy(p));
+    let own = site.vars.get("GOPROXY").cloned();
+    let own = own.or_else(|| go::settings(site).get("GOPROXY").cloned());
+    let own = own.filter(|own| !own.trim().is_empty());
+    let set = "go env -w GOPROXY=https://…";
+    let (url, from) = match (own, &proxy) {
+        (Some(own), _) => match first_proxy(&own) {
+            Some(url) => (url, OWN),
+            None => {
+                return Err(Error::Registry {
+                    language: Language::Go,
+                    why: format!("GOPROXY allows no proxy to fetch modules from; {set}"),
+                });
+            }
+        },
+        (None, Some(proxy)) => (proxy.clone(), "your Go"),
+        (None, None) => return Err(unnamed(Language::Go, "GOPROXY and Go's own go.env", set)),
+    };
+    let mut registry = Registry::new(&url, Language::Go, from)?;
+    if proxy.as_ref() == Some(&url)
+        && let Some(sums) = builtin.get("GOSUMDB")
+        && let Ok(host) = format!("{sums}:443").parse()
+    {
+        registry.add(host);
+    }
+    Ok(registry)
+}
+
+/// The first of GOPROXY's entries, where it is a proxy.
+fn first_proxy(list: &str) -> Option<String> {
+    let first = list.split([',', '|']).map(str::trim).next()?;
+    (!matches!(first, "" | "off" | "direct")).then(|| first.to_owned())
+}
+
+/// The first of the variables that is set, else of the files that name the key.
+fn own(
+    site: &Site<'_>,
+    vars: &[&str],
+    files: impl IntoIterator<Item = PathBuf>,
+    name: &str,
+) -> Option<String> {
+    let named = vars.iter().find_map(|v| site.vars.get(*v).cloned());
+    let named = named.filter(|value| !value.trim().is_empty());
+    named.or_else(|| files.into_iter().find_map(|file| key(site, file, name)))
 }
 
 /// The value of one key of a file that may hold tokens too: other lines are not kept.
@@ -93,38 +200,4 @@ fn key(site: &Site<'_>, file: PathBuf, name: &str) -> Option<String> {
     let (_, value) = lines.find(|(key, _)| key.trim() == name)?;
     let value = value.trim().trim_matches(['"', '\'']);
     (!value.is_empty()).then(|| value.to_owned())
-}
-
-fn node(site: &Site<'_>) -> Option<String> {
-    let named = ["npm_config_registry", "NPM_CONFIG_REGISTRY"]
-        .iter()
-        .find_map(|v| site.vars.get(*v).cloned());
-    named.or_else(|| key(site, site.home.join(".npmrc"), "registry"))
-}
-
-fn python(site: &Site<'_>) -> Option<String> {
-    let named = ["PIP_INDEX_URL", "UV_INDEX_URL"]
-        .iter()
-        .find_map(|v| site.vars.get(*v).cloned());
-    let files = [".config/pip/pip.conf", ".pip/pip.conf"];
-    named.or_else(|| {
-        files
-            .iter()
-            .find_map(|f| key(site, site.home.join(f), "index-url"))
-    })
-}
-
-/// The first of GOPROXY's entries; `None` for the official one.
-fn go_proxy(site: &Site<'_>) -> Result<Option<String>, String> {
-    let set = site.vars.get("GOPROXY").cloned();
-    let Some(set) = set.or_else(|| go::settings(site).get("GOPROXY").cloned()) else {
-        return Ok(None);
-    };
-    match set.split([',', '|']).map(str::trim).next() {
-        None | Some("") => Ok(None),
-        Some("off" | "direct") => {
-            Err("your GOPROXY allows no proxy to fetch modules from".to_owned())
-        }
-        Some(url) => Ok(Some(url.to_owned())),
-    }
 }

@@ -90,13 +90,10 @@ fn registries_with_credentials_are_never_used_and_it_is_said() {
     let world = rust();
     world.file("project/Cargo.lock", LOCK);
     world.file(".cargo/config.toml", "[source.crates-io]\nreplace-with = 'm'\n[source.m]\nregistry = 'sparse+https://u:p@m.example/i/'\n");
-    assert_eq!(world.fetch(&["cargo", "test"]), None);
+    let why = world.blocked(&["cargo", "test"]).to_string();
     assert!(
-        world
-            .find(&["cargo"])
-            .notes
-            .iter()
-            .any(|n| n.contains("holds credentials") && !n.contains("u:p"))
+        why.contains("holds credentials") && !why.contains("u:p"),
+        "{why}"
     );
 }
 
@@ -156,13 +153,18 @@ fn packages_are_fetched_for_each_workspace_without_scripts() {
     );
 }
 
-#[test]
-fn wheels_are_fetched_by_digest_and_put_on_the_path() {
+fn python() -> World {
     let mut world = World::new();
     world.program("py/bin/python3.11");
     world.link("python3.11", "py/bin/python3");
     world.file("py/lib/python3.11/os.py", "");
     world.on_path("py/bin");
+    world
+}
+
+#[test]
+fn wheels_are_fetched_by_digest_and_put_on_the_path() {
+    let world = python();
     world.file(
         ".config/pip/pip.conf",
         "[global]\ntimeout = 9\nindex-url = https://p.example/simple\n",
@@ -227,20 +229,134 @@ fn modules_are_fetched_from_the_users_proxy_alone() {
     fs::create_dir_all(format!("{}/a.example/!one@v1.0.0", cache.src)).unwrap();
     assert_eq!(world.fetch(&["go", "test"]), None);
     assert_eq!(world.find(&["go", "test"]).missing, [""; 0]);
+    fs::remove_dir_all(&cache.src).unwrap();
     world.vars = vec![("GOPROXY", "off".into())];
-    assert_eq!(world.fetch(&["go", "test"]), None);
+    let why = world.blocked(&["go", "test"]);
+    assert!(why.to_string().contains("go env -w GOPROXY"), "{why}");
 }
 
 #[test]
-fn the_official_registries_are_complete() {
-    for (world, hosts_count) in [(rust(), 2), (node(), 1), (go(), 2)] {
-        world.file("project/Cargo.lock", LOCK);
-        world.file("project/package-lock.json", "{}");
+fn what_the_user_has_not_set_the_installed_tool_names() {
+    let mut python = python();
+    python.file("project/requirements.txt", "six==1.16.0\n");
+    python.file(
+        "py/lib/python3.11/site-packages/pip/_internal/models/index.py",
+        "class PackageIndex:\n    pass\n\nPyPI = PackageIndex(\n    \"https://index.example/\", file_storage_domain=\"files.example\"\n)\n",
+    );
+    let rust = rust();
+    rust.file("project/Cargo.lock", LOCK);
+    let node = node();
+    node.file("project/package-lock.json", "{}");
+    for (world, want) in [
+        (&rust, "index.example:443"),
+        (&node, "npm.example:443"),
+        (&python, "index.example:443 files.example:443"),
+        (&go(), "proxy.example:443 sums.example:443"),
+    ] {
         let plan = world.fetch(&["sh"]).unwrap();
-        assert_eq!(plan.hosts.len(), hosts_count);
-        assert!(plan.hosts.iter().all(|h| h.port == 443));
-        assert!(plan.what.contains(&plan.hosts[0].to_string()));
+        assert_eq!(hosts(&plan), want);
+        assert!(
+            plan.what.contains(&plan.hosts[0].to_string()),
+            "{}",
+            plan.what
+        );
     }
+    assert_eq!(
+        node.fetch(&["sh"]).unwrap().env["npm_config_registry"],
+        "https://npm.example/"
+    );
+    let cmd = python.fetch(&["sh"]).unwrap().cmd.join(" ");
+    assert!(
+        cmd.contains("--index-url https://index.example/simple/ "),
+        "{cmd}"
+    );
+    // The machine's settings go before the tool's, the user's before the machine's.
+    python.file(
+        "etc/pip.conf",
+        "[global]\nindex-url = https://all.example/simple\n",
+    );
+    assert_eq!(hosts(&python.fetch(&["sh"]).unwrap()), "all.example:443");
+    python.vars = vec![("PIP_INDEX_URL", "https://mine.example/simple".into())];
+    assert_eq!(hosts(&python.fetch(&["sh"]).unwrap()), "mine.example:443");
+    python.vars = vec![("PIP_INDEX_URL", "https://index.example/simple".into())];
+    assert_eq!(
+        hosts(&python.fetch(&["sh"]).unwrap()),
+        "index.example:443 files.example:443"
+    );
+}
+
+#[test]
+fn what_nobody_names_is_asked_for_with_the_setting_to_set() {
+    let rust = rust();
+    rust.file("project/Cargo.lock", LOCK);
+    let cargo = STABLE.replace("x86_64", std::env::consts::ARCH);
+    rust.file(&cargo.replace("rustc", "cargo"), "sparse+https://no");
+    let node = node();
+    // What a repository names is no registry of the user's.
+    let lock = r#"{"packages": {"node_modules/x": {"resolved": "https://evil.example/x.tgz"}}}"#;
+    node.file("project/package-lock.json", lock);
+    node.file("project/.npmrc", "registry=https://evil.example/\n");
+    node.file(
+        ".nvm/versions/node/v20.1.0/lib/node_modules/npm/node_modules/@npmcli/config/lib/definitions/definitions.js",
+        "",
+    );
+    let go = go();
+    go.file("sdk/go/go.env", "GOTOOLCHAIN=local\n");
+    let python = python();
+    python.file("project/requirements.txt", "six==1.16.0\n");
+    for (world, set) in [
+        (&rust, "[source.crates-io] replace-with"),
+        (&node, "npm config set registry"),
+        (&go, "go env -w GOPROXY"),
+        (&python, "global.index-url"),
+    ] {
+        let why = world.blocked(&["sh"]);
+        assert!(matches!(why, Error::Unnamed { .. }), "{why:?}");
+        let why = why.to_string();
+        assert!(why.contains(set) && !why.contains("evil"), "{why}");
+    }
+    // Another language's plan is not held up by it.
+    python.file(
+        "project/go.mod",
+        "module x\n\nrequire a.example/One v1.0.0\n",
+    );
+    python.file("project/go.sum", "a.example/One v1.0.0 h1:x\n");
+    let both = World {
+        vars: vec![("GOPROXY", "https://g.example".into())],
+        ..python
+    };
+    assert_eq!(hosts(&both.fetch(&["sh"]).unwrap()), "g.example:443");
+}
+
+#[test]
+fn where_crates_lie_is_learned_from_the_index() {
+    let world = rust();
+    world.file("project/Cargo.lock", LOCK);
+    let first = world.fetch(&["cargo", "test"]).unwrap();
+    assert!(first.what.contains("that is asked then"), "{}", first.what);
+    let there = |world: &World| {
+        let plan = world.fetch(&["cargo", "test"]).unwrap();
+        assert!(!plan.what.contains("that is asked then"), "{}", plan.what);
+        hosts(&plan)
+    };
+    // What a first try brought.
+    let cache = first.mounts.iter().find(|m| m.dst.ends_with("/registry"));
+    let index = Path::new(&cache.unwrap().src).join("index");
+    for (name, url) in [
+        ("other.example-0", "https://no.example/"),
+        ("index.example-1", "https://files.example/crates"),
+    ] {
+        fs::create_dir_all(index.join(name)).unwrap();
+        let config = format!("{{\"dl\": \"{url}\"}}");
+        fs::write(index.join(name).join("config.json"), config).unwrap();
+    }
+    assert_eq!(there(&world), "index.example:443 files.example:443");
+    // What the user's cargo knows goes before it.
+    world.file(
+        ".cargo/registry/index/index.example-1/config.json",
+        "{\"dl\": \"https://index.example/files\"}",
+    );
+    assert_eq!(there(&world), "index.example:443");
 }
 
 #[test]

@@ -26,6 +26,7 @@ fn here(manifest: &str, text: &str, cmd: &[&str]) -> Option<(World, Found)> {
         .collect();
     let finder = Finder::new(Options {
         cache_dir: world.home.join(".cache/atoll"),
+        etc_dir: "/etc".into(),
         vars,
     });
     let found = finder.find(&Want {
@@ -76,6 +77,51 @@ fn check(found: &Found) {
         assert!(!binds.any(|m| secret.starts_with(&m.src)));
     }
     assert!(!found.env["PATH"].contains("shims"));
+}
+
+/// The registry of an installed tool is known without a list: by configuration, or by the tool itself.
+fn registry(files: &[(&str, &str)], cmd: &str) {
+    let Some((world, _)) = here(files[0].0, files[0].1, &[cmd]) else {
+        return;
+    };
+    for (name, text) in files {
+        world.file(&format!("project/{name}"), text);
+    }
+    let home = PathBuf::from(std::env::var_os("HOME").unwrap());
+    let vars = super::super::CALLER_VARS
+        .iter()
+        .filter_map(|name| Some((name.to_string(), std::env::var(name).ok()?)));
+    let finder = Finder::new(Options {
+        cache_dir: world.home.join(".cache/atoll"),
+        etc_dir: "/etc".into(),
+        vars: vars.collect(),
+    });
+    let want = Want {
+        home,
+        ..world.want(&[cmd])
+    };
+    match finder.fetch(&want) {
+        Ok(plan) => assert!(!plan.unwrap().hosts.is_empty()),
+        // Such as a mirror with a password: a person's own.
+        Err(err) => assert!(matches!(err, Error::Registry { .. }), "{err}"),
+    }
+}
+
+#[test]
+fn each_installed_tool_names_its_registry() {
+    let lock = LOCK.replace("1.2.3", "0.0.0-none");
+    registry(&[("Cargo.toml", ""), ("Cargo.lock", &lock)], "cargo");
+    let package = r#"{"dependencies": {"one": "1"}}"#;
+    registry(
+        &[("package.json", package), ("package-lock.json", "{}")],
+        "npm",
+    );
+    registry(
+        &[("requirements.txt", "no-such-package-here==1\n")],
+        "python3",
+    );
+    let module = "module x\n\ngo 1.20\n\nrequire a.example/one v1.0.0\n";
+    registry(&[("go.mod", module), ("go.sum", "")], "go");
 }
 
 #[test]

@@ -5,117 +5,16 @@ mod fetching;
 mod here;
 mod hostile;
 mod python;
+mod world;
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use atoll_domain::{Hash, Language, Mount, MountKind};
-use atoll_ports::toolchain::{FetchPlan, Found, Toolchains, Want};
+use atoll_ports::toolchain::{Error, FetchPlan, Found, Toolchains, Want};
 
 use super::{Finder, Options};
-
-/// A home with a checkout in it, made up.
-struct World {
-    _dir: tempfile::TempDir,
-    home: PathBuf,
-    root: PathBuf,
-    path: String,
-    vars: Vec<(&'static str, String)>,
-}
-
-impl World {
-    fn new() -> World {
-        let dir = tempfile::tempdir().unwrap();
-        let home = fs::canonicalize(dir.path()).unwrap().join("home");
-        let root = home.join("project");
-        fs::create_dir_all(&root).unwrap();
-        World {
-            _dir: dir,
-            home,
-            root,
-            path: "/usr/bin:/bin".into(),
-            vars: vec![],
-        }
-    }
-
-    /// Writes a file below the home.
-    fn file(&self, path: &str, text: &str) -> PathBuf {
-        let path = self.home.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        path
-    }
-
-    fn program(&self, path: &str) -> PathBuf {
-        let path = self.file(path, "#!/bin/sh\n");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        path
-    }
-
-    fn link(&self, to: &str, path: &str) {
-        let path = self.home.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        symlink(to.replace('~', self.home.to_str().unwrap()), path).unwrap();
-    }
-
-    /// Puts a folder of the home in front of PATH.
-    fn on_path(&mut self, dir: &str) {
-        self.path = format!("{}:{}", self.home.join(dir).display(), self.path);
-    }
-
-    fn want(&self, cmd: &[&str]) -> Want {
-        Want {
-            root: self.root.clone(),
-            home: self.home.clone(),
-            path: self.path.clone(),
-            cmd: cmd.iter().map(|c| c.to_string()).collect(),
-            ..Want::default()
-        }
-    }
-
-    fn finder(&self) -> Finder {
-        let vars = self
-            .vars
-            .iter()
-            .map(|(k, v)| (k.to_string(), v.clone()))
-            .collect();
-        Finder::new(Options {
-            cache_dir: self.home.join(".cache/atoll"),
-            vars,
-        })
-    }
-
-    fn find(&self, cmd: &[&str]) -> Found {
-        self.finder().find(&self.want(cmd))
-    }
-
-    fn fetch(&self, cmd: &[&str]) -> Option<FetchPlan> {
-        self.finder().fetch(&self.want(cmd))
-    }
-
-    /// Each mount as `kind src dst`, the home written `~`, a same `dst` left out.
-    fn shown(&self, mounts: &[Mount]) -> Vec<String> {
-        let short = |path: &str| path.replace(self.home.to_str().unwrap(), "~");
-        let line = |m: &Mount| {
-            let kind = match (m.kind, m.ro) {
-                (MountKind::Bind, true) => "ro",
-                (MountKind::Bind, false) => "rw",
-                (MountKind::Overlay, _) => "over",
-                (MountKind::Tmpfs, _) => "tmp",
-            };
-            match m.src == m.dst {
-                true => format!("{kind} {}", short(&m.src)),
-                false => format!("{kind} {} {}", short(&m.src), short(&m.dst)),
-            }
-        };
-        mounts.iter().map(line).collect()
-    }
-
-    fn path_of(&self, found: &Found) -> String {
-        found.env["PATH"].replace(self.home.to_str().unwrap(), "~")
-    }
-}
+use world::World;
 
 const STABLE: &str = concat!(
     ".rustup/toolchains/stable-",
@@ -128,6 +27,9 @@ fn rust() -> World {
     world.program(&STABLE.replace("x86_64", std::env::consts::ARCH));
     world.file(".rustup/settings.toml", "default_toolchain = \"stable\"\n");
     world.program(".cargo/bin/cargo");
+    let cargo = STABLE.replace("x86_64", std::env::consts::ARCH);
+    let cargo = cargo.replace("rustc", "cargo");
+    world.file(&cargo, "..sparse+https://index.example/another string");
     world.on_path(".cargo/bin");
     world.file("project/Cargo.toml", "");
     world
@@ -282,7 +184,15 @@ fn homes_elsewhere_are_named_and_a_compiler_cache_is_left_out() {
 fn node() -> World {
     let mut world = World::new();
     world.program(".nvm/versions/node/v20.1.0/bin/node");
-    world.program(".nvm/versions/node/v20.1.0/bin/npm");
+    world.program(".nvm/versions/node/v20.1.0/lib/node_modules/npm/bin/npm-cli.js");
+    world.link(
+        "../lib/node_modules/npm/bin/npm-cli.js",
+        ".nvm/versions/node/v20.1.0/bin/npm",
+    );
+    world.file(
+        ".nvm/versions/node/v20.1.0/lib/node_modules/npm/node_modules/@npmcli/config/lib/definitions/definitions.js",
+        "const d = {\n  'registry-x': 1,\n  registry: new Definition('registry', {\n    default: 'https://npm.example/',\n",
+    );
     world.file(
         ".nvm/versions/node/v20.1.0/include/node/node_version.h",
         "#define NODE_MAJOR_VERSION 20\n",
@@ -318,7 +228,7 @@ fn a_node_project_gets_its_prefix_and_each_node_modules() {
     );
     assert_eq!(found.notes, [".nvmrc asks for Node.js 18; 20 is used"]);
     assert_eq!(found.missing, [""; 0]);
-    assert!(found.exe.unwrap().path.ends_with("/v20.1.0/bin/npm"));
+    assert!(found.exe.unwrap().path.ends_with("/npm/bin/npm-cli.js"));
 }
 
 #[test]
@@ -379,6 +289,10 @@ fn go() -> World {
     world.program("sdk/go/bin/go");
     world.file("sdk/go/pkg/tool/linux/compile", "");
     world.file("sdk/go/VERSION", "go1.22.1\ntime x\n");
+    world.file(
+        "sdk/go/go.env",
+        "# GOPROXY=https://no.example\nGOPROXY=https://proxy.example,direct\nGOSUMDB=sums.example\n",
+    );
     world.on_path("sdk/go/bin");
     world.file(
         "project/go.mod",
