@@ -31,8 +31,12 @@ fn main() -> ExitCode {
     {
         return code(u8::try_from(atoll_runners::spawner_main()).unwrap_or(1));
     }
-    if std::env::args().nth(1).as_deref() == Some("--man") {
-        return code(manual(std::env::args().nth(2).as_deref()));
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == "--man")
+    {
+        let page = std::env::args_os().nth(2);
+        return code(manual(page.map(|p| p.to_string_lossy().into_owned())));
     }
     let cli = match usage::parse() {
         Ok(cli) => cli,
@@ -73,8 +77,8 @@ fn main() -> ExitCode {
 }
 
 /// A manual page, for whoever packages.
-fn manual(page: Option<&str>) -> u8 {
-    commands::man::run(page).unwrap_or_else(|err| {
+fn manual(page: Option<String>) -> u8 {
+    commands::man::run(page.as_deref()).unwrap_or_else(|err| {
         app::say(&ui::error(&ui::Style::PLAIN, &err));
         err.exit
     })

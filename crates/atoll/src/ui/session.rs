@@ -137,7 +137,7 @@ pub fn no_patch(style: &Style, ordinal: &str, end: SessionEnd, words: &str) -> S
         SessionEnd::NeedsYou => "atoll gate list".into(),
         SessionEnd::Denied => "atoll policy show".into(),
         SessionEnd::Unreachable => {
-            format!("atoll model test, then atoll session resume {ordinal}")
+            format!("atoll model test\n      atoll session resume {ordinal}")
         }
         _ => format!("atoll session resume {ordinal} \"try another way: …\""),
     };

@@ -130,7 +130,7 @@ fn fails_and_goes_on(bad: Reply, says: &[&str], requests: usize) {
     }
     assert!(
         all.contains("Your files are unchanged.")
-            && all.contains("Next  atoll model test, then atoll session resume s1"),
+            && all.contains("Next  atoll model test\n      atoll session resume s1"),
         "{all}"
     );
     assert_eq!(provider.server.requests().len(), requests, "{all}");
