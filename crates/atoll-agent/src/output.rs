@@ -172,6 +172,11 @@ impl ToolOutput {
         )
     }
 
+    /// Whether it was stopped.
+    pub fn is_cancelled(&self) -> bool {
+        self.status == Status::Cancelled
+    }
+
     /// Someone stopped it.
     pub fn cancelled() -> ToolOutput {
         ToolOutput::of(Status::Cancelled, "It was stopped.")

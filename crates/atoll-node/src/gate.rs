@@ -288,14 +288,19 @@ impl Shared {
         }
         let left_ms = expires.since(self.clock.wall());
         tokio::select! {
+            biased; // the node's own end stops everything, and is nobody's wish
+            () = self.down.cancelled() => { lock(&self.gates.waiting).remove(&gate); Err(Refused::Park) }
             answered = &mut receiver => answered.map(|a| (gate, a)).map_err(|_| Refused::Park),
             () = tokio::time::sleep(std::time::Duration::from_millis(left_ms)) => {
                 lock(&self.gates.waiting).remove(&gate);
                 self.expire_gate(session, gate).await;
                 Err(Refused::Park)
             }
-            () = self.down.cancelled() => { lock(&self.gates.waiting).remove(&gate); Err(Refused::Park) }
-            () = cancel.cancelled() => { lock(&self.gates.waiting).remove(&gate); Err(Refused::Cancelled) }
+            () = cancel.cancelled() => {
+                lock(&self.gates.waiting).remove(&gate);
+                self.expire_gate(session, gate).await; // nobody waits at it any more
+                Err(Refused::Cancelled)
+            }
         }
     }
 

@@ -12,6 +12,10 @@ use crate::gate::Refused;
 use crate::session::call::{Answered, Call, CallFailed, model_error};
 use crate::session::drive::{Drive, Go};
 
+/// What is said of a call whose end nobody saw.
+pub(crate) const PAID: &str =
+    "the node stopped during a call that costs money; it may have been answered";
+
 impl Drive {
     /// Asks the model and logs what it answered, or why it did not.
     pub(crate) async fn call(&mut self, effect: Effect) -> Go {
@@ -109,7 +113,15 @@ impl Drive {
 
     /// The reason and words of a call without a reply, or how the drive stops.
     fn reply_failed(&self, failed: CallFailed) -> Result<(String, String), Go> {
+        let down = self.shared.down.is_cancelled();
         match failed {
+            CallFailed::Failed(err) if down && err.failure == Failure::Cancelled => {
+                // The node's own end is nobody's wish: it is called again, and what may be paid is said.
+                match self.choice.price {
+                    Some(_) => Ok(("lost".into(), PAID.into())),
+                    None => Err(self.park()),
+                }
+            }
             CallFailed::Failed(err) => {
                 let error = model_error(&err, &self.choice);
                 // A reply that began well and ended in the provider's error broke in its middle.
@@ -117,7 +129,7 @@ impl Drive {
                 let failure = if broke { Failure::Cut } else { err.failure };
                 Ok((failure.name().into(), error.message))
             }
-            CallFailed::Refused(Refused::Park) => Err(Go::Park("gate")),
+            CallFailed::Refused(Refused::Park) => Err(self.park()),
             CallFailed::Refused(Refused::Cancelled) => Err(Go::On),
             CallFailed::Refused(Refused::NeedsPerson { why, .. }) => {
                 Ok(("needs_person".into(), why))

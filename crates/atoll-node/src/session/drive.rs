@@ -134,6 +134,14 @@ impl Drive {
         self.end(ended).await;
     }
 
+    /// Parked: by the node's end, or at a gate.
+    pub(crate) fn park(&self) -> Go {
+        match self.shared.down.is_cancelled() {
+            true => Go::Park("restart"),
+            false => Go::Park("gate"),
+        }
+    }
+
     async fn end(&mut self, ended: Go) {
         let reason = match ended {
             Go::On => return,

@@ -13,6 +13,7 @@ use atoll_ports::log::{Filter, SessionRow};
 use atoll_ports::workspace::Detected;
 
 use crate::facts::Context;
+use crate::session::ask::PAID;
 use crate::session::open::check_length;
 use crate::session::{Drive, Opened};
 use crate::shared::{Origin, Shared, files_error, full_error, lock, log_error};
@@ -239,8 +240,12 @@ impl Shared {
             unknown = 1;
             entries.push(match effect {
                 atoll_agent::Effect::CallModel { step, .. } => self.entry(|s| {
-                    let words = s.text("the node stopped during a call that costs money; it may have been answered");
-                    let body = atoll_domain::ReplyFailed { step, reason: "lost".into(), words };
+                    let words = s.text(PAID);
+                    let body = atoll_domain::ReplyFailed {
+                        step,
+                        reason: "lost".into(),
+                        words,
+                    };
                     (Origin::system(row.id), body)
                 }),
                 effect => drive.result_entry(effect.step(), &ToolOutput::unknown(), None),

@@ -69,7 +69,7 @@ impl Drive {
         };
         let (output, tree) = match used {
             Used::Done(output, tree) => (output, tree),
-            Used::Park => return Go::Park("gate"),
+            Used::Park => return self.park(),
             Used::NeedsPerson(why) => {
                 let turn = self.state.progress().turn;
                 let stopped = TurnStopped {

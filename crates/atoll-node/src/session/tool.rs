@@ -2,7 +2,7 @@
 
 use atoll_agent::{ToolOutput, ToolRequest};
 use atoll_domain::action::{FileRead, FileWrite, ReadOp, WriteOp};
-use atoll_domain::{Act, Edit, Purpose, Step, TreeId};
+use atoll_domain::{Act, Again, Edit, Purpose, Step, TreeId};
 use atoll_guard::{End, Stop};
 use atoll_ports::workspace::Error as FilesError;
 
@@ -47,7 +47,13 @@ impl Drive {
                 None,
             )),
         };
-        used.unwrap_or_else(refused)
+        match used.unwrap_or_else(refused) {
+            // The node's own end is nobody's wish: it is proposed again when the session goes on.
+            Used::Done(output, _) if self.shared.down.is_cancelled() && output.is_cancelled() => {
+                Used::Park
+            }
+            used => used,
+        }
     }
 
     fn file_ask<A: Act>(&self, step: Step, act: A, what: String) -> Ask<'_, A> {
@@ -173,6 +179,7 @@ impl Drive {
             self.shared.say_note(self.session, note);
         }
         let key = Some(atoll_domain::ActionKey::of(&self.session, step));
+        let again = job.again();
         let run = RunJob {
             context: &self.context,
             job,
@@ -182,6 +189,9 @@ impl Drive {
         };
         let done = self.shared.run_job(run).await?;
         let mut output = ToolOutput::job(&done.outcome);
+        if again == Again::Never && output.is_cancelled() && self.shared.down.is_cancelled() {
+            output = ToolOutput::unknown();
+        }
         if !done.outcome.ok && !found.missing.is_empty() {
             output.text = format!(
                 "{}\n[missing here: {}]",

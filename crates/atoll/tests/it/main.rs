@@ -14,6 +14,7 @@ mod hostile;
 mod inputs;
 mod kit;
 mod ledger;
+mod moments;
 mod node;
 mod pages;
 mod places;
