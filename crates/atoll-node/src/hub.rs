@@ -39,6 +39,14 @@ impl Hub {
         }
     }
 
+    /// Whether anybody watches a session.
+    pub fn watched(&self, session: &SessionId) -> bool {
+        let channels = self.lock();
+        channels
+            .get(session)
+            .is_some_and(|sender| sender.receiver_count() > 0)
+    }
+
     /// Watches a session's pieces from now on.
     pub fn watch(&self, session: SessionId) -> broadcast::Receiver<Update> {
         let mut channels = self.lock();

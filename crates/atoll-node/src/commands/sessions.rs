@@ -8,6 +8,7 @@ use atoll_ports::log::{Filter, SessionRow};
 use tokio::sync::{broadcast, mpsc};
 
 use crate::commands::receiver_stream;
+use crate::session::Handle;
 use crate::shared::{Origin, Shared, files_error, lock, log_error};
 use crate::view::Viewer;
 
@@ -195,16 +196,23 @@ impl Shared {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
         let pieces = self.hub.watch(row.id);
         let shared = self.clone();
-        tokio::spawn(async move { shared.feed_watcher(row, cursor, pieces, sender).await });
+        tokio::spawn(async move {
+            shared.feed_watcher(&row, cursor, pieces, &sender).await;
+            // A single job ends with the last command that watches it, however that ended.
+            if row.mode == "exec" && sender.is_closed() && !shared.hub.watched(&row.id) {
+                let handle = lock(&shared.sessions).get(&row.id).cloned();
+                handle.inspect(Handle::cancel);
+            }
+        });
         Ok(receiver_stream(receiver))
     }
 
     async fn feed_watcher(
         &self,
-        row: SessionRow,
+        row: &SessionRow,
         cursor: u64,
         mut pieces: broadcast::Receiver<Update>,
-        sender: mpsc::Sender<Update>,
+        sender: &mpsc::Sender<Update>,
     ) {
         let filter = Filter {
             session: Some(row.id),

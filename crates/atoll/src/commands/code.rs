@@ -7,6 +7,7 @@ use atoll_api::{CodeRequest, Commands, Error, OnAsk, codes};
 use atoll_client::Client;
 use clap::ValueEnum;
 
+use super::signals::Signals;
 use super::watch::Watch;
 use crate::app::{App, env, say};
 use crate::config;
@@ -188,11 +189,12 @@ pub async fn run(app: &App, args: Args) -> Result<u8, Error> {
     if args.detach && app.own.holds() {
         say("note    the node ends with this command (CI is set): the session will be parked\n");
     }
-    let started = client
-        .code(&app.caller(), Client::fresh_key()?, request)
-        .await?;
+    let mut signals = Signals::new()?;
+    let caller = app.caller();
+    let begun = client.code(&caller, Client::fresh_key()?, request);
+    let started = signals.during(begun).await?;
     Watch::new(app, client, started, on_ask)
-        .run(args.detach)
+        .run(args.detach, signals)
         .await
 }
 

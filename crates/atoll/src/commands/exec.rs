@@ -9,11 +9,12 @@ use atoll_domain::{Outcome, Reason, SessionEnd};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::StreamExt;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::SignalKind;
 
 pub use super::exec_args::Args;
 use super::exec_args::request;
 use super::exec_out::{self, Raw};
+use super::signals::{self, Signals};
 use crate::app::{App, json_line, out, say};
 use crate::ask::{Asked, ask};
 use crate::term;
@@ -40,9 +41,10 @@ async fn run_inner(app: &App, args: &Args) -> Result<u8, Error> {
     let request = request(app, args)?;
     let tty = request.tty.is_some();
     let client = app.node().await?;
-    let started = client
-        .exec(&app.caller(), Client::fresh_key()?, request)
-        .await?;
+    let mut signals = Signals::new()?;
+    let caller = app.caller();
+    let begun = client.exec(&caller, Client::fresh_key()?, request);
+    let started = signals.during(begun).await?;
     if app.json {
         out(json_line("started", &started).as_bytes());
     }
@@ -59,7 +61,7 @@ async fn run_inner(app: &App, args: &Args) -> Result<u8, Error> {
         raw: None,
         bytes,
     };
-    let outcome = run.watch().await?;
+    let outcome = run.watch(signals).await?;
     let Some(outcome) = outcome else {
         return Ok(OWN);
     };
@@ -158,31 +160,28 @@ struct Run<'a> {
     bytes: Raw,
 }
 
-fn watch_signal(kind: SignalKind) -> Result<Signal, Error> {
-    signal(kind).map_err(|err| Error::new(codes::BUG, format!("signals can't be watched: {err}")))
-}
-
 impl Run<'_> {
     /// Until the job ended; `None`: it never ran, and why was said.
-    async fn watch(mut self) -> Result<Option<Outcome>, Error> {
+    async fn watch(mut self, signals: Signals) -> Result<Option<Outcome>, Error> {
         let caller = self.app.caller();
         let session = self.started.session.to_string();
         let mut updates = self
             .client
             .watch(&caller, session, self.started.cursor)
             .await?;
-        let (mut int, mut term) = (
-            watch_signal(SignalKind::interrupt())?,
-            watch_signal(SignalKind::terminate())?,
-        );
-        let (mut hup, mut winch) = (
-            watch_signal(SignalKind::hangup())?,
-            watch_signal(SignalKind::window_change())?,
-        );
+        let Signals {
+            mut int,
+            mut hup,
+            mut term,
+            mut interrupted,
+        } = signals;
+        let mut winch = signals::watch(SignalKind::window_change())?;
+        if interrupted {
+            self.stop().await;
+        }
         let stop = Arc::new(AtomicBool::new(false));
         let mut typed = None;
         let mut outcome = None;
-        let mut interrupted = false;
         let ended = loop {
             tokio::select! {
                 update = updates.next() => match update {

@@ -16,6 +16,7 @@ pub mod model;
 pub mod patch;
 pub mod policy;
 pub mod session;
+mod signals;
 pub mod status;
 pub mod up;
 mod watch;

@@ -4,6 +4,7 @@ use atoll_api::{Commands, Error, OnAsk, ResumeRequest};
 use clap::Subcommand;
 
 use super::code;
+use super::signals::Signals;
 use super::watch::Watch;
 use crate::app::{App, now};
 use crate::ui;
@@ -118,6 +119,11 @@ async fn resume(
         keys: code::keys(app, None)?,
     };
     let client = app.node().await?;
-    let started = client.resume(&app.caller(), session, request).await?;
-    Watch::new(app, client, started, on_ask).run(detach).await
+    let mut signals = Signals::new()?;
+    let caller = app.caller();
+    let begun = client.resume(&caller, session, request);
+    let started = signals.during(begun).await?;
+    Watch::new(app, client, started, on_ask)
+        .run(detach, signals)
+        .await
 }

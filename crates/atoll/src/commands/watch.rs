@@ -10,11 +10,11 @@ use atoll_client::Client;
 use atoll_domain::SessionEnd;
 use futures::StreamExt;
 use serde_json::json;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::app::{App, json_line, out, say};
 use crate::ask::{Asked, ask};
+use crate::commands::signals::Signals;
 use crate::term;
 use crate::ui::{self, Turn};
 
@@ -47,10 +47,6 @@ pub struct Watch<'a> {
     begun: Instant,
 }
 
-fn unix_signal(kind: SignalKind) -> Result<Signal, Error> {
-    signal(kind).map_err(|err| Error::new(codes::BUG, format!("signals can't be watched: {err}")))
-}
-
 impl<'a> Watch<'a> {
     pub fn new(app: &'a App, client: Client, started: Started, on_ask: OnAsk) -> Watch<'a> {
         Watch {
@@ -68,24 +64,30 @@ impl<'a> Watch<'a> {
     }
 
     /// Until the turn ends; the exit code. Detached, only says that it began.
-    pub async fn run(mut self, detach: bool) -> Result<u8, Error> {
+    pub async fn run(mut self, detach: bool, signals: Signals) -> Result<u8, Error> {
         if self.app.json {
             out(json_line("started", &self.started).as_bytes());
         }
         self.notes();
+        if signals.interrupted {
+            self.interrupt().await?;
+        }
         if detach {
             if !self.app.json {
                 out(format!("{}\n", self.started.ordinal).as_bytes());
             }
             return Ok(0);
         }
-        let mut interrupts = unix_signal(SignalKind::interrupt())?;
-        let mut hangups = unix_signal(SignalKind::hangup())?;
-        let mut stops = unix_signal(SignalKind::terminate())?;
+        let Signals {
+            int: mut interrupts,
+            hup: mut hangups,
+            term: mut stops,
+            interrupted,
+        } = signals;
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         ticks.tick().await; // the first is at once
-        let mut times_interrupted = 0;
+        let mut times_interrupted = u32::from(interrupted);
         let mut lost = 0;
         loop {
             let session = self.started.session.to_string();

@@ -6,6 +6,7 @@
 )]
 //! The binary as people use it, and client and server against each other.
 
+mod bombs;
 mod code;
 #[path = "../../../atoll-http/tests/it/fake.rs"]
 mod fake;

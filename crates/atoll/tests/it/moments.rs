@@ -13,14 +13,14 @@ use crate::kit::nothing_left;
 use crate::scene::{Ran, Scene};
 
 /// A command under way, with what it said so far.
-struct Watched {
+pub struct Watched {
     child: Child,
     out: PathBuf,
     err: PathBuf,
 }
 
 impl Watched {
-    fn start(scene: &Scene, words: &[&str]) -> Watched {
+    pub fn start(scene: &Scene, words: &[&str]) -> Watched {
         let (out, err) = (scene.file("said/out", ""), scene.file("said/err", ""));
         let open = |path| std::fs::File::create(path).unwrap();
         let mut command = scene.with_node(words);
@@ -28,14 +28,14 @@ impl Watched {
         let child = command.spawn().unwrap();
         Watched { child, out, err }
     }
-    fn err(&self) -> String {
+    pub fn err(&self) -> String {
         std::fs::read_to_string(&self.err).unwrap()
     }
-    fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         signal(&self.child.id().to_string(), name);
     }
     /// Its exit code and all that it said; -1: a signal ended it.
-    fn end(mut self) -> Ran {
+    pub fn end(mut self) -> Ran {
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
         let (out, err) = (std::fs::read_to_string(&self.out).unwrap(), self.err());
         Ran { code, out, err }
@@ -77,7 +77,7 @@ fn endless() -> Reply {
 
 const TASK: [&str; 4] = ["code", "make the test pass", "--repo", "shop"];
 
-fn listed(scene: &Scene) -> serde_json::Value {
+pub fn listed(scene: &Scene) -> serde_json::Value {
     let ran = Ran::of(
         scene
             .with_node(&["--json", "session", "list"])
