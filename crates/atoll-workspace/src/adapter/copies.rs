@@ -8,7 +8,7 @@ use super::space::{Space, object_id, snapped};
 use super::{Inner, locked, now_s, roots};
 use crate::beneath::{Dir, Owner, Sync};
 use crate::copy::{Making, Private, materialise, private_git, remove_tree, restore};
-use crate::origin::{Found, find};
+use crate::origin::{AutoCrlf, Found, find};
 use crate::store::{Flat, ObjectId, tree};
 use crate::walk::{Excludes, Tracked};
 
@@ -189,12 +189,13 @@ impl Inner {
         };
         materialise(&how, &flat, &into, &mut locked(&space.cache))?;
         let found = source.as_ref().map(|(d, path)| find(d, path));
+        let repo = match &found {
+            Some(Found::Repo(repo)) => Some(repo),
+            _ => None,
+        };
         let git = Private {
-            repo: if let Some(Found::Repo(repo)) = &found {
-                Some(repo)
-            } else {
-                None
-            },
+            repo,
+            autocrlf: repo.map_or(AutoCrlf::False, |r| roots::autocrlf(r, &self.options)),
             store: &space.store,
             base: wanted,
             flat: &flat,
@@ -219,7 +220,7 @@ impl Inner {
             let done = parent.replace(name, bytes, 0o600, None, Sync::No);
             done.map_err(|e| Error::Io(e.to_string()))
         };
-        if let Some(Found::Repo(repo)) = &found {
+        if let Some(repo) = repo {
             put(
                 EXCLUDE,
                 roots::excludes(repo, &self.options).text().as_bytes(),

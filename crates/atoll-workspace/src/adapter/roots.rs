@@ -6,7 +6,7 @@ use atoll_ports::workspace::{Error, Identified};
 use super::Options;
 use crate::beneath::Dir;
 use crate::names::RelPath;
-use crate::origin::{Found, Repo, find, user_excludes};
+use crate::origin::{AutoCrlf, Found, Repo, User, find};
 use crate::walk::{Excludes, Ignores};
 
 /// Folders whose content is the system's: a sandbox has its own there.
@@ -143,11 +143,24 @@ fn part_of(
     owned && !left_out(dir, &repo, &below, &excludes(&repo, options))
 }
 
+/// What the user's own git is told for every repository.
+fn user(options: &Options) -> User {
+    let home = options.home.as_deref();
+    home.map_or_else(User::default, |home| {
+        User::of(home, options.config_home.as_deref())
+    })
+}
+
 /// What the user ignores everywhere, and what the repository ignores by itself.
 pub(super) fn excludes(repo: &Repo, options: &Options) -> Excludes {
-    let home = options.home.as_deref();
-    let users = home.and_then(|home| user_excludes(home, options.config_home.as_deref()));
-    Excludes::of(users.into_iter().chain(repo.exclude()))
+    Excludes::of(user(options).excludes.into_iter().chain(repo.exclude()))
+}
+
+/// How git translates lines in the repository.
+pub(super) fn autocrlf(repo: &Repo, options: &Options) -> AutoCrlf {
+    let own = repo.autocrlf();
+    own.or_else(|| user(options).autocrlf)
+        .unwrap_or(AutoCrlf::False)
 }
 
 /// Does the repository ignore the folder `below` whole? Then it is something of its own.

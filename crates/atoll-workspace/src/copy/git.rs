@@ -2,16 +2,21 @@
 //! without credential files. The user's repository is read as data; its
 //! configuration, hooks and object store never come near the box.
 
+use std::collections::BTreeSet;
+
 use crate::beneath::{Dir, Owner, Sync};
 use crate::error::{Error, Result};
 use crate::names::{Mask, RelPath, holds_token, mask};
-use crate::origin::Repo;
+use crate::origin::{AutoCrlf, Repo};
 use crate::store::object::{Commit, Kind, name_of};
 use crate::store::{Flat, Leaf, Loosened, Mode, ObjectId, Odb, Store, tree};
 
 /// What a private `.git` is made from.
 pub(crate) struct Private<'a> {
     pub(crate) repo: Option<&'a Repo>,
+    /// How git translates lines in the checkout: the copy's files are the checkout's, so its git must
+    /// compare them as the user's does.
+    pub(crate) autocrlf: AutoCrlf,
     pub(crate) store: &'a Store,
     /// The tree that the copy holds.
     pub(crate) base: ObjectId,
@@ -188,7 +193,8 @@ fn write(how: &Private<'_>, head: &Head, copy: &Dir) -> Result<()> {
         dir(folder)?;
     }
     let packs = dir(".git/objects/pack/x")?;
-    let (commit, tags) = objects(how, head, &packs)?;
+    let packed = objects(how, head, &packs)?;
+    let (commit, tags) = (packed.commit, &packed.tags);
 
     let put = |path: &str, content: &[u8]| -> Result<()> {
         let path = RelPath::parse(path)?;
@@ -196,7 +202,12 @@ fn write(how: &Private<'_>, head: &Head, copy: &Dir) -> Result<()> {
             .and_then(|d| d.replace(path.name(), content, 0o644, None, Sync::No))
             .map_err(fail)
     };
-    put(".git/config", CONFIG.as_bytes())?;
+    let crlf = match how.autocrlf {
+        AutoCrlf::False => "",
+        AutoCrlf::Input => "[core]\n\tautocrlf = input\n",
+        AutoCrlf::True => "[core]\n\tautocrlf = true\n",
+    };
+    put(".git/config", format!("{CONFIG}{crlf}").as_bytes())?;
     let head_text = head.branch.as_ref().map_or_else(
         || format!("{commit}\n"),
         |b| format!("ref: refs/heads/{b}\n"),
@@ -204,7 +215,7 @@ fn write(how: &Private<'_>, head: &Head, copy: &Dir) -> Result<()> {
     put(".git/HEAD", head_text.as_bytes())?;
     put(
         ".git/packed-refs",
-        packed_refs(head, commit, &tags).as_bytes(),
+        packed_refs(head, commit, tags).as_bytes(),
     )?;
     if head.shallow {
         put(".git/shallow", format!("{commit}\n").as_bytes())?;
@@ -214,7 +225,9 @@ fn write(how: &Private<'_>, head: &Head, copy: &Dir) -> Result<()> {
         put(".git/info/exclude", &exclude)?;
     }
     let same = |path: &RelPath, leaf: &Leaf| how.flat.get(path) == Some(leaf);
-    put(".git/index", &super::index::encode(&head.flat, copy, &same))?;
+    let filtered = |path: &RelPath| packed.pointers.contains(path) && how.flat.contains_key(path);
+    let index = super::index::encode(&head.flat, copy, &same, &filtered);
+    put(".git/index", &index)?;
     if let Some(owner) = how.owner {
         let git = copy.sub_name(b".git").map_err(fail)?;
         give_all(&git, owner, 0).map_err(fail)?;
@@ -222,17 +235,25 @@ fn write(how: &Private<'_>, head: &Head, copy: &Dir) -> Result<()> {
     Ok(())
 }
 
-/// The pack, with everything that HEAD's commit needs; its id, and the tags' ids.
-fn objects(
-    how: &Private<'_>,
-    head: &Head,
-    packs: &Dir,
-) -> Result<(ObjectId, Vec<Option<ObjectId>>)> {
+struct Packed {
+    commit: ObjectId,
+    tags: Vec<Option<ObjectId>>,
+    /// Files of HEAD that stand for others, which a filter puts into the working tree.
+    pointers: BTreeSet<RelPath>,
+}
+
+/// Writes the pack, with everything that HEAD's commit needs.
+fn objects(how: &Private<'_>, head: &Head, packs: &Dir) -> Result<Packed> {
     let mut pack = Loosened::begin(packs)?;
-    for leaf in head.flat.values().filter(|l| l.mode != Mode::Gitlink) {
+    let mut pointers = BTreeSet::new();
+    for (path, leaf) in head.flat.iter().filter(|(_, l)| l.mode != Mode::Gitlink) {
         if !pack.copy(how.store, leaf.id)? {
             let odb = head.odb.as_ref().ok_or(Error::NoObject(leaf.id))?;
-            pack.put(Kind::Blob, &odb.read_kind(leaf.id, Kind::Blob)?)?;
+            let content = odb.read_kind(leaf.id, Kind::Blob)?;
+            if is_pointer(&content) {
+                pointers.insert(path.clone());
+            }
+            pack.put(Kind::Blob, &content)?;
         }
         if pack.bytes() > TOTAL_LIMIT_BYTES {
             return Err(Error::Limit {
@@ -252,7 +273,16 @@ fn objects(
     });
     let tags = tags.collect::<Result<Vec<_>>>()?;
     pack.finish()?;
-    Ok((commit, tags))
+    Ok(Packed {
+        commit,
+        tags,
+        pointers,
+    })
+}
+
+/// Is this what Git LFS keeps in place of a file (its `docs/spec.md`)?
+pub(crate) fn is_pointer(content: &[u8]) -> bool {
+    content.len() < 1024 && content.starts_with(b"version https://git-lfs.github.com/spec/v1\n")
 }
 
 fn packed_refs(head: &Head, commit: ObjectId, tags: &[Option<ObjectId>]) -> String {

@@ -5,7 +5,7 @@ mod git;
 mod index;
 mod remove;
 
-pub(crate) use git::{Private, private_git};
+pub(crate) use git::{Private, is_pointer, private_git};
 pub(crate) use remove::remove_tree;
 
 use std::fs::File;

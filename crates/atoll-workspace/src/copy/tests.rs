@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::origin::{Found, find};
+use crate::origin::{AutoCrlf, Found, find};
 use crate::store::tree;
 use crate::testing::git;
 use crate::walk::{Limits, Options, Snapshot, Tracked, snapshot};
@@ -80,6 +80,7 @@ impl Bench {
         };
         let how = Private {
             repo,
+            autocrlf: AutoCrlf::False,
             store: &self.store,
             base: taken.tree,
             flat: &taken.flat,

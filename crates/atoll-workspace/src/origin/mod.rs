@@ -1,6 +1,7 @@
 //! The user's `.git`, read by hand as untrusted data: which branch, which
-//! commit, which tags, what the index lists. Of its configuration one path is
-//! taken (`core.worktree`), to be compared; nothing that it names can run.
+//! commit, which tags, what the index lists. Of its configuration a path is taken
+//! (`core.worktree`), to be compared, and one of three words (`core.autocrlf`);
+//! nothing that it names can run.
 
 mod config;
 mod index;
@@ -9,7 +10,7 @@ mod user;
 
 pub(crate) use index::{IndexEntry, parse_index};
 pub(crate) use refs::{Head, valid_branch};
-pub(crate) use user::excludes as user_excludes;
+pub(crate) use user::User;
 
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,27 @@ pub(crate) struct Repo {
     git: Dir,
     /// What all its worktrees share: objects, refs.
     common: Dir,
+}
+
+/// git's `core.autocrlf`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AutoCrlf {
+    /// CRLF in the working tree, LF in objects.
+    True,
+    /// LF in objects alone.
+    Input,
+    /// Neither.
+    False,
+}
+
+impl AutoCrlf {
+    fn of(value: &str) -> Self {
+        match value.to_ascii_lowercase().as_str() {
+            "input" => Self::Input,
+            "true" | "yes" | "on" | "1" => Self::True,
+            _ => Self::False,
+        }
+    }
 }
 
 /// What lies at a checkout's `.git`.
@@ -105,10 +127,7 @@ fn linked(root: &Dir, root_path: &Path) -> Found {
 // The repository of a submodule, or one that was put aside (`--separate-git-dir`), has one worktree,
 // and its configuration names it.
 fn submodule(git: Dir, git_path: &Path, here: &Path) -> Found {
-    let named = ["config.worktree", "config"].iter().find_map(|file| {
-        let text = small_file(&git, file, config::LIMIT_BYTES)?;
-        config::last(&String::from_utf8_lossy(&text), "core.worktree")
-    });
+    let named = setting(&git, "core.worktree");
     let named = named.and_then(|n| git_path.join(n).canonicalize().ok());
     if named.as_deref() != Some(here) {
         return Found::Odd(STRANGER);
@@ -117,6 +136,14 @@ fn submodule(git: Dir, git_path: &Path, here: &Path) -> Found {
         Ok(common) => whole(Repo { git, common }),
         Err(_) => Found::Odd("its repository cannot be opened"),
     }
+}
+
+/// The value of a plain key in a repository's own configuration.
+fn setting(git: &Dir, key: &str) -> Option<String> {
+    ["config.worktree", "config"].iter().find_map(|file| {
+        let text = small_file(git, file, config::LIMIT_BYTES)?;
+        config::last(&String::from_utf8_lossy(&text), key)
+    })
 }
 
 fn path_after(content: &[u8], prefix: &str) -> Option<PathBuf> {
@@ -165,6 +192,13 @@ impl Repo {
     /// What `info/exclude` holds.
     pub(crate) fn exclude(&self) -> Option<Vec<u8>> {
         small_file(&self.common, "info/exclude", EXCLUDE_LIMIT_BYTES)
+    }
+
+    /// What its configuration says of `core.autocrlf`.
+    pub(crate) fn autocrlf(&self) -> Option<AutoCrlf> {
+        let set = setting(&self.git, "core.autocrlf");
+        let set = set.or_else(|| setting(&self.common, "core.autocrlf"));
+        set.as_deref().map(AutoCrlf::of)
     }
 
     /// Whom its folders belong to, by user id.

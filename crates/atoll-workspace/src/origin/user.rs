@@ -1,50 +1,72 @@
-//! What the user tells git to ignore in every repository. Their configuration is read as text; nothing
-//! that it names is run, and only one file that it names is opened, for patterns.
+//! What the user tells git for every repository: their patterns to ignore, and how lines end. Their
+//! configuration is read as text; nothing that it names is run, and only one file that it names is
+//! opened, for patterns.
 
 use std::path::{Path, PathBuf};
 
-use super::config;
+use super::{AutoCrlf, config};
 use crate::beneath::{Dir, small_file};
 
 const EXCLUDES_LIMIT_BYTES: u64 = 256 << 10;
 const INCLUDES_MAX: usize = 16;
 
-/// The patterns of `core.excludesFile`, else of `git/ignore` in the configuration folder (`config_home`,
-/// else `~/.config`).
-pub(crate) fn excludes(home: &Path, config_home: Option<&Path>) -> Option<Vec<u8>> {
-    let config_home = config_home.map_or_else(|| home.join(".config"), Path::to_owned);
-    let mut named = None;
-    let mut includes_left = INCLUDES_MAX;
-    // git's order: what is read later wins.
-    for file in [config_home.join("git/config"), home.join(".gitconfig")] {
-        read(&file, home, &mut includes_left, &mut named);
-    }
-    let file = match named {
-        // Set to nothing: there is none.
-        Some(name) if name.is_empty() => return None,
-        Some(name) => expand(&name, home, home)?,
-        None => config_home.join("git/ignore"),
-    };
-    regular(&file, EXCLUDES_LIMIT_BYTES)
+/// What a user's own configuration says.
+#[derive(Default)]
+pub(crate) struct User {
+    /// The patterns of `core.excludesFile`, else of `git/ignore` in the configuration folder.
+    pub(crate) excludes: Option<Vec<u8>>,
+    /// `core.autocrlf`.
+    pub(crate) autocrlf: Option<AutoCrlf>,
 }
 
-fn read(file: &Path, home: &Path, includes_left: &mut usize, named: &mut Option<String>) {
-    let Some(text) = regular(file, config::LIMIT_BYTES) else {
-        return;
-    };
-    let folder = file.parent().unwrap_or(home).to_owned();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    config::each(&text, |key, value| match key {
-        "core.excludesfile" => *named = Some(value.to_owned()),
-        // `includeIf` depends on the repository and is passed over.
-        "include.path" if *includes_left > 0 => {
-            *includes_left -= 1;
-            if let Some(other) = expand(value, home, &folder) {
-                read(&other, home, includes_left, named);
-            }
+#[derive(Default)]
+struct Named {
+    excludes: Option<String>,
+    autocrlf: Option<String>,
+    includes: usize,
+}
+
+impl User {
+    /// Of the user with this home; `config_home` where it isn't `~/.config`.
+    pub(crate) fn of(home: &Path, config_home: Option<&Path>) -> Self {
+        let config_home = config_home.map_or_else(|| home.join(".config"), Path::to_owned);
+        let mut named = Named::default();
+        // git's order: what is read later wins.
+        for file in [config_home.join("git/config"), home.join(".gitconfig")] {
+            named.read(&file, home);
         }
-        _ => {}
-    });
+        let file = match named.excludes {
+            // Set to nothing: there is none.
+            Some(name) if name.is_empty() => None,
+            Some(name) => expand(&name, home, home),
+            None => Some(config_home.join("git/ignore")),
+        };
+        Self {
+            excludes: file.and_then(|f| regular(&f, EXCLUDES_LIMIT_BYTES)),
+            autocrlf: named.autocrlf.as_deref().map(AutoCrlf::of),
+        }
+    }
+}
+
+impl Named {
+    fn read(&mut self, file: &Path, home: &Path) {
+        let Some(text) = regular(file, config::LIMIT_BYTES) else {
+            return;
+        };
+        let folder = file.parent().unwrap_or(home).to_owned();
+        config::each(&String::from_utf8_lossy(&text), |key, value| match key {
+            "core.excludesfile" => self.excludes = Some(value.to_owned()),
+            "core.autocrlf" => self.autocrlf = Some(value.to_owned()),
+            // `includeIf` depends on the repository and is passed over.
+            "include.path" if self.includes < INCLUDES_MAX => {
+                self.includes += 1;
+                if let Some(other) = expand(value, home, &folder) {
+                    self.read(&other, home);
+                }
+            }
+            _ => {}
+        });
+    }
 }
 
 /// `~/x` is below the home; another's home (`~name/x`) is not looked at.
@@ -69,7 +91,9 @@ mod tests {
     use std::fs;
 
     fn found(home: &Path) -> Option<String> {
-        excludes(home, None).map(|b| String::from_utf8(b).unwrap())
+        User::of(home, None)
+            .excludes
+            .map(|b| String::from_utf8(b).unwrap())
     }
 
     #[test]
@@ -101,7 +125,7 @@ mod tests {
         let elsewhere = tempfile::tempdir().unwrap();
         fs::create_dir(elsewhere.path().join("git")).unwrap();
         fs::write(elsewhere.path().join("git/ignore"), "xdg").unwrap();
-        let there = excludes(home.path(), Some(elsewhere.path()));
+        let there = User::of(home.path(), Some(elsewhere.path())).excludes;
         assert_eq!(there.as_deref(), Some(b"xdg".as_slice()));
     }
 

@@ -4,12 +4,13 @@
 
 use super::accept::checked;
 use crate::beneath::{Dir, Owner};
+use crate::copy::is_pointer;
 use crate::error::{Error, Result};
 use crate::names::RelPath;
 use crate::origin::{Repo, valid_branch};
 use crate::store::object::{Commit, Kind, name_of};
 use crate::store::tree::Difference;
-use crate::store::{Flat, Mode, ObjectId, Odb, Store, loose, tree};
+use crate::store::{Flat, Leaf, Mode, ObjectId, Odb, Store, loose, tree};
 use std::io::Write as _;
 
 /// The branch to make.
@@ -64,13 +65,13 @@ pub(crate) fn branch(
         .repo
         .odb(how.file_limit_bytes)
         .ok_or_else(|| fail("the objects cannot be opened"))?;
-    let flat = patched_head(how, &odb, head, &changes)?;
+    let patched = patched_head(how, &odb, head, &changes)?;
     let objects = how
         .repo
         .objects()
         .ok_or_else(|| fail("the objects cannot be opened"))?;
     let owner = owner_of(common);
-    let root = write_trees(how.store, &odb, &objects, owner, &changes, &flat)?;
+    let root = write_trees(how.store, &odb, &objects, owner, &patched)?;
     let (name, email) = how.author;
     let rest = Commit::signed(name, email, how.at_s, how.message);
     let made = Commit {
@@ -84,39 +85,113 @@ pub(crate) fn branch(
     Ok(id)
 }
 
+struct Patched {
+    flat: Flat,
+    /// What it holds that HEAD doesn't: from Atoll's store, or with other line endings than there.
+    blobs: Vec<(ObjectId, Option<Vec<u8>>)>,
+}
+
 /// HEAD's files with the changes, each of which starts from what HEAD has.
 fn patched_head(
     how: &Branch<'_>,
     odb: &Odb,
     head: ObjectId,
     changes: &[Difference],
-) -> Result<Flat> {
+) -> Result<Patched> {
+    let fail = |why: String| Error::Branch {
+        name: how.name.to_owned(),
+        why,
+    };
     let commit = Commit::decode(head, &odb.read_kind(head, Kind::Commit)?)?;
     let mut refused = Vec::new();
     let mut flat = tree::read(odb, commit.tree, ENTRIES_MAX, &mut refused)?;
     if !refused.is_empty() {
-        let why = "HEAD holds names that Atoll does not write".to_owned();
-        return Err(Error::Branch {
-            name: how.name.to_owned(),
-            why,
-        });
+        return Err(fail("HEAD holds names that Atoll does not write".into()));
     }
-    let mut overlap = Vec::new();
+    let (mut overlap, mut blobs) = (Vec::new(), Vec::new());
     for change in changes {
         let path = RelPath::parse_outside_git(&change.path)?;
-        if flat.get(&path).copied() != change.before {
-            overlap.push(change.path.clone());
+        let theirs = flat.get(&path).copied();
+        let mut after = change.after.map(|leaf| (leaf, None));
+        if theirs != change.before {
+            match as_head_has_it(how.store, odb, theirs, change)? {
+                Stored::Otherwise => overlap.push(change.path.clone()),
+                Stored::Pointer => {
+                    let path = &change.path;
+                    return Err(fail(format!(
+                        "{path} is kept by Git LFS, which Atoll does not run; accept it into your files, and commit"
+                    )));
+                }
+                Stored::Lf(made) => after = made,
+            }
         }
-        match change.after {
-            Some(leaf) => flat.insert(path, leaf),
+        match after {
+            Some((leaf, content)) => {
+                if leaf.mode != Mode::Gitlink {
+                    blobs.push((leaf.id, content));
+                }
+                flat.insert(path, leaf)
+            }
             None => flat.remove(&path),
         };
     }
     if overlap.is_empty() {
-        Ok(flat)
+        Ok(Patched { flat, blobs })
     } else {
         Err(Error::Overlap { paths: overlap })
     }
+}
+
+/// How HEAD has a file that differs from the working tree's.
+enum Stored {
+    /// It is another file.
+    Otherwise,
+    /// It stands for one that is elsewhere.
+    Pointer,
+    /// With LF where the working tree has CRLF (`core.autocrlf`, `eol=crlf`); what the change makes of it.
+    Lf(Option<(Leaf, Option<Vec<u8>>)>),
+}
+
+fn as_head_has_it(
+    store: &Store,
+    odb: &Odb,
+    theirs: Option<Leaf>,
+    change: &Difference,
+) -> Result<Stored> {
+    let file = |leaf: &Leaf| matches!(leaf.mode, Mode::File | Mode::Exec);
+    let (Some(theirs), Some(before)) = (theirs.filter(file), change.before.filter(file)) else {
+        return Ok(Stored::Otherwise);
+    };
+    let content = odb.read_kind(theirs.id, Kind::Blob)?;
+    if is_pointer(&content) {
+        return Ok(Stored::Pointer);
+    }
+    if theirs.mode != before.mode || lf(&store.blob(before.id)?).as_ref() != Some(&content) {
+        return Ok(Stored::Otherwise);
+    }
+    let Some(after) = change.after.filter(file) else {
+        return Ok(Stored::Lf(change.after.map(|leaf| (leaf, None))));
+    };
+    let Some(content) = lf(&store.blob(after.id)?) else {
+        return Ok(Stored::Otherwise);
+    };
+    let id = name_of(Kind::Blob, &content);
+    Ok(Stored::Lf(Some((Leaf { id, ..after }, Some(content)))))
+}
+
+/// A text with each CRLF as LF; `None` for what git takes for no text.
+fn lf(content: &[u8]) -> Option<Vec<u8>> {
+    if content.contains(&0) {
+        return None;
+    }
+    let mut out = Vec::with_capacity(content.len());
+    let mut bytes = content.iter().peekable();
+    while let Some(byte) = bytes.next() {
+        if *byte != b'\r' || bytes.peek() != Some(&&b'\n') {
+            out.push(*byte);
+        }
+    }
+    Some(out)
 }
 
 /// Writes the blobs and trees that the user's repository lacks; the root's id.
@@ -125,19 +200,16 @@ fn write_trees(
     odb: &Odb,
     objects: &Dir,
     owner: Option<Owner>,
-    changes: &[Difference],
-    flat: &Flat,
+    patched: &Patched,
 ) -> Result<ObjectId> {
-    for leaf in changes
-        .iter()
-        .filter_map(|c| c.after)
-        .filter(|l| l.mode != Mode::Gitlink)
-    {
-        if !odb.holds(leaf.id) {
-            loose::write(objects, Kind::Blob, &store.blob(leaf.id)?, owner)?;
-        }
+    for (id, made) in &patched.blobs {
+        match made {
+            _ if odb.holds(*id) => continue,
+            Some(content) => loose::write(objects, Kind::Blob, content, owner)?,
+            None => loose::write(objects, Kind::Blob, &store.blob(*id)?, owner)?,
+        };
     }
-    tree::write_with(flat, &mut |content| {
+    tree::write_with(&patched.flat, &mut |content| {
         let id = name_of(Kind::Tree, content);
         if odb.holds(id) {
             Ok(id)
