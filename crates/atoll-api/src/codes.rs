@@ -38,6 +38,7 @@ codes! {
     JOB_LIMIT = 415, 5, "the job reached a limit";
     NOT_FOUND_CMD = 416, 127, "the command is not to be found in the sandbox";
     NOT_RUNNING = 417, 7, "it isn't running";
+    NO_FETCH = 418, 6, "dependencies can't be fetched";
     WORKSPACE_BAD = 501, 2, "the folder can't be a workspace";
     PATCH_OVERLAP = 502, 7, "a changed file overlaps with the patch";
     PATCH_REFUSED = 503, 3, "the patch holds what is never let out of the box";

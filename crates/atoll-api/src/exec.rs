@@ -25,6 +25,9 @@ pub struct ExecRequest {
     /// A terminal.
     #[serde(default)]
     pub tty: Option<Tty>,
+    /// Whether dependencies that a lock file names and this machine lacks are fetched first.
+    #[serde(default)]
+    pub fetch: bool,
     /// Hosts that it may reach.
     #[serde(default)]
     pub net: Vec<HostPort>,

@@ -3,7 +3,8 @@
 
 use atoll_domain::action::Job;
 use atoll_domain::{
-    CopyRef, HostPort, JobId, JobSpec, Limits, Network, Purpose, RunnerKind, SessionId, Step,
+    CopyRef, HostPort, JobId, JobSpec, Limits, Network, Outcome, Purpose, RunnerKind, SessionId,
+    Step,
 };
 use atoll_ports::toolchain::FetchPlan;
 use std::sync::Arc;
@@ -82,7 +83,7 @@ impl Shared {
                     failed = None;
                 }
                 // It may have brought what names the hosts that it lacked: then the next plan is another.
-                Ok(done) => failed = Some(format!("the fetch failed: {}", done.outcome.stderr)),
+                Ok(done) => failed = Some(why(&done.outcome)),
                 Err(refused) => {
                     let rest = Some(Unfetched::Refused(refused));
                     return Fetched { any, rest };
@@ -92,6 +93,19 @@ impl Shared {
         let rest = failed.map(Unfetched::Failed);
         Fetched { any, rest }
     }
+}
+
+/// The end of what a failed fetch said, else how it ended.
+fn why(outcome: &Outcome) -> String {
+    const LINES_MAX: usize = 8;
+    let lines: Vec<&str> = outcome.stderr.trim().lines().collect();
+    let said = lines[lines.len().saturating_sub(LINES_MAX)..].join("\n");
+    let hint = outcome.detail.as_ref().and_then(|d| d.hint.clone());
+    let code = outcome.exit_code.map(|code| format!("exit code {code}"));
+    let ended = outcome.reason.map(|reason| reason.name().to_owned());
+    let parts = [Some(said).filter(|s| !s.is_empty()), hint, ended.or(code)];
+    let words = parts.into_iter().flatten().next().unwrap_or_default();
+    format!("the fetch failed: {words}")
 }
 
 fn fetch_job(of: &Fetching<'_>, n: usize, plan: FetchPlan) -> Job {

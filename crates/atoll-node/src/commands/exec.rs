@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use atoll_api::{Caller, Error, ExecRequest, ExecStarted, codes};
 use atoll_domain::{
-    Budget, Commitment, ExecRequest as ExecRequested, Hash, JobId, Label, Labelled, Outcome,
-    Purpose, Reason, SessionClosed, SessionEnd, SessionId, SessionOpened, TurnEnded,
+    Budget, Commitment, ExecRequest as ExecRequested, Hash, JobId, Label, Labelled, Purpose,
+    SessionEnd, SessionId, SessionOpened,
 };
 use atoll_guard::{Account, Entry};
 use atoll_ports::log::Filter;
 use tokio::sync::oneshot;
 
+use crate::commands::exec_task::ExecTask;
 use crate::facts::Context;
 use crate::gate::Refused;
-use crate::job::{JobCommand, RunJob};
+use crate::job::JobCommand;
 use crate::launch::{Launch, Prepared, Shape, job_id};
 use crate::session::Handle;
 use crate::shared::{Origin, Shared, full_error, lock, log_error, no_such};
@@ -87,37 +88,36 @@ impl Shared {
         context.workspace = Some((prepared.workspace, prepared.root.clone()));
         context.trusted = prepared.trusted;
         context.labels = context.labels.with(Label::Private);
+        let launch = Launch::of(&prepared, &request.home, &request.path);
+        if request.fetch
+            && let Err(err) = self.fetch_plan(&launch, &cmd).await
+        {
+            let _ = self.workspaces.remove(session); // nothing was logged: nothing stays
+            return Err(Error::new(codes::NO_FETCH, err.to_string()));
+        }
         let entries = self.exec_entries(session, job, caller, &prepared, &cmd, budget);
         if let Err(full) = self.log.append_all(entries, true).await {
             let _ = self.workspaces.remove(session); // nothing was logged: nothing stays
             return Err(full_error(&full));
         }
-        let launch = Launch::of(&prepared, &request.home, &request.path);
-        let shape = Shape {
-            workdir: Some(inside(&prepared.place(), &request.cwd)),
-            stdin: request.stdin,
-            tty: request.tty,
-            net: request.net,
-            artifacts: request.artifacts,
-            env: request.env,
-            memory_bytes: request.memory_bytes,
-            ..Shape::plain(
-                job,
-                cmd,
-                Purpose::Exec,
-                request.ttl_s.unwrap_or(3600).clamp(1, TTL_S_MAX),
-            )
-        };
+        let fetch = request.fetch;
+        let shape = shape(job, cmd, &prepared.place(), request);
         let mut notes = prepared.notes.clone();
         notes.extend(masked_note(&prepared));
         let (handle, run) = Handle::new(self.until_down());
         lock(&self.sessions).insert(session, handle);
+        let task = ExecTask {
+            session,
+            context,
+            launch,
+            copy: prepared.copy,
+            shape,
+            fetch,
+            cancel: run.cancel,
+        };
         let shared = self.clone();
-        let copy = prepared.copy;
         tokio::spawn(async move {
-            shared
-                .exec_task(session, job, context, launch, copy, shape, run.cancel)
-                .await;
+            shared.exec_task(task).await;
             shared.rest(session);
             lock(&shared.sessions).remove(&session);
         });
@@ -194,72 +194,6 @@ impl Shared {
             prompt,
             asked,
         ]
-    }
-
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "all that a task owns, moved in once"
-    )]
-    async fn exec_task(
-        self: &Arc<Self>,
-        session: SessionId,
-        job: JobId,
-        context: Context,
-        launch: Launch,
-        copy: atoll_domain::CopyRef,
-        shape: Shape,
-        cancel: tokio_util::sync::CancellationToken,
-    ) {
-        let result = async {
-            let (job, found) = self.make_job(session, &launch, Some(copy), shape).await?;
-            for note in &found.notes {
-                self.say_note(session, note);
-            }
-            self.run_job(RunJob {
-                context: &context,
-                job,
-                key: None,
-                cause: None,
-                cancel: &cancel,
-            })
-            .await
-        };
-        let (end, words) = match result.await {
-            Ok(done) => exec_end(&done.outcome),
-            Err(Refused::Park) => {
-                let parked = atoll_domain::SessionParked {
-                    reason: "gate".into(),
-                };
-                let _ = self
-                    .append(true, |_| (Origin::system(session), parked))
-                    .await;
-                return;
-            }
-            Err(refused) => {
-                let outcome = Outcome::unrun(job, reason_of(&refused), refused.error().message);
-                let words = serde_json::to_string(&outcome).unwrap_or_default();
-                tracing::debug!("exec refused: {words}");
-                (end_of(&refused), refused.error().message)
-            }
-        };
-        let ended = self.entry(|s| {
-            (
-                Origin::system(session),
-                TurnEnded {
-                    turn: 1,
-                    end,
-                    words: s.text(&words),
-                },
-            )
-        });
-        let closed = self.entry(|_| (Origin::system(session), SessionClosed { end }));
-        if let Err(full) = self.log.append_all(vec![ended, closed], true).await {
-            tracing::error!("the end of a job can't be logged: {full}");
-        }
-        if let Err(err) = self.workspaces.remove(session) {
-            tracing::warn!("a private copy can't be removed: {err}");
-        }
-        self.current().guard.forget_answers(&session);
     }
 
     /// Something to say to whoever watches; not logged.
@@ -368,6 +302,21 @@ impl Shared {
     }
 }
 
+/// The job of the command itself.
+fn shape(job: JobId, cmd: Vec<String>, root: &str, request: ExecRequest) -> Shape {
+    let ttl_s = request.ttl_s.unwrap_or(3600).clamp(1, TTL_S_MAX);
+    Shape {
+        workdir: Some(inside(root, &request.cwd)),
+        stdin: request.stdin,
+        tty: request.tty,
+        net: request.net,
+        artifacts: request.artifacts,
+        env: request.env,
+        memory_bytes: request.memory_bytes,
+        ..Shape::plain(job, cmd, Purpose::Exec, ttl_s)
+    }
+}
+
 /// A working directory in the folder that was named; that folder for any other.
 fn inside(root: &str, cwd: &str) -> String {
     let below = cwd
@@ -380,33 +329,6 @@ fn inside(root: &str, cwd: &str) -> String {
     }
 }
 
-fn exec_end(outcome: &Outcome) -> (SessionEnd, String) {
-    match (outcome.reason, outcome.exit_code, outcome.signal) {
-        (None, Some(0), _) => (SessionEnd::Answer, "exit code 0".into()),
-        (None, Some(code), _) => (SessionEnd::Failed, format!("exit code {code}")),
-        (None, None, signal) => (
-            SessionEnd::Failed,
-            format!("ended by signal {}", signal.unwrap_or(0)),
-        ),
-        (Some(Reason::Cancelled), ..) => (SessionEnd::Cancelled, "stopped".into()),
-        (Some(Reason::Sandbox), ..) => {
-            let hint = outcome
-                .detail
-                .as_ref()
-                .and_then(|d| d.hint.clone())
-                .unwrap_or_default();
-            (
-                SessionEnd::Error,
-                format!("the sandbox can't be made: {hint}"),
-            )
-        }
-        (Some(reason), ..) => (
-            SessionEnd::Limit,
-            format!("ended at a limit: {}", reason.name()),
-        ),
-    }
-}
-
 /// How a session ends whose effect was refused.
 pub(crate) fn end_of(refused: &Refused) -> SessionEnd {
     match refused {
@@ -415,14 +337,6 @@ pub(crate) fn end_of(refused: &Refused) -> SessionEnd {
         Refused::Stop(atoll_guard::Stop::Budget(_)) | Refused::Full(_) => SessionEnd::Limit,
         Refused::Stop(_) => SessionEnd::Error,
         Refused::Cancelled => SessionEnd::Cancelled,
-    }
-}
-
-fn reason_of(refused: &Refused) -> Reason {
-    match refused {
-        Refused::Cancelled => Reason::Cancelled,
-        Refused::Stop(atoll_guard::Stop::Sandbox(_)) => Reason::Sandbox,
-        _ => Reason::Denied,
     }
 }
 

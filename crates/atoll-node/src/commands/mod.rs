@@ -2,6 +2,7 @@
 
 mod door;
 pub(crate) mod exec;
+mod exec_task;
 mod gates;
 mod log;
 mod models;

@@ -92,6 +92,9 @@ pub(super) fn toolchain(site: &Site<'_>, draft: &mut Draft, cache: &Cache) {
             if !mounted {
                 let text = format!("toolchain {folder} can't be mounted");
                 site.lacks(draft, Language::Rust, text);
+            } else if !cargo.join("bin/cargo").exists() {
+                // rustup's proxies lie elsewhere: the toolchain's own programs stand for them.
+                draft.path_first(toolchains.join(&folder).join("bin"));
             }
             draft.set("RUSTUP_TOOLCHAIN", folder);
         }

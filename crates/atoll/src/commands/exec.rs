@@ -164,6 +164,7 @@ impl Run<'_> {
     /// Until the job ended; `None`: it never ran, and why was said.
     async fn watch(mut self, signals: Signals) -> Result<Option<Outcome>, Error> {
         let caller = self.app.caller();
+        let job = self.started.job;
         let session = self.started.session.to_string();
         let mut updates = self
             .client
@@ -187,8 +188,8 @@ impl Run<'_> {
                 update = updates.next() => match update {
                     None if outcome.is_none() => break Err(self.cut()),
                     None => break Ok(outcome),
-                    Some(Update { progress: Progress::JobEnded { outcome: o }, .. }) => outcome = Some(*o),
-                    Some(Update { progress: Progress::JobStarted { .. }, .. }) => {
+                    Some(Update { progress: Progress::JobEnded { outcome: o }, .. }) if o.job == job => outcome = Some(*o),
+                    Some(Update { progress: Progress::JobStarted { job: started }, .. }) if started == job => {
                         if self.tty { self.raw = term::Mode::raw(); }
                         typed = Some(term::stdin_bytes(stop.clone()));
                     }
@@ -259,9 +260,11 @@ impl Run<'_> {
             out(json_line("update", &update).as_bytes());
         }
         match update.progress {
-            Progress::Output { stream, bytes, .. } if !self.app.json => {
+            Progress::Output { job, stream, bytes } if !self.app.json => {
                 let bytes = BASE64.decode(bytes).unwrap_or_default();
-                self.bytes.write(&stream, &bytes);
+                // What a fetch says before it is no part of the command's output.
+                let own = job == self.started.job;
+                self.bytes.write(if own { &stream } else { "err" }, &bytes);
             }
             Progress::Gate { gate } if gate.answer.is_none() && !self.app.json => {
                 self.gate(&gate).await?
@@ -319,6 +322,8 @@ impl Run<'_> {
             SessionEnd::NeedsYou => codes::NEEDS_PERSON,
             SessionEnd::Limit => codes::JOB_LIMIT,
             SessionEnd::Cancelled => codes::CANCELLED,
+            // The command's own failure has an outcome.
+            SessionEnd::Failed => codes::NO_FETCH,
             _ => codes::SANDBOX_FAILED,
         };
         let err = Error::new(code, format!("the command was not run: {words}"));
@@ -327,6 +332,7 @@ impl Run<'_> {
                 .next("atoll policy show")
                 .next("run it with --on-ask wait, and answer with: atoll gate answer @"),
             SessionEnd::Cancelled => err,
+            SessionEnd::Failed => err.next("atoll session show @"),
             _ => err.next("atoll doctor"),
         }
     }

@@ -15,7 +15,7 @@ const PYTHON_BYTES_MAX: u64 = 100 << 10;
 /// passed on (125 to 127 are Atoll's own), and only the artifacts that are named survive.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  atoll exec -- make test\n  atoll exec --artifact 'dist/*.whl' --save out -- python3 -m build\n  atoll exec --net example.org:443 -- curl -sS https://example.org\n  atoll exec --python report.py -- --month 11"
+    after_help = "Examples:\n  atoll exec -- make test\n  atoll exec --fetch -- cargo test\n  atoll exec --artifact 'dist/*.whl' --save out -- python3 -m build\n  atoll exec --net example.org:443 -- curl -sS https://example.org\n  atoll exec --python report.py -- --month 11"
 )]
 pub struct Args {
     /// The command and its arguments, after --.
@@ -27,6 +27,9 @@ pub struct Args {
     /// Run this Python program; what stands after -- are its arguments.
     #[arg(long, value_name = "FILE")]
     python: Option<PathBuf>,
+    /// First fetch what a lock file names and this machine lacks; asks first.
+    #[arg(long)]
+    fetch: bool,
     /// A host that it may reach, host:port; asks first.
     #[arg(long = "net", value_name = "HOST:PORT", value_parser = host)]
     net: Vec<HostPort>,
@@ -135,6 +138,7 @@ pub(super) fn request(app: &App, args: &Args) -> Result<ExecRequest, Error> {
         python,
         stdin: true,
         tty,
+        fetch: args.fetch,
         net: args.net.clone(),
         artifacts: args.artifacts.clone(),
         env: vars,
@@ -143,7 +147,7 @@ pub(super) fn request(app: &App, args: &Args) -> Result<ExecRequest, Error> {
         // Without a host nothing is asked by the profiles: then it need not be said either.
         on_ask: match (
             args.on_ask,
-            args.net.is_empty() && !(app.terminal.stdin && app.terminal.stderr),
+            args.net.is_empty() && !args.fetch && !(app.terminal.stdin && app.terminal.stderr),
         ) {
             (None, true) => atoll_api::OnAsk::Deny,
             (given, _) => on_ask(app, given),

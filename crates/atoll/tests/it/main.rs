@@ -11,6 +11,7 @@ mod code;
 #[path = "../../../atoll-http/tests/it/fake.rs"]
 mod fake;
 mod faults;
+mod fetch;
 mod hostile;
 mod inputs;
 mod kit;

@@ -102,6 +102,20 @@ fn a_rust_project_gets_its_toolchain_and_caches() {
 }
 
 #[test]
+fn proxies_that_lie_elsewhere_are_stood_for_by_the_toolchain() {
+    let world = rust();
+    fs::remove_file(world.home.join(".cargo/bin/cargo")).unwrap();
+    world.program(
+        &STABLE
+            .replace("x86_64", std::env::consts::ARCH)
+            .replace("rustc", "cargo"),
+    );
+    let found = world.find(&["cargo", "test"]);
+    assert_eq!(found.missing, [""; 0]);
+    assert!(found.exe.unwrap().path.contains("/toolchains/stable-"));
+}
+
+#[test]
 fn a_toolchain_that_is_not_installed_is_said_before() {
     let mut world = rust();
     world.file(
