@@ -1,6 +1,7 @@
 //! What tests share: a guard that admits everything into a log in memory, a scripted model provider,
-//! and the suite that every log passes.
+//! and the suites that every log and all workspaces pass.
 
 pub mod log;
 pub mod permits;
 pub mod provider;
+pub mod workspace;

@@ -104,6 +104,8 @@ fn now_s() -> i64 {
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod filter_tests;
 #[cfg(test)]
 mod place_tests;
