@@ -1,7 +1,8 @@
 //! What tests share: a guard that admits everything into a log in memory, a scripted model provider,
-//! and the suites that every log and all workspaces pass.
+//! and the suites that every log, all workspaces and every finder of toolchains pass.
 
 pub mod log;
 pub mod permits;
 pub mod provider;
+pub mod toolchain;
 pub mod workspace;

@@ -103,7 +103,7 @@ pub const ALLOWED: [Allowed; 18] = [
     },
     Allowed {
         path: "crates/testkit/src/",
-        classes: &[Process, Files, Sockets, Guard],
+        classes: &[Files, Sockets, Guard],
         why: "scripted servers and scratch folders; never shipped",
     },
     Allowed {

@@ -153,7 +153,7 @@ fn packages_are_fetched_for_each_workspace_without_scripts() {
     );
 }
 
-fn python() -> World {
+pub(super) fn python() -> World {
     let mut world = World::new();
     world.program("py/bin/python3.11");
     world.link("python3.11", "py/bin/python3");

@@ -1,6 +1,7 @@
 //! Finding over made-up homes and checkouts, and over what this machine really has.
 #![allow(clippy::disallowed_methods, reason = "a test")]
 
+mod conformance;
 mod fetching;
 mod here;
 mod hostile;
