@@ -1,33 +1,15 @@
 #!/bin/sh
-# usage: fetch.sh DIR   (DIR must not exist; WITH_GIT=1 also makes it a git repository)
-# Fetches sqlparse 0.5.1, checks its SHA-256, adds the failing test and sets up the dependencies.
-set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-[ $# -eq 1 ] && [ ! -e "$1" ] || { echo "usage: fetch.sh DIR (which must not exist)" >&2; exit 2; }
-mkdir -p "$1"
-dest=$(cd "$1" && pwd)
-tmp=$(mktemp -d)
-trap 'chmod -R u+w "$tmp"; rm -rf "$tmp"' EXIT
-check() { # FILE SHA256
-    python3 -c 'import hashlib, sys
-got = hashlib.sha256(open(sys.argv[1], "rb").read()).hexdigest()
-sys.exit(0 if got == sys.argv[2] else f"{sys.argv[1]}: SHA-256 is {got}, not {sys.argv[2]}")' "$1" "$2"
-}
+# usage: fetch.sh DIR   (see ../fetching.sh)
+# sqlparse 0.5.1
+# shellcheck source-path=SCRIPTDIR source=../fetching.sh
+. "$(dirname "$0")/../fetching.sh"
 
 (cd "$tmp" && python3 -m pip download --quiet --no-deps --no-binary :all: sqlparse==0.5.1)
-check "$tmp/sqlparse-0.5.1.tar.gz" bb6b4df465655ef332548e24f08e205afc81b9ab86cb1c45657a7ff173a3a00e
-tar -xzf "$tmp/sqlparse-0.5.1.tar.gz" -C "$dest" --strip-components=1
+unpack "$tmp/sqlparse-0.5.1.tar.gz" bb6b4df465655ef332548e24f08e205afc81b9ab86cb1c45657a7ff173a3a00e
 
-# the ceiling keeps git from looking at a repository around DIR
-(cd "$dest" && GIT_CEILING_DIRECTORIES=$(dirname "$dest") git apply --whitespace=nowarn "$here/break.patch")
+break_it
 
 python3 -m venv "$dest/.venv"
 "$dest/.venv/bin/python" -m pip install --quiet -r "$here/requirements.txt"
 
-if [ "${WITH_GIT:-}" = 1 ]; then
-    cd "$dest"
-    git init -q
-    printf '%s\n' /.venv/ /node_modules/ /target/ __pycache__/ .pytest_cache/ '*.egg-info/' >> .git/info/exclude
-    git add -A
-    git -c user.name=fetch -c user.email=fetch@example.invalid commit -q -m "Import"
-fi
+done_with_it
