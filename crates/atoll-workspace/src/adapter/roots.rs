@@ -58,6 +58,13 @@ fn exactly(root: &Path, data: &Path) -> Result<(WorkspaceId, String), Error> {
     if SYSTEM.iter().any(|s| canonical.starts_with(s)) {
         return refuse("the system's own folders are no workspace");
     }
+    let gits = |part: std::path::Component<'_>| part.as_os_str().eq_ignore_ascii_case(".git");
+    if canonical.components().any(gits) {
+        return refuse("it lies in git's own folder: what is written there runs by itself");
+    }
+    if is_bare(&canonical) {
+        return refuse("a bare repository holds no files to work on: name a checkout of it");
+    }
     let data = data.canonicalize().unwrap_or_else(|_| data.to_owned());
     if data.starts_with(&canonical) || canonical.starts_with(&data) {
         return refuse("it holds Atoll's own data, or lies in it");
@@ -66,6 +73,12 @@ fn exactly(root: &Path, data: &Path) -> Result<(WorkspaceId, String), Error> {
         WorkspaceId::derive(&[b"workspace", path.as_bytes()]),
         path.to_owned(),
     ))
+}
+
+/// Whether a folder is a repository's own, without files beside it.
+fn is_bare(folder: &Path) -> bool {
+    let is_dir = |name: &str| folder.join(name).is_dir();
+    is_dir("objects") && is_dir("refs") && folder.join("HEAD").is_file() && !is_dir(".git")
 }
 
 /// Opens a root that was identified before, refusing if it is another one now.

@@ -25,3 +25,4 @@ mod roundtrip;
 mod scene;
 mod service;
 mod transcripts;
+mod trees;
