@@ -52,6 +52,22 @@ impl Shown {
         Shown(out)
     }
 
+    /// A JSON text that means the same and can be shown: what a terminal would act on, or a reader not
+    /// see, is written as JSON's own escapes. Such characters stand in its strings alone.
+    pub fn json(text: &str) -> Shown {
+        let mut out = String::with_capacity(text.len());
+        for c in text.chars() {
+            if hides(c) || (0x7f..0xa0).contains(&(c as u32)) {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    out.push_str(&format!("\\u{unit:04x}"));
+                }
+            } else {
+                out.push(c);
+            }
+        }
+        Shown(out)
+    }
+
     /// Bytes that may not be UTF-8: what is not becomes `\xNN`.
     pub fn bytes(bytes: &[u8]) -> Shown {
         let mut out = String::with_capacity(bytes.len());
@@ -164,6 +180,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn json_means_the_same(text in any::<String>()) {
+            let json = serde_json::to_string(&text).unwrap();
+            let shown = Shown::json(&json);
+            prop_assert!(shown.as_str().chars().all(|c| !hides(c) && !c.is_control()));
+            prop_assert_eq!(serde_json::from_str::<String>(shown.as_str()).unwrap(), text);
+        }
         #[test]
         fn nothing_dangerous_survives(text in any::<String>()) {
             let shown = Shown::text(&text);

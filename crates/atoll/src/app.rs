@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use atoll_api::{Caller, Commands, Error, VERSION, codes};
 use atoll_client::Client;
-use atoll_domain::Ms;
+use atoll_domain::{Ms, Shown};
 use serde::Serialize;
 
 use crate::cli::Color;
@@ -89,7 +89,7 @@ pub fn say(text: &str) {
 /// One line of JSON: `{"v":1,"kind":…,"data":…}`.
 pub fn json_line(kind: &str, data: &impl Serialize) -> String {
     let line = serde_json::json!({ "v": 1, "kind": kind, "data": data });
-    format!("{line}\n")
+    format!("{}\n", Shown::json(&line.to_string()))
 }
 
 fn size() -> (u16, u16) {
@@ -172,8 +172,7 @@ impl App {
     /// Says an error: a block on standard error, or JSON on standard output.
     pub fn fail(&self, err: &Error) {
         if self.json {
-            let line = serde_json::json!({ "v": 1, "kind": "error", "data": err });
-            out(format!("{line}\n").as_bytes());
+            out(json_line("error", err).as_bytes());
         } else {
             say(&ui::error(&self.err, err));
         }

@@ -4,7 +4,7 @@ use atoll_api::{Error, codes};
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::app::{out, say};
+use crate::app::{json_line, out, say};
 use crate::cli::{Cli, Color};
 use crate::commands::exec::OWN;
 use crate::ui::{self, COLUMNS, Style};
@@ -35,8 +35,7 @@ pub fn parse() -> Result<Cli, u8> {
         .take_while(|w| *w != "--")
         .any(|w| w == "--json")
     {
-        let line = serde_json::json!({ "v": 1, "kind": "error", "data": told });
-        out(format!("{line}\n").as_bytes());
+        out(json_line("error", &told).as_bytes());
     } else {
         let on_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
         let style = Style {

@@ -24,5 +24,6 @@ mod recordings;
 mod roundtrip;
 mod scene;
 mod service;
+mod shown;
 mod transcripts;
 mod trees;
