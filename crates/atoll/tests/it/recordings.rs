@@ -143,3 +143,9 @@ fn a_javascript_library_tested_by_node_itself() {
 fn a_go_library_with_dependencies() {
     play("go-kong");
 }
+
+/// The first idea is wrong, and the work is called finished while a test fails.
+#[test]
+fn a_rust_library_with_dependencies_and_a_wrong_turn() {
+    play("rust-cron");
+}
