@@ -25,5 +25,7 @@ mod roundtrip;
 mod scene;
 mod service;
 mod shown;
+mod strangers;
 mod transcripts;
 mod trees;
+mod vouched;
