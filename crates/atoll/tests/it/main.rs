@@ -26,6 +26,7 @@ mod scene;
 mod service;
 mod shown;
 mod strangers;
+mod swaps;
 mod transcripts;
 mod trees;
 mod vouched;
