@@ -27,6 +27,7 @@ mod service;
 mod shown;
 mod strangers;
 mod swaps;
+mod sweep;
 mod transcripts;
 mod trees;
 mod vouched;
