@@ -45,6 +45,7 @@ codes! {
     PATCH_STATE = 504, 7, "the patch isn't in a state for that";
     PATCH_CONFIRM = 505, 4, "the patch changes files that something outside runs";
     FILES = 506, 1, "files can't be read or written";
+    PATCH_BRANCH = 507, 7, "the branch can't be made or removed";
     LOG_BAD = 601, 8, "the log isn't intact";
     LOG_FULL = 602, 5, "the disk that holds the log is full";
     STORE_NEWER = 603, 7, "the store is newer than this binary";

@@ -53,6 +53,9 @@ pub struct PatchView {
     pub tests_ok: Option<bool>,
     /// When it was proposed.
     pub proposed: Ms,
+    /// The branch that it was let out on, or taken back from; not in a list.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
 }
 
 /// A patch in full.

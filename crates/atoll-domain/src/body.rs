@@ -442,6 +442,15 @@ bodies! {
         /// Whether onto a branch.
         branch: bool,
     }
+    /// Which branch a patch was let out on; `PatchAccepted` says that it was one.
+    PatchBranched {
+        /// The patch.
+        id: PatchId,
+        /// The branch's name.
+        name: Commitment,
+        /// The commit that it was made with.
+        commit: Commitment,
+    }
     /// A patch was turned down.
     PatchRejected {
         /// The patch.

@@ -2,6 +2,7 @@
 
 use atoll_api::{ExecView, GateView, PatchDetail, PatchRecord, PatchView, SessionView};
 use atoll_domain::SessionState;
+use atoll_domain::action::AcceptTo;
 use atoll_ports::log::{GateRow, JobRow, PatchRow, PatchState, SessionRow};
 
 use crate::shared::{Shared, lock};
@@ -102,12 +103,18 @@ impl Shared {
             .into(),
             tests_ok: row.tests_ok,
             proposed: row.proposed,
+            branch: None,
         };
         (view, record)
     }
 
     pub(crate) fn patch_detail(&self, row: &PatchRow) -> PatchDetail {
-        let (view, record) = self.patch_parts(row);
+        let (mut view, record) = self.patch_parts(row);
+        if row.state == PatchState::Accepted
+            && let Ok(AcceptTo::Branch(name)) = self.went_to(row)
+        {
+            view.branch = Some(name);
+        }
         let session = self.log.session(&row.session).ok().flatten();
         let mut diff = self.words(&row.diff);
         if diff.len() > DIFF_BYTES_MAX {

@@ -224,6 +224,13 @@ pub(crate) fn files_error(err: atoll_ports::workspace::Error) -> Error {
         .found(paths.join(", "))
         .next("commit or undo your changes to these files, then try again")
         .next("or let it out onto a branch: atoll patch accept PATCH --branch NAME"),
+        E::Branch { todo, .. } => {
+            let error = Error::new(codes::PATCH_BRANCH, err.to_string());
+            match todo.is_empty() {
+                true => error,
+                false => error.next(todo.clone()),
+            }
+        }
         E::Refused(_) => Error::new(codes::PATCH_REFUSED, err.to_string()),
         E::Io(_) => Error::new(codes::FILES, err.to_string()).next("atoll doctor"),
     }

@@ -48,6 +48,16 @@ pub enum Error {
     /// A patch holds what is never let out.
     #[error("never let out of the box: {}", .0.join(", "))]
     Refused(Vec<String>),
+    /// A branch can be neither made nor removed.
+    #[error("the branch {name:?}: {why}")]
+    Branch {
+        /// As it was given.
+        name: String,
+        /// Why.
+        why: String,
+        /// What to do; may be empty.
+        todo: String,
+    },
     /// The disk or the system failed.
     #[error("{0}")]
     Io(String),

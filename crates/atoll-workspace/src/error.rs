@@ -82,13 +82,15 @@ pub enum Error {
     /// Another accept or undo of this workspace was cut off and awaits recovery.
     #[error("an earlier accept was cut off; recover the workspace first")]
     Pending,
-    /// The branch cannot be made.
-    #[error("cannot make the branch {name:?}: {why}")]
+    /// The branch can be neither made nor removed.
+    #[error("the branch {name:?}: {why}")]
     Branch {
         /// As it was given.
         name: String,
         /// Why.
         why: String,
+        /// What to do; may be empty.
+        todo: String,
     },
     /// A stored object is missing.
     #[error("object {0} is not in the store")]

@@ -33,6 +33,9 @@ pub struct Accept {
     pub class: PatchClass,
     /// Where it goes.
     pub to: AcceptTo,
+    /// The commit's message, for a branch; empty for files.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
 }
 
 impl Act for Accept {

@@ -99,6 +99,7 @@ pub fn patch_view() -> PatchView {
         class: "ordinary".into(),
         tests_ok: Some(true),
         proposed: Ms(3),
+        branch: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The node's commands, one file per noun, and the trait that faces see.
 
+mod branch;
 mod door;
 pub(crate) mod exec;
 mod exec_task;

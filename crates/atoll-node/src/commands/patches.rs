@@ -2,14 +2,15 @@
 
 use atoll_api::{AcceptRequest, Caller, Error, PatchDetail, PatchView, codes};
 use atoll_domain::action::{Accept, AcceptTo, Undo};
-use atoll_domain::{Act, Body, PatchAccepted, PatchClass, PatchRejected, PatchUndone};
+use atoll_domain::{Act, PatchAccepted, PatchClass, PatchRejected, PatchUndone};
 use atoll_guard::End;
 use atoll_ports::log::{PatchRow, PatchState, SessionRow};
 use tokio_util::sync::CancellationToken;
 
+use super::branch;
 use crate::facts::Context;
 use crate::gate::{Ask, Refused};
-use crate::shared::{Origin, Shared, files_error, log_error};
+use crate::shared::{Origin, Shared, files_error, full_error, log_error};
 
 const PATCHES_MAX: usize = 1000;
 
@@ -77,9 +78,19 @@ impl Shared {
             return Err(self.must_confirm(&detail));
         }
         let session = self.patch_session(&row)?;
-        let to = request.branch.map_or(AcceptTo::Files, AcceptTo::Branch);
-        let branch = matches!(to, AcceptTo::Branch(_));
+        let message = match &request.branch {
+            Some(_) => {
+                let task = session.prompt.as_ref().map(|p| self.words(p));
+                branch::message(&detail.view, &task.unwrap_or_default())
+            }
+            None => String::new(),
+        };
+        let to = request
+            .branch
+            .clone()
+            .map_or(AcceptTo::Files, AcceptTo::Branch);
         let act = Accept {
+            message,
             patch: row.id,
             workspace: session.workspace,
             root: detail.root.clone(),
@@ -100,17 +111,25 @@ impl Shared {
             .await?;
         let done = self.workspaces.accept(permit, self.clock.now()).await;
         let (live, result) = done.map_err(|stop| Refused::Stop(stop).error())?;
-        if let Err(err) = result {
-            live.finish(End::failed(None));
-            return Err(files_error(err));
-        }
+        let applied = match result {
+            Ok(applied) => applied,
+            Err(err) => {
+                live.finish(End::failed(None));
+                return Err(files_error(err));
+            }
+        };
         live.finish(End::done());
-        self.note_patch(
-            caller,
-            &session,
-            PatchAccepted { id: row.id, branch }.into(),
-        )
-        .await?;
+        let accepted = PatchAccepted {
+            id: row.id,
+            branch: request.branch.is_some(),
+        };
+        let origin = Origin::human(&caller.name, Some(session.id));
+        let mut entries = vec![self.entry(|_| (origin, accepted))];
+        if let (Some(name), Some(commit)) = (&request.branch, &applied.commit) {
+            entries.push(self.branched_entry(&caller.name, &session, &row, name, commit));
+        }
+        let logged = self.log.append_all(entries, true).await;
+        logged.map_err(|full| full_error(&full))?;
         Ok(self.patch_detail(&self.find_patch(&detail.view.ordinal)?))
     }
 
@@ -186,16 +205,6 @@ impl Shared {
         admitted.map_err(|refused| refused.error())
     }
 
-    async fn note_patch(
-        &self,
-        caller: &Caller,
-        session: &SessionRow,
-        body: Body,
-    ) -> Result<(), Error> {
-        let draft = Origin::human(&caller.name, Some(session.id));
-        self.append(true, |_| (draft, body)).await.map(|_| ())
-    }
-
     pub(crate) async fn patch_reject(
         &self,
         caller: &Caller,
@@ -234,6 +243,7 @@ impl Shared {
             ));
         };
         let session = self.patch_session(&row)?;
+        let to = self.went_to(&row)?;
         let act = Undo {
             patch: row.id,
             workspace: session.workspace,
@@ -241,7 +251,7 @@ impl Shared {
             base: record.change.base,
             tree: record.change.tree,
             paths: record.change.files.into_iter().map(|f| f.path).collect(),
-            to: AcceptTo::Files,
+            to: to.clone(),
         };
         let permit = self
             .owner_permit(caller, &session, &detail.root, act, None)
@@ -253,8 +263,13 @@ impl Shared {
             return Err(files_error(err));
         }
         live.finish(End::done());
-        self.note_patch(caller, &session, PatchUndone { id: row.id }.into())
+        let origin = Origin::human(&caller.name, Some(session.id));
+        self.append(true, |_| (origin, PatchUndone { id: row.id }))
             .await?;
-        Ok(self.patch_view(&self.find_patch(&detail.view.ordinal)?))
+        let mut view = self.patch_view(&self.find_patch(&detail.view.ordinal)?);
+        if let AcceptTo::Branch(name) = to {
+            view.branch = Some(name);
+        }
+        Ok(view)
     }
 }

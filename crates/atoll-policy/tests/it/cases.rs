@@ -229,6 +229,7 @@ pub fn call(remote: bool, priced: bool) -> ModelCall {
 }
 pub fn accept(class: PatchClass, paths: &[&str]) -> Accept {
     Accept {
+        message: String::new(),
         patch: PatchId::new(Ms(3), [3; 10]),
         workspace: workspace(),
         root: ROOT.into(),

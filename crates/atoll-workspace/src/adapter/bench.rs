@@ -125,6 +125,10 @@ impl Bench {
             tree,
             paths: patch.summary.files.iter().map(|f| f.path.clone()).collect(),
             class: patch.summary.class,
+            message: match &to {
+                AcceptTo::Files => String::new(),
+                AcceptTo::Branch(_) => "Mend it\n\nAtoll-Patch: p1".into(),
+            },
             to,
         }
     }

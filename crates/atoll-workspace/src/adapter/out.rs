@@ -6,7 +6,7 @@ use super::space::{Space, object_id};
 use super::{Inner, locked, now_s, roots};
 use crate::beneath::{Dir, Sync, small_file};
 use crate::origin::{Found, Repo, find};
-use crate::patch::{Branch, Into, accept, branch, patch, recover, unbranch};
+use crate::patch::{Branch, Into, accept, branch, branched, patch, recover, unbranch};
 use crate::store::ObjectId;
 
 impl Inner {
@@ -44,25 +44,39 @@ impl Inner {
                 })
             }),
             AcceptTo::Branch(name) => {
-                let repo = self.repo(act.workspace, &act.root, name)?;
-                let (author, email) = &self.options.author;
-                let how = Branch {
-                    repo: &repo,
-                    store: &space.store,
-                    name,
-                    message: &format!("Atoll patch {}", act.patch),
-                    author: (author, email),
-                    at_s: now_s(),
-                    file_limit_bytes: self.options.limits.file_limit_bytes,
-                };
-                let commit = branch(&how, base, tree, &act.paths)?;
-                note_branch(&space, act.patch, commit)?;
+                let commit = self.branch(&space, act, name, (base, tree))?;
                 Ok(Applied {
                     paths: vec![],
                     commit: Some(commit.to_string()),
                 })
             }
         }
+    }
+
+    fn branch(
+        &self,
+        space: &Space,
+        act: &Accept,
+        name: &str,
+        (base, tree): (ObjectId, ObjectId),
+    ) -> Result<ObjectId, Error> {
+        let repo = self.repo(act.workspace, &act.root, name)?;
+        // Done before, and cut off before anybody was told.
+        if let Some(commit) = branched(&repo, name, noted_branch(space, act.patch)) {
+            return Ok(commit);
+        }
+        let (author, email) = &self.options.author;
+        let how = Branch {
+            repo: &repo,
+            store: &space.store,
+            name,
+            message: &message(&act.message, act.patch),
+            author: (author, email),
+            at_s: now_s(),
+            file_limit_bytes: self.options.limits.file_limit_bytes,
+        };
+        let mut note = |commit| note_branch(space, act.patch, commit);
+        branch(&how, base, tree, &act.paths, &mut note).map_err(Error::from)
     }
 
     pub(super) fn undo(&self, act: &Undo) -> Result<Applied, Error> {
@@ -79,8 +93,11 @@ impl Inner {
             }),
             AcceptTo::Branch(name) => {
                 let repo = self.repo(act.workspace, &act.root, name)?;
-                let commit = noted_branch(&space, act.patch)
-                    .ok_or_else(|| Error::Missing(format!("the branch of patch {}", act.patch)))?;
+                let commit = noted_branch(&space, act.patch).ok_or_else(|| Error::Branch {
+                    name: name.clone(),
+                    why: "it is not known which commit the patch made".into(),
+                    todo: format!("git branch -D {name} removes it, whatever it holds"),
+                })?;
                 unbranch(&repo, name, commit)?;
                 Ok(Applied {
                     paths: vec![],
@@ -115,9 +132,11 @@ impl Inner {
             Found::None => "the workspace is no git repository",
             Found::Odd(why) => why,
         };
-        Err(Error::Invalid(format!(
-            "cannot make the branch {name:?}: {why}"
-        )))
+        Err(Error::Branch {
+            name: name.to_owned(),
+            why: why.to_owned(),
+            todo: "accept the patch into your files".to_owned(),
+        })
     }
 
     pub(super) fn recover(&self) -> Result<Vec<String>, Error> {
@@ -135,8 +154,24 @@ impl Inner {
     }
 }
 
-// Which commit a branch was made with, so that undo removes that one only.
-fn note_branch(space: &Space, patch: PatchId, commit: ObjectId) -> Result<(), Error> {
+/// A message as git and people can take it: no controls, short lines, few of them.
+fn message(text: &str, patch: PatchId) -> String {
+    let line = |line: &str| -> String {
+        let shown = atoll_domain::Shown::line(line.trim_end()).to_string();
+        shown.chars().take(LINE_CHARS_MAX).collect()
+    };
+    let lines: Vec<String> = text.trim().lines().take(LINES_MAX).map(line).collect();
+    match lines.first() {
+        Some(first) if !first.is_empty() => lines.join("\n"),
+        _ => format!("Atoll patch {patch}"),
+    }
+}
+
+const LINES_MAX: usize = 100;
+const LINE_CHARS_MAX: usize = 200;
+
+// Which commit a branch is made with, so that undo removes that one only.
+fn note_branch(space: &Space, patch: PatchId, commit: ObjectId) -> crate::Result<()> {
     let dir = Dir::create(&space.dir.join("branches"))?;
     let noted = dir.replace(
         &patch.to_string(),
@@ -145,7 +180,7 @@ fn note_branch(space: &Space, patch: PatchId, commit: ObjectId) -> Result<(), Er
         None,
         Sync::Yes,
     );
-    noted.map_err(|e| Error::Io(format!("cannot note the branch: {e}")))
+    noted.map_err(|e| crate::Error::io("note", "the branch", e))
 }
 
 fn noted_branch(space: &Space, patch: PatchId) -> Option<ObjectId> {
@@ -154,4 +189,25 @@ fn noted_branch(space: &Space, patch: PatchId) -> Option<ObjectId> {
         .ok()?
         .parse()
         .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_holds_nothing_that_git_or_a_terminal_obeys() {
+        let patch = PatchId::derive(&[b"p"]);
+        assert_eq!(message(" \n", patch), format!("Atoll patch {patch}"));
+        let hostile = "Fix\u{1b}[2J\rit\n\nA: b\0\u{202e}";
+        assert_eq!(
+            message(hostile, patch),
+            "Fix\\e[2J\\rit\n\nA: b\\x00\\u{202e}"
+        );
+        let long = message(&"x\n".repeat(9_999).replace('x', &"y".repeat(999)), patch);
+        assert_eq!(
+            (long.lines().count(), long.lines().next().map(str::len)),
+            (100, Some(200))
+        );
+    }
 }

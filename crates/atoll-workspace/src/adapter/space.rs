@@ -186,7 +186,8 @@ impl From<crate::Error> for Error {
             E::Stale { path } => Self::Conflict(vec![path]),
             E::Overlap { paths } => Self::Conflict(paths),
             E::Refused { reasons } => Self::Refused(reasons),
-            E::Branch { .. } | E::Pattern(_) | E::Limit { .. } => Self::Invalid(e.to_string()),
+            E::Branch { name, why, todo } => Self::Branch { name, why, todo },
+            E::Pattern(_) | E::Limit { .. } => Self::Invalid(e.to_string()),
             E::Io {
                 ref path,
                 ref source,

@@ -97,6 +97,12 @@ async fn from_checkout_to_accepted_patch_and_back() {
     let act = b.proposal(&base, AcceptTo::Branch("atoll/p1".into())).await;
     let commit = b.accept(act.clone()).await.unwrap().commit.unwrap();
     assert_eq!(git(&b.w(), &["rev-parse", "atoll/p1"]), commit);
+    // As after a crash before anybody was told: it is done, not in its own way.
+    assert_eq!(b.accept(act.clone()).await.unwrap().commit, Some(commit));
+    assert_eq!(
+        git(&b.w(), &["show", "-s", "--format=%B", "atoll/p1"]),
+        "Mend it\n\nAtoll-Patch: p1"
+    );
     b.undo(act).await.unwrap();
     assert_eq!(git(&b.w(), &["branch", "--list", "atoll/*"]), "");
 }

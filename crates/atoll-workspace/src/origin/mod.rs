@@ -9,7 +9,7 @@ mod refs;
 mod user;
 
 pub(crate) use index::{IndexEntry, parse_index};
-pub(crate) use refs::{Head, valid_branch};
+pub(crate) use refs::{Direct, Head, valid_branch, without_packed};
 pub(crate) use user::User;
 
 use std::path::{Path, PathBuf};
@@ -60,6 +60,7 @@ pub(crate) enum Found {
 
 const STRANGER: &str = "its .git file names a repository that does not name it in return";
 const SMALL_BYTES: u64 = 16 << 10;
+const WORKTREES_MAX: usize = 10_000;
 const EXCLUDE_LIMIT_BYTES: u64 = 256 << 10;
 const INDEX_LIMIT_BYTES: u64 = 256 << 20;
 
@@ -158,9 +159,24 @@ impl Repo {
         refs::head(&self.git, &self.common)
     }
 
-    /// The commit that a full ref name stands for.
-    pub(crate) fn resolve(&self, name: &str) -> Option<crate::store::ObjectId> {
-        refs::resolve(&self.common, name)
+    /// What a full ref name holds by itself.
+    pub(crate) fn direct(&self, name: &str) -> Direct {
+        refs::direct(&self.common, name)
+    }
+
+    /// The checkout that works on the branch `name`, among the repository's own and its linked ones.
+    pub(crate) fn in_use(&self, name: &str) -> Option<String> {
+        if refs::works_on(&self.common, name) {
+            return Some("the repository's own checkout".to_owned());
+        }
+        let worktrees = self.common.sub_name(b"worktrees").ok()?;
+        let entries = worktrees.some_entries(WORKTREES_MAX).ok()?;
+        entries.into_iter().find_map(|entry| {
+            let git = worktrees.sub_name(&entry.name).ok()?;
+            let place = small_file(&git, "gitdir", SMALL_BYTES).and_then(|c| path_after(&c, ""));
+            let place = place.and_then(|p| Some(p.parent()?.display().to_string()));
+            refs::works_on(&git, name).then(|| place.unwrap_or_else(|| "another worktree".into()))
+        })
     }
 
     /// The full names of all branches.

@@ -72,16 +72,80 @@ pub(super) fn resolve(common: &Dir, name: &str) -> Option<ObjectId> {
     None
 }
 
+/// What a ref holds by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direct {
+    /// There is no such ref.
+    Nothing,
+    /// This object.
+    Is(ObjectId),
+    /// Another ref's name, or nothing that can be read.
+    Symbolic,
+}
+
+pub(super) fn direct(common: &Dir, name: &str) -> Direct {
+    let loose = RelPath::parse(name).ok().and_then(|path| {
+        let dir = common.parent(&path).ok()?;
+        dir.stat(path.name().as_bytes()).ok()
+    });
+    if loose.is_some() {
+        let text = small_file(common, name, REF_BYTES).and_then(|c| String::from_utf8(c).ok());
+        let id = text.and_then(|t| t.trim().parse().ok());
+        return id.map_or(Direct::Symbolic, Direct::Is);
+    }
+    let packed = packed(common).remove(name);
+    packed.map_or(Direct::Nothing, |(id, _)| Direct::Is(id))
+}
+
+/// `packed-refs` without the ref `name`; `None` where it isn't in there.
+pub(crate) fn without_packed(common: &Dir, name: &str) -> Option<Vec<u8>> {
+    let content = packed_text(common)?;
+    let mut rest = Vec::with_capacity(content.len());
+    let mut found = false;
+    let mut dropping = false;
+    for line in content.split_inclusive(|b| *b == b'\n') {
+        // A `^` line belongs to the one above it.
+        dropping = match line.first() {
+            Some(b'^') => dropping,
+            _ => line
+                .trim_ascii_end()
+                .strip_suffix(name.as_bytes())
+                .is_some_and(|l| l.len() == 41 && l.ends_with(b" ")),
+        };
+        found |= dropping;
+        if !dropping {
+            rest.extend_from_slice(line);
+        }
+    }
+    found.then_some(rest)
+}
+
+fn packed_text(common: &Dir) -> Option<Vec<u8>> {
+    let mut file = common.file(b"packed-refs").ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    read_bounded(&mut file, PACKED_LIMIT_BYTES).ok()?
+}
+
+/// Does a checkout work on the branch `name` whose own git folder is `git`: as its branch, or in a
+/// rebase or bisection that ends on it?
+pub(super) fn works_on(git: &Dir, name: &str) -> bool {
+    let reference = format!("refs/heads/{name}");
+    let is = |file: &str, want: &str| {
+        let text = small_file(git, file, REF_BYTES).unwrap_or_default();
+        String::from_utf8_lossy(&text).trim() == want
+    };
+    is("HEAD", &format!("ref: {reference}"))
+        || is("rebase-merge/head-name", &reference)
+        || is("rebase-apply/head-name", &reference)
+        || is("BISECT_START", name)
+}
+
 /// Every packed ref with its id and, for an annotated tag, what it points at.
 fn packed(common: &Dir) -> BTreeMap<String, (ObjectId, Option<ObjectId>)> {
     let mut refs = BTreeMap::new();
-    let content = common.file(b"packed-refs").ok().and_then(|mut f| {
-        if f.metadata().ok()?.is_file() {
-            read_bounded(&mut f, PACKED_LIMIT_BYTES).ok()?
-        } else {
-            None
-        }
-    });
+    let content = packed_text(common);
     let mut last: Option<String> = None;
     for line in String::from_utf8_lossy(&content.unwrap_or_default()).lines() {
         if let Some(peeled) = line.strip_prefix('^') {

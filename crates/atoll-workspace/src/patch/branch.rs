@@ -28,8 +28,12 @@ pub(crate) struct Branch<'a> {
 
 const ENTRIES_MAX: usize = 500_000;
 
+const OTHER: &str = "give it another name";
+const FILES: &str = "accept the patch into your files, and commit it with git";
+
 /// Makes the branch at HEAD's commit plus the patch from `base` to `after`. The
-/// checkout, its index and its branch stay as they are.
+/// checkout, its index and its branch stay as they are. `before` is told the commit
+/// before the ref is there, so that a crash between the two leaves no stranger.
 ///
 /// # Errors
 /// [`Error::Branch`] (name taken, HEAD unreadable), [`Error::Overlap`] where the
@@ -39,18 +43,21 @@ pub(crate) fn branch(
     base: ObjectId,
     after: ObjectId,
     paths: &[String],
+    before: &mut dyn FnMut(ObjectId) -> Result<()>,
 ) -> Result<ObjectId> {
-    let fail = |why: &str| Error::Branch {
+    let fail = |why: &str, todo: &str| Error::Branch {
         name: how.name.to_owned(),
         why: why.to_owned(),
+        todo: todo.to_owned(),
     };
     let common = how.repo.common();
     if !valid_branch(how.name) {
-        return Err(fail("that is no valid branch name"));
+        return Err(fail("that is no valid branch name", OTHER));
     }
     if common.stat(b"reftable").is_ok() {
         return Err(fail(
             "this repository keeps its refs in a form Atoll does not write",
+            FILES,
         ));
     }
     let reference = format!("refs/heads/{}", how.name);
@@ -60,16 +67,16 @@ pub(crate) fn branch(
         .repo
         .head()
         .commit
-        .ok_or_else(|| fail("HEAD names no commit"))?;
+        .ok_or_else(|| fail("HEAD names no commit", FILES))?;
     let odb = how
         .repo
         .odb(how.file_limit_bytes)
-        .ok_or_else(|| fail("the objects cannot be opened"))?;
+        .ok_or_else(|| fail("the objects cannot be opened", FILES))?;
     let patched = patched_head(how, &odb, head, &changes)?;
     let objects = how
         .repo
         .objects()
-        .ok_or_else(|| fail("the objects cannot be opened"))?;
+        .ok_or_else(|| fail("the objects cannot be opened", FILES))?;
     let owner = owner_of(common);
     let root = write_trees(how.store, &odb, &objects, owner, &patched)?;
     let (name, email) = how.author;
@@ -80,8 +87,9 @@ pub(crate) fn branch(
         rest,
     };
     let id = loose::write(&objects, Kind::Commit, &made.encode(), owner)?;
+    before(id)?;
     write_ref(common, &reference, id, owner)
-        .map_err(|e| fail(&format!("its ref cannot be written: {e}")))?;
+        .map_err(|e| fail(&format!("its ref cannot be written: {e}"), OTHER))?;
     Ok(id)
 }
 
@@ -101,6 +109,7 @@ fn patched_head(
     let fail = |why: String| Error::Branch {
         name: how.name.to_owned(),
         why,
+        todo: FILES.to_owned(),
     };
     let commit = Commit::decode(head, &odb.read_kind(head, Kind::Commit)?)?;
     let mut refused = Vec::new();
@@ -119,7 +128,7 @@ fn patched_head(
                 Stored::Pointer => {
                     let path = &change.path;
                     return Err(fail(format!(
-                        "{path} is kept by Git LFS, which Atoll does not run; accept it into your files, and commit"
+                        "{path} is kept by Git LFS, which Atoll does not run"
                     )));
                 }
                 Stored::Lf(made) => after = made,
@@ -219,38 +228,13 @@ fn write_trees(
     })
 }
 
-/// Removes the branch, if it still names `commit`. Its objects stay for git's gc.
-pub(crate) fn unbranch(repo: &Repo, name: &str, commit: ObjectId) -> Result<()> {
-    let fail = |why: &str| Error::Branch {
-        name: name.to_owned(),
-        why: why.to_owned(),
-    };
-    if !valid_branch(name) {
-        return Err(fail("that is no valid branch name"));
-    }
-    if repo.head().branch.as_deref() == Some(name) {
-        return Err(fail("it is checked out"));
-    }
-    let reference = format!("refs/heads/{name}");
-    if repo.resolve(&reference) != Some(commit) {
-        return Err(Error::Overlap {
-            paths: vec![reference],
-        });
-    }
-    let path = RelPath::parse(&reference)?;
-    let gone = repo
-        .common()
-        .parent(&path)
-        .and_then(|d| d.unlink(path.name().as_bytes()));
-    gone.map_err(|_| fail("its ref was packed since; remove it with git branch -D"))
-}
-
 // The name itself, or one that is its folder, or lies below it.
 fn refuse_taken(how: &Branch<'_>, reference: &str) -> Result<()> {
     let fail = |why: String| {
         Err(Error::Branch {
             name: how.name.to_owned(),
             why,
+            todo: OTHER.to_owned(),
         })
     };
     let taken = how.repo.branches();
@@ -270,7 +254,7 @@ fn refuse_taken(how: &Branch<'_>, reference: &str) -> Result<()> {
     Ok(())
 }
 
-fn owner_of(common: &Dir) -> Option<Owner> {
+pub(super) fn owner_of(common: &Dir) -> Option<Owner> {
     let stat = common
         .stat_self()
         .ok()

@@ -89,7 +89,7 @@ impl Bench {
             at_s: 1_700_000_000,
             file_limit_bytes: 1 << 20,
         };
-        branch(&how, *base, *tree, paths)
+        branch(&how, *base, *tree, paths, &mut |_| Ok(()))
     }
 }
 
@@ -164,7 +164,7 @@ fn names_that_are_taken_or_odd_are_refused() {
     git(&w, &["branch", "-f", "mine", "main"]);
     assert!(matches!(
         unbranch(&b.repo(), "mine", id),
-        Err(Error::Overlap { .. })
+        Err(Error::Branch { .. })
     ));
     assert!(matches!(
         unbranch(&b.repo(), "main", id),
@@ -205,6 +205,104 @@ fn a_branch_from_a_linked_worktree_lands_in_its_repository() {
         at_s: 0,
         file_limit_bytes: 1 << 20,
     };
-    let id = branch(&how, patch.0, patch.1, &patch.2).unwrap();
+    let id = branch(&how, patch.0, patch.1, &patch.2, &mut |_| Ok(())).unwrap();
     assert_eq!(git(&b.w(), &["rev-parse", "from-wt"]), id.to_string());
+}
+
+#[test]
+fn undo_removes_a_branch_however_git_keeps_it_and_nothing_beside_it() {
+    for how in ["loose", "packed", "both"] {
+        let b = Bench::new();
+        let w = b.w();
+        let patch = b.patch(edit);
+        git(&w, &["branch", "atoll/p10"]);
+        git(&w, &["tag", "-am", "note", "atoll/p1"]);
+        let id = b.branch("atoll/p1", &patch).unwrap();
+        if how != "loose" {
+            git(&w, &["pack-refs", "--all"]);
+        }
+        if how == "both" {
+            fs::create_dir_all(w.join(".git/refs/heads/atoll")).unwrap();
+            fs::write(w.join(".git/refs/heads/atoll/p1"), format!("{id}\n")).unwrap();
+        }
+        let others = || git(&w, &["for-each-ref", "--format=%(refname) %(objectname)"]);
+        let before = others();
+        unbranch(&b.repo(), "atoll/p1", id).unwrap();
+        let gone = format!("refs/heads/atoll/p1 {id}");
+        let want: Vec<&str> = before.lines().filter(|l| *l != gone).collect();
+        assert_eq!(want.len() + 1, before.lines().count());
+        assert_eq!(others(), want.join("\n"), "{how}");
+        // Once more is no error, and git itself finds nothing to complain of.
+        unbranch(&b.repo(), "atoll/p1", id).unwrap();
+        git(&w, &["fsck", "--strict"]);
+        git(&w, &["branch", "atoll/p1"]);
+        assert!(!w.join(".git/packed-refs.lock").exists());
+    }
+}
+
+#[test]
+fn empty_folders_of_a_removed_branch_go_too() {
+    let b = Bench::new();
+    let patch = b.patch(edit);
+    let id = b.branch("deep/er/p1", &patch).unwrap();
+    unbranch(&b.repo(), "deep/er/p1", id).unwrap();
+    assert!(!b.w().join(".git/refs/heads/deep").exists());
+    // So that the folder's name can be a branch's.
+    git(&b.w(), &["branch", "deep"]);
+}
+
+#[test]
+fn a_branch_that_somebody_works_on_is_never_removed() {
+    let b = Bench::new();
+    let (w, patch) = (b.w(), b.patch(edit));
+    let id = b.branch("p1", &patch).unwrap();
+    let refused = |why: &str| match unbranch(&b.repo(), "p1", id) {
+        Err(Error::Branch {
+            why: said, todo, ..
+        }) => {
+            assert!(said.contains(why) && !todo.is_empty(), "{said}");
+            assert_eq!(git(&w, &["rev-parse", "p1"]).len(), 40);
+            assert!(!w.join(".git/refs/heads/p1.lock").exists());
+        }
+        other => panic!("{why}: {other:?}"),
+    };
+    // In a linked worktree, in one that is amid a rebase or bisection, and here.
+    let wt = b.t.path().join("wt");
+    git(&w, &["worktree", "add", "-q", wt.to_str().unwrap(), "p1"]);
+    refused(wt.to_str().unwrap());
+    git(&wt, &["bisect", "start"]);
+    git(&wt, &["checkout", "-q", "--detach"]);
+    refused("checked out");
+    git(&wt, &["bisect", "reset"]);
+    git(&wt, &["checkout", "-q", "--detach"]);
+    fs::create_dir(w.join(".git/worktrees/wt/rebase-merge")).unwrap();
+    fs::write(
+        w.join(".git/worktrees/wt/rebase-merge/head-name"),
+        "refs/heads/p1\n",
+    )
+    .unwrap();
+    refused("checked out");
+    git(&w, &["worktree", "remove", "--force", wt.to_str().unwrap()]);
+    git(&w, &["checkout", "-q", "-f", "p1"]);
+    refused("checked out");
+    git(&w, &["checkout", "-q", "main"]);
+    // Moved on, and a name for another branch.
+    git(&w, &["branch", "-f", "p1", "main"]);
+    refused("moved on");
+    git(&w, &["symbolic-ref", "refs/heads/p1", "refs/heads/main"]);
+    refused("moved on");
+    git(&w, &["symbolic-ref", "-d", "refs/heads/p1"]);
+    git(&w, &["branch", "p1", &id.to_string()]);
+    // Another git process has it.
+    fs::write(w.join(".git/refs/heads/p1.lock"), "").unwrap();
+    let held = unbranch(&b.repo(), "p1", id);
+    assert!(matches!(held, Err(Error::Branch { .. })), "{held:?}");
+    fs::remove_file(w.join(".git/refs/heads/p1.lock")).unwrap();
+    git(&w, &["pack-refs", "--all"]);
+    fs::write(w.join(".git/packed-refs.lock"), "").unwrap();
+    let held = unbranch(&b.repo(), "p1", id);
+    assert!(matches!(held, Err(Error::Branch { .. })), "{held:?}");
+    assert_eq!(git(&w, &["rev-parse", "p1"]), id.to_string());
+    fs::remove_file(w.join(".git/packed-refs.lock")).unwrap();
+    unbranch(&b.repo(), "p1", id).unwrap();
 }

@@ -6,11 +6,13 @@ mod branch;
 mod class;
 mod diff;
 mod journal;
+mod unbranch;
 
 pub(crate) use accept::{Into, accept, put_change, undo};
-pub(crate) use branch::{Branch, branch, unbranch};
+pub(crate) use branch::{Branch, branch};
 pub(crate) use diff::patch;
 pub(crate) use journal::{Journal, recover};
+pub(crate) use unbranch::{branched, unbranch};
 
 /// More changed files than this make no patch.
 pub(crate) const CHANGES_MAX: usize = 20_000;

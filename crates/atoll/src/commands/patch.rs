@@ -1,6 +1,7 @@
 //! `atoll patch`.
 
 use atoll_api::{AcceptRequest, Commands, Error};
+use atoll_domain::Shown;
 use clap::Subcommand;
 
 use crate::app::{App, now};
@@ -44,7 +45,7 @@ pub enum Patch {
         #[arg(long, default_value = "")]
         why: String,
     },
-    /// Take an accepted patch back out of your files.
+    /// Take an accepted patch back out of your files, or remove its branch.
     #[command(after_help = "Examples:\n  atoll patch undo p7")]
     Undo {
         /// p7, or @ for the latest.
@@ -91,8 +92,13 @@ pub async fn run(app: &App, patch: Patch) -> Result<u8, Error> {
         }
         Patch::Undo { patch } => {
             let view = client.patch_undo(&caller, patch).await?;
-            app.show("patch", &view, |_| {
-                format!("Patch {} is taken back out of your files.\n", view.ordinal)
+            app.show("patch", &view, |_| match &view.branch {
+                Some(name) => format!(
+                    "Patch {} is taken back: branch {} is removed.\n",
+                    view.ordinal,
+                    Shown::line(name)
+                ),
+                None => format!("Patch {} is taken back out of your files.\n", view.ordinal),
             })
         }
     }

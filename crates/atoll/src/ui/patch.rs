@@ -89,7 +89,12 @@ pub fn ready(style: &Style, patch: &PatchDetail) -> String {
 /// One patch in full.
 pub fn patch(style: &Style, patch: &PatchDetail) -> String {
     let v = &patch.view;
-    let head = format!("Patch {} {}: {}", v.ordinal, v.state, Shown::line(&v.title));
+    let onto = match &v.branch {
+        Some(name) => format!(" onto branch {}", Shown::line(name)),
+        None => String::new(),
+    };
+    let (state, title) = (&v.state, Shown::line(&v.title));
+    let head = format!("Patch {} {state}{onto}: {title}", v.ordinal);
     let mut out = format!("{}\n{}", style.bold(&head), facts(style, patch));
     let mut page = Page::new(style, 2, LABEL);
     page.row("for", &patch.root);
@@ -131,10 +136,8 @@ pub fn accepted(style: &Style, patch: &PatchDetail, branch: Option<&str>) -> Str
         let figures = format!("+{} -{}", file.added, file.removed);
         page.line(style.edges(&format!("  {}", Shown::line(&file.path)), &figures));
     }
-    if branch.is_none() {
-        page.line("")
-            .row("Undo", format!("atoll patch undo {}", v.ordinal));
-    }
+    page.line("")
+        .row("Undo", format!("atoll patch undo {}", v.ordinal));
     page.end()
 }
 

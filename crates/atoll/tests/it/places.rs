@@ -96,3 +96,89 @@ fn a_folder_of_a_repository_is_worked_in_as_a_part_of_it() {
     );
     assert!(!scene.run(&["config", "show"]).out.contains("trust "));
 }
+
+#[test]
+fn a_patch_on_a_branch_is_taken_back_unless_somebody_built_on_it() {
+    let scene = Scene::new();
+    if !scene.sandboxed() {
+        return;
+    }
+    let server = Server::start(crate::code::mend());
+    project(&scene, &server);
+    scene.git("shop", &["init", "-q"]);
+    scene.git("shop", &["add", "."]);
+    scene.git("shop", &["commit", "-qm", "one"]);
+    let mut code = scene.with_node(&["code", "make the test pass", "--repo", "shop"]);
+    let ran = Ran::of(code.env("MINE_KEY", "k").output().unwrap());
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let accept = || scene.run(&["patch", "accept", "p1", "--branch", "fix/sum"]);
+    let undo = || scene.run(&["patch", "undo", "p1"]);
+
+    let ran = accept();
+    assert!(
+        ran.code == 0 && ran.out.contains("atoll patch undo p1"),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
+    let said = scene.git(
+        "shop",
+        &[
+            "log",
+            "-1",
+            "--format=%s%n%(trailers:key=Atoll-Patch,key=Atoll-Session)",
+            "fix/sum",
+        ],
+    );
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines[0], "Fix the sum");
+    assert!(
+        lines[1].starts_with("Atoll-Patch: p1 ") && lines[2].starts_with("Atoll-Session: s1 "),
+        "{said}"
+    );
+    let shown = scene.run(&["patch", "show", "p1"]);
+    assert!(
+        shown
+            .out
+            .starts_with("Patch p1 accepted onto branch fix/sum: Fix the sum"),
+        "{}",
+        shown.out
+    );
+
+    // In use, and moved on: refused by name, and still there.
+    scene.git("shop", &["checkout", "-q", "fix/sum"]);
+    let ran = undo();
+    assert!(
+        ran.code == 7 && ran.err.contains("ATL-0507") && ran.err.contains("checked out"),
+        "{}",
+        ran.err
+    );
+    scene.git("shop", &["commit", "-q", "--allow-empty", "-m", "more"]);
+    scene.git("shop", &["checkout", "-q", "main"]);
+    let ran = undo();
+    assert!(ran.code == 7 && ran.err.contains("moved on"), "{}", ran.err);
+    scene.git("shop", &["branch", "-f", "fix/sum", "fix/sum^"]);
+
+    let ran = undo();
+    assert!(
+        ran.code == 0 && ran.out.contains("branch fix/sum is removed"),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
+    assert_eq!(
+        scene.git("shop", &["branch", "--format=%(refname:short)"]),
+        "main\n"
+    );
+    assert_eq!(undo().code, 7);
+    // What was undone can be let out again, elsewhere, and that is what undo takes back then.
+    assert_eq!(scene.run(&["patch", "accept", "p1"]).code, 0);
+    assert_eq!(
+        scene.git("shop", &["status", "--porcelain"]),
+        " M sum.txt\n"
+    );
+    assert!(undo().out.contains("out of your files"));
+    assert_eq!(scene.git("shop", &["status", "--porcelain"]), "");
+    assert_eq!(scene.run(&["log", "verify"]).code, 0);
+    assert_eq!(scene.run(&["log", "rebuild"]).code, 0);
+}

@@ -182,6 +182,7 @@ impl Desk {
         let patch = self.ws.diff(self.id, base, &tree).await.unwrap();
         let files = patch.summary.files.iter();
         Accept {
+            message: String::new(),
             patch: PatchId::derive(&[b"suite"]),
             workspace: self.id,
             root: self.root.clone(),
