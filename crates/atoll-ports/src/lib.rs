@@ -6,6 +6,7 @@ pub mod log;
 pub mod meter;
 pub mod models;
 pub mod runner;
+pub mod sweep;
 pub mod toolchain;
 pub mod workspace;
 

@@ -10,6 +10,7 @@ use atoll_guard::{BoxFuture, Permit};
 use serde::{Deserialize, Serialize};
 
 use crate::Did;
+use crate::sweep::{Keep, Swept};
 
 /// What went wrong with files.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -232,6 +233,9 @@ pub trait Workspaces: Send + Sync {
     fn recover(&self) -> Result<Vec<String>, Error>;
     /// Forgets what is held in memory for a session that rests; it is read again when it is needed.
     fn rest(&self, session: SessionId);
+    /// Removes copies and trees that `keep` doesn't name, in as many steps as there are workspaces. What
+    /// was interrupted is gone on with by the next sweep, and nothing that is kept is ever missing.
+    fn sweep(&self, keep: Keep) -> BoxFuture<'_, Result<Swept, Error>>;
     /// Removes a session's private copy.
     fn remove(&self, session: SessionId) -> Result<(), Error>;
 }

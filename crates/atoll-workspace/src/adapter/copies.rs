@@ -44,7 +44,7 @@ impl Copy {
     }
 }
 
-const META: &str = "copy.json";
+pub(super) const META: &str = "copy.json";
 const TREE: &str = "tree";
 const META_LIMIT_BYTES: u64 = 1 << 20;
 /// What is ignored beside the tree's .gitignore files. Not in the tree, where a job could change it.

@@ -8,6 +8,7 @@ mod port;
 mod read;
 mod roots;
 mod space;
+mod sweep;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -4,6 +4,7 @@ use atoll_domain::action::{Accept, FileRead, FileWrite, Snap, Undo};
 use atoll_domain::{Act, CopyRef, Hash, SessionId, Tick, TreeId, WorkspaceId};
 use atoll_guard::{BoxFuture, Permit, Stop};
 use atoll_ports::Did;
+use atoll_ports::sweep::{Keep, Swept};
 use atoll_ports::workspace::{
     Applied, Detected, Diffed, Edit, Error, Identified, Planned, ReadOut, Snapped,
 };
@@ -144,6 +145,11 @@ impl atoll_ports::Workspaces for Workspaces {
 
     fn recover(&self) -> Result<Vec<String>, Error> {
         self.inner.recover()
+    }
+
+    fn sweep(&self, keep: Keep) -> BoxFuture<'_, Result<Swept, Error>> {
+        let done = self.blocking(move |inner| inner.sweep(&keep));
+        Box::pin(async move { done.await? })
     }
 
     fn rest(&self, session: SessionId) {

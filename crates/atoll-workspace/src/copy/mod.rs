@@ -6,7 +6,7 @@ mod index;
 mod remove;
 
 pub(crate) use git::{Private, is_pointer, private_git};
-pub(crate) use remove::remove_tree;
+pub(crate) use remove::{remove_tree, size_bytes};
 
 use std::fs::File;
 use std::io::Write as _;

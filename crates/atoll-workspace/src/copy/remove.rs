@@ -20,6 +20,36 @@ pub(crate) fn remove_tree(parent: &Dir, name: &str) -> Result<()> {
     parent.rmdir(name.as_bytes()).map_err(fail)
 }
 
+/// What a folder holds of the disk, in bytes: as far as it can be read, and as far as is looked.
+pub(crate) fn size_bytes(parent: &Dir, name: &[u8]) -> u64 {
+    const LOOKS_MAX: usize = 500_000;
+    let mut looks = 0;
+    let mut bytes = 0;
+    let mut todo: Vec<(Dir, usize)> = parent.sub_name(name).map(|d| (d, 0)).into_iter().collect();
+    while let Some((dir, depth)) = todo.pop() {
+        for entry in dir.some_entries(NAMES_MAX).unwrap_or_default() {
+            looks += 1;
+            if looks > LOOKS_MAX {
+                return bytes;
+            }
+            let Ok(stat) = dir.stat(&entry.name) else {
+                continue;
+            };
+            bytes += u64::try_from(stat.st_blocks).unwrap_or(0) * 512;
+            let folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+            // As many folders are open at once as lie beside each other on the way down.
+            if folder
+                && depth < DEPTH_MAX
+                && todo.len() < DEPTH_MAX * 4
+                && let Ok(below) = dir.sub_name(&entry.name)
+            {
+                todo.push((below, depth + 1));
+            }
+        }
+    }
+    bytes
+}
+
 /// The folder `name`, open; anything else there is removed, and is `None`.
 fn opened(parent: &Dir, name: &[u8]) -> Result<Option<Dir>> {
     let fail = |e: rustix::io::Errno| Error::io("remove", lossy(name), e);

@@ -10,11 +10,13 @@ pub(crate) mod loose;
 pub(crate) mod object;
 mod odb;
 mod pack;
+mod sweep;
 pub(crate) mod tree;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Instant;
 
 pub(crate) use cache::{StatCache, now_ns as cache_now_ns};
 pub use id::ObjectId;
@@ -39,6 +41,10 @@ const CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n\tho
 pub(crate) struct Store {
     odb: Odb,
     known: Mutex<HashSet<ObjectId>>,
+    /// Trees that were given out, and when: a sweep keeps them for a while.
+    named: Mutex<HashMap<ObjectId, Instant>>,
+    /// Held for reading by batches, which count on what is there, and for writing by a sweep.
+    sweeping: RwLock<()>,
 }
 
 impl Store {
@@ -59,7 +65,9 @@ impl Store {
         let odb = Odb::open(objects, file_limit_bytes)?;
         let store = Self {
             odb,
-            known: Mutex::new(HashSet::new()),
+            known: Mutex::default(),
+            named: Mutex::default(),
+            sweeping: RwLock::default(),
         };
         store.sweep()?;
         if store
@@ -72,25 +80,34 @@ impl Store {
         {
             store.merge_small()?;
         }
-        let mut known = HashSet::new();
-        for pack in store.odb.packs() {
-            known.extend(pack.ids().map_err(|e| Error::io("read", &pack.name, e))?);
-        }
-        *store.known() = known;
+        store.know_again()?;
         Ok(store)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashSet<ObjectId>> {
-        self.known
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, HashSet<ObjectId>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    // Temporary packs of a process that died.
+    fn named(&self) -> MutexGuard<'_, HashMap<ObjectId, Instant>> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn know_again(&self) -> Result<()> {
+        let mut known = HashSet::new();
+        for pack in self.odb.packs() {
+            known.extend(pack.ids().map_err(|e| Error::io("read", &pack.name, e))?);
+        }
+        *self.known() = known;
+        Ok(())
+    }
+
+    // Temporary packs of a process that died, and packs whose index is gone or never came.
     fn sweep(&self) -> Result<()> {
         let dir = self.odb.pack_dir()?;
         for entry in dir.entries(100_000)? {
-            if entry.name.starts_with(TEMP_PREFIX.as_bytes()) {
+            let bare = entry.name.strip_suffix(b".pack");
+            let orphan = bare.is_some_and(|name| dir.stat(&[name, b".idx"].concat()).is_err());
+            if orphan || entry.name.starts_with(TEMP_PREFIX.as_bytes()) {
                 let _ = dir.unlink(&entry.name);
             }
         }
@@ -149,7 +166,9 @@ impl Store {
     }
 
     pub(crate) fn batch(&self) -> Batch<'_> {
+        let sweeping = self.sweeping.read();
         Batch {
+            _kept: sweeping.unwrap_or_else(PoisonError::into_inner),
             store: self,
             writer: None,
             fresh: HashSet::new(),
@@ -160,6 +179,8 @@ impl Store {
 /// Objects on their way into a store. Nothing is visible until
 /// [`Batch::finish`]; dropping it leaves nothing.
 pub(crate) struct Batch<'a> {
+    /// What it found to be there stays until it ends.
+    _kept: RwLockReadGuard<'a, ()>,
     store: &'a Store,
     writer: Option<pack::Writer>,
     fresh: HashSet<ObjectId>,

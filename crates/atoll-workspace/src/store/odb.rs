@@ -71,6 +71,11 @@ impl Odb {
         Ok(())
     }
 
+    /// Looks into the pack no more; whoever reads it still can.
+    pub(super) fn forget(&self, name: &str) {
+        self.lock().retain(|p| p.name != name);
+    }
+
     pub(super) fn pack_dir(&self) -> Result<Dir> {
         let path = RelPath::parse("pack")?;
         self.objects

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::FileExt as _;
 
+use std::time::Duration;
+
 use super::*;
 use crate::names::RelPath;
 
@@ -159,6 +161,149 @@ proptest::proptest! {
         if let Ok(root) = root {
             batch.finish().unwrap();
             proptest::prop_assert_eq!(tree::read(store.odb(), root, 1000, &mut Vec::new()).unwrap(), files);
+        }
+    }
+}
+
+/// Trees of these files, each in a pack of its own.
+fn trees(store: &Store, all: &[&[(&str, &str)]]) -> Vec<ObjectId> {
+    let one = |files: &&[(&str, &str)]| {
+        let mut batch = store.batch();
+        let flat = flat(files, &mut batch);
+        let tree = tree::write(&flat, &mut batch).unwrap();
+        batch.finish().unwrap();
+        tree
+    };
+    all.iter().map(one).collect()
+}
+
+fn whole(store: &Store, tree: ObjectId) -> bool {
+    let flat = tree::read(store.odb(), tree, 100, &mut Vec::new());
+    flat.is_ok_and(|flat| flat.values().all(|leaf| store.blob(leaf.id).is_ok()))
+}
+
+fn packs(path: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(path.join("objects/pack")).unwrap();
+    entries.count()
+}
+
+#[test]
+fn a_sweep_removes_dead_packs_and_writes_mixed_ones_anew() {
+    let t = tempfile::tempdir().unwrap();
+    let path = t.path().join("r");
+    let store = Store::open(&path, LIMIT).unwrap();
+    let made = trees(
+        &store,
+        &[
+            &[("a", "shared"), ("b", "1"), ("c", "2"), ("d", "3")],
+            &[("a", "shared"), ("x/y", "4")],
+            &[("z", "5")],
+        ],
+    );
+    assert_eq!(packs(&path), 6);
+    // The second tree's blob `a` lies in the first one's pack.
+    let swept = store.sweep_unwanted(&[made[1]], Duration::ZERO).unwrap();
+    assert_eq!(
+        swept.removed, 2,
+        "the third pack, and the first written anew"
+    );
+    assert_eq!(packs(&path), 4);
+    assert!(whole(&store, made[1]));
+    assert!(!store.contains(made[0]) && !store.contains(made[2]));
+    assert!(whole(&Store::open(&path, LIMIT).unwrap(), made[1]));
+    // What went is written again where it is needed again.
+    let again = trees(&store, &[&[("z", "5")]]);
+    assert!(again[0] == made[2] && whole(&store, made[2]));
+    let none = store.sweep_unwanted(&[], Duration::ZERO).unwrap();
+    assert_eq!((none.left_bytes, packs(&path)), (0, 0));
+}
+
+#[test]
+fn a_sweep_keeps_what_was_just_named_and_what_it_cannot_understand() {
+    let t = tempfile::tempdir().unwrap();
+    let path = t.path().join("r");
+    let store = Store::open(&path, LIMIT).unwrap();
+    let made = trees(&store, &[&[("a", "1")], &[("b", "2")]]);
+    store.name(made[0]);
+    let swept = store.sweep_unwanted(&[], Duration::from_secs(60)).unwrap();
+    assert_eq!(swept.removed, 1);
+    assert!(whole(&store, made[0]) && !store.contains(made[1]));
+    // A tree that can't be read: what it reaches isn't known, so nothing goes.
+    let broken = {
+        let mut batch = store.batch();
+        let id = batch.put(Kind::Blob, b"no tree").unwrap();
+        batch.finish().unwrap();
+        id
+    };
+    assert!(store.sweep_unwanted(&[broken], Duration::ZERO).is_err());
+    assert!(whole(&store, made[0]));
+    // One that isn't there is passed over.
+    let gone = made[1];
+    assert!(
+        store
+            .sweep_unwanted(&[gone, made[0]], Duration::ZERO)
+            .is_ok()
+    );
+    assert!(whole(&store, made[0]));
+}
+
+#[test]
+fn a_sweep_that_was_killed_anywhere_leaves_all_that_is_wanted() {
+    let t = tempfile::tempdir().unwrap();
+    let path = t.path().join("r");
+    let store = Store::open(&path, LIMIT).unwrap();
+    let files: &[(&str, &str)] = &[("a", "1"), ("b", "2"), ("c", "3")];
+    let made = trees(&store, &[files, &[("a", "1"), ("x", "4")], &[("z", "5")]]);
+    drop(store);
+    let before = names(&path);
+    let done = {
+        let store = Store::open(&path, LIMIT).unwrap();
+        copy_all(&path, &t.path().join("before"));
+        store.sweep_unwanted(&[made[1]], Duration::ZERO).unwrap();
+        names(&path)
+    };
+    // The steps in their order: the new pack and its index come, then each old index goes and its pack.
+    let fresh: Vec<&String> = done.iter().filter(|n| !before.contains(*n)).collect();
+    let mut old: Vec<&String> = before.iter().filter(|n| !done.contains(*n)).collect();
+    old.sort_by_key(|n| (n.split('.').next(), n.ends_with(".pack")));
+    assert_eq!((fresh.len(), old.len()), (2, 4));
+    for killed_after in 0..=fresh.len() + old.len() {
+        let at = t.path().join(format!("at-{killed_after}"));
+        copy_all(&t.path().join("before"), &at);
+        let pack = |root: &std::path::Path, name: &str| root.join("objects/pack").join(name);
+        let mut coming = fresh.clone();
+        coming.sort_by_key(|n| n.ends_with(".idx"));
+        for name in coming.iter().take(killed_after) {
+            std::fs::copy(pack(&path, name), pack(&at, name)).unwrap();
+        }
+        for name in old.iter().take(killed_after.saturating_sub(fresh.len())) {
+            std::fs::remove_file(pack(&at, name)).unwrap();
+        }
+        let store = Store::open(&at, LIMIT).unwrap();
+        assert!(whole(&store, made[1]), "after {killed_after} steps");
+        store.sweep_unwanted(&[made[1]], Duration::ZERO).unwrap();
+        assert!(whole(&store, made[1]), "after {killed_after} steps");
+        assert_eq!(names(&at), done, "gone on with to the same end");
+    }
+}
+
+fn names(path: &std::path::Path) -> Vec<String> {
+    let entries = std::fs::read_dir(path.join("objects/pack")).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+fn copy_all(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_all(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
         }
     }
 }

@@ -48,6 +48,7 @@ pub(crate) fn snapshot(
         ..
     } = taker;
     let tree = tree::write(&flat, &mut batch)?;
+    store.name(tree); // while the batch still holds sweeps off
     batch.finish()?;
     tracing::debug!(files = flat.len(), files_read, "snapshot taken");
     Ok(Snapshot {

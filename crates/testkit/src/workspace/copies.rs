@@ -1,8 +1,9 @@
 //! Snapshots, and the private copies that are made of them.
 
 use atoll_domain::action::Snap;
-use atoll_domain::{Act, Body, ClosedHow, Language};
+use atoll_domain::{Act, Body, ClosedHow, Language, TreeId};
 use atoll_guard::Stop;
+use atoll_ports::sweep::Keep;
 use atoll_ports::workspace::{Error, Identified};
 
 use super::Ground;
@@ -171,6 +172,44 @@ pub async fn a_removed_copy_is_gone_and_no_other(ground: &dyn Ground) {
     // Its trees are still there to begin from.
     desk.bring(1, &base).await;
     assert_eq!(desk.tree(1).await, base);
+}
+
+pub async fn a_sweep_takes_what_nobody_keeps(ground: &dyn Ground) {
+    let desk = Desk::new(ground, &[("a", "1"), ("d/b", "2")]);
+    let (copy, base) = desk.copy(1).await;
+    let other = desk.bring(2, &base).await;
+    write(&copy.join("a"), &"changed\n".repeat(1000));
+    let turn = desk.tree(1).await;
+    let keep = |copies: &[u8], trees: &[&TreeId], young_s| Keep {
+        copies: copies.iter().map(|n| session(*n)).collect(),
+        trees: [(desk.id, trees.iter().map(|t| (*t).clone()).collect())].into(),
+        young_s,
+    };
+    // What is young stays, and a copy that is at work.
+    let none = desk.ws.sweep(keep(&[], &[], 3600)).await.unwrap();
+    assert_eq!((none.removed, none.freed_bytes), (0, 0));
+    assert!(none.left_bytes > 0);
+    desk.ws.sweep(keep(&[], &[&base, &turn], 0)).await.unwrap();
+    assert!(copy.exists() && other.exists());
+    desk.ws.rest(session(1));
+    desk.ws.rest(session(2));
+    let swept = desk.ws.sweep(keep(&[2], &[&base], 0)).await.unwrap();
+    assert!(swept.removed >= 2 && swept.freed_bytes > 0, "{swept:?}");
+    assert!(!copy.exists() && other.exists());
+    let gone = desk.ws.diff(desk.id, &base, &turn).await;
+    assert!(gone.is_err(), "{gone:?}");
+    let again = desk.ws.sweep(keep(&[2], &[&base], 0)).await.unwrap();
+    assert_eq!((again.removed, again.left_bytes), (0, swept.left_bytes));
+    // What was kept is whole, here and after a restart; what went can be taken again.
+    for desk in [&desk, &Desk::again(ground)] {
+        desk.ws.remove(session(3)).unwrap();
+        let third = desk.bring(3, &base).await;
+        assert_eq!(files(&third), files(&desk.dir));
+        write(&third.join("a"), &"changed\n".repeat(1000));
+        assert_eq!(desk.tree(3).await, turn);
+        let patch = desk.ws.diff(desk.id, &base, &turn).await.unwrap();
+        assert_eq!(patch.summary.files.len(), 1);
+    }
 }
 
 pub async fn what_is_found_is_found_by_parsing(ground: &dyn Ground) {

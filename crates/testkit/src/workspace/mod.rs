@@ -44,7 +44,7 @@ macro_rules! workspace_conformance {
             a_snapshot_is_named_by_its_content, a_permit_is_closed_once_and_a_late_one_does_nothing,
             credentials_and_links_outward_stay_outside, a_copy_is_the_tree_and_never_the_checkout,
             a_copy_outlives_its_process, a_copy_is_brought_to_any_tree_that_was_taken,
-            a_copy_needs_no_checkout, a_removed_copy_is_gone_and_no_other, what_is_found_is_found_by_parsing,
+            a_copy_needs_no_checkout, a_removed_copy_is_gone_and_no_other, a_sweep_takes_what_nobody_keeps, what_is_found_is_found_by_parsing,
             what_is_read_says_how_to_read_on, a_plan_writes_nothing_and_a_write_is_what_was_planned,
             what_changed_meanwhile_is_not_written_over, no_path_leads_out, no_link_is_followed,
             a_patch_tells_all_that_differs, a_patch_is_let_out_whole, a_patch_that_overlaps_changes_nothing,
