@@ -8,6 +8,8 @@ use atoll_domain::{
 use atoll_guard::{Appended, BoxFuture, Entry, Full, Journal};
 use serde::{Deserialize, Serialize};
 
+use crate::sweep::Swept;
+
 /// What went wrong with the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -300,6 +302,8 @@ pub trait Log: Journal {
     fn verify(&self) -> Result<Verified, Error>;
     /// Drops all projections and makes them again.
     fn rebuild(&self) -> BoxFuture<'_, Result<u64, Error>>;
+    /// Takes away what lies beside the log and no content names. What is left counts the log itself.
+    fn sweep(&self) -> BoxFuture<'_, Result<Swept, Error>>;
     /// The exact canonical bytes of at most `limit` events after `after`, a line each: for export.
     fn lines(&self, after: u64, limit: usize, filter: &Filter) -> Result<Vec<Vec<u8>>, Error>;
     /// The salt of a content, for an export that carries it.

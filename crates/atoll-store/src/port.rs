@@ -8,6 +8,7 @@ use atoll_ports::Log;
 use atoll_ports::log::{
     Error, Filter, GateRow, JobRow, OpenPermit, PatchRow, SessionRow, Verified,
 };
+use atoll_ports::sweep::Swept;
 
 use crate::Store;
 
@@ -105,6 +106,9 @@ impl Log for Store {
     }
     fn rebuild(&self) -> BoxFuture<'_, Result<u64, Error>> {
         Box::pin(self.ask_rebuild())
+    }
+    fn sweep(&self) -> BoxFuture<'_, Result<Swept, Error>> {
+        Box::pin(self.ask_sweep())
     }
     fn lines(&self, after: u64, limit: usize, filter: &Filter) -> Result<Vec<Vec<u8>>, Error> {
         self.reader.lines(after, limit, filter)

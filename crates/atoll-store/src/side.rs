@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use atoll_domain::{Commitment, Draft, Hash};
 use atoll_guard::Full;
 use atoll_ports::log::Error;
+use atoll_ports::sweep::Swept;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use crate::row::{damaged, io, sql};
@@ -216,6 +217,41 @@ pub fn find(db: &Connection, blobs: &Blobs, c: &Commitment) -> Result<Option<Ope
         ));
     }
     Ok(Some(Opened { bytes, salt }))
+}
+
+/// Takes away what lies in one folder of blobs and no content names: what a kill left between a file and
+/// its row, or between a row's erasure and its file's. Only where contents are placed, so that none is on
+/// its way.
+pub fn sweep(db: &Connection, blobs: &Blobs, folder: u8) -> Result<Swept, Error> {
+    let prefix = hex::encode([folder]);
+    let mut swept = Swept::default();
+    let entries = match std::fs::read_dir(blobs.dir.join(&prefix)) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(swept),
+        Err(e) => return Err(io("the blobs", e)),
+    };
+    let mut named = db
+        .prepare_cached("SELECT count(*) FROM content WHERE file = ?1")
+        .map_err(sql)?;
+    for entry in entries {
+        let entry = entry.map_err(|e| io("the blobs", e))?;
+        let bytes = entry.metadata().map_or(0, |m| m.len());
+        let name = entry.file_name().into_string().unwrap_or_default();
+        // Of another making than this store's: left alone, but for the half of a file.
+        let hash = format!("sha256:{prefix}{name}").parse::<Hash>();
+        let count: i64 = match &hash {
+            Ok(hash) => named.query_row([hash.0], |r| r.get(0)).map_err(sql)?,
+            Err(_) => 0,
+        };
+        let half = name.ends_with(".new");
+        if count > 0 || (hash.is_err() && !half) {
+            swept.left_bytes += bytes;
+        } else if std::fs::remove_file(entry.path()).is_ok() {
+            swept.removed += 1;
+            swept.freed_bytes += bytes;
+        }
+    }
+    Ok(swept)
 }
 
 /// Deletes a content and its salt. The name of a file that nothing needs any

@@ -11,6 +11,7 @@ use atoll_domain::{Body, Draft, Entropy, Ms};
 use atoll_guard::{Appended, Entry, Full};
 use atoll_log::{Key, opened};
 use atoll_ports::log::Error;
+use atoll_ports::sweep::Swept;
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot, watch};
 
@@ -243,6 +244,26 @@ impl Store {
         answer
             .await
             .unwrap_or_else(|_| Err(Error::Io(gone().to_string())))
+    }
+
+    /// Takes away files that no content names, a folder at a time: appends go on in between.
+    pub(crate) async fn ask_sweep(&self) -> Result<Swept, Error> {
+        let mut swept = Swept::default();
+        for folder in 0..=u8::MAX {
+            let (reply, answer) = oneshot::channel();
+            self.send(Job::Sweep { folder, reply })
+                .map_err(|e| Error::Io(e.to_string()))?;
+            swept += answer
+                .await
+                .unwrap_or_else(|_| Err(Error::Io(gone().to_string())))?;
+        }
+        let files = [DB_FILE.to_owned(), format!("{DB_FILE}-wal")];
+        let lengths = files.iter().map(|name| {
+            let meta = std::fs::metadata(self.folder.path().join(name));
+            meta.map_or(0, |m| m.len())
+        });
+        swept.left_bytes += lengths.sum::<u64>();
+        Ok(swept)
     }
 
     /// Appends events that stand or fall together.

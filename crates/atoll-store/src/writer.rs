@@ -18,6 +18,7 @@ use atoll_domain::Ms;
 use atoll_guard::{Appended, Full};
 use atoll_log::Key;
 use atoll_ports::log::Error;
+use atoll_ports::sweep::Swept;
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use crate::batch::{Broken, Db, Done, Work};
@@ -50,6 +51,11 @@ pub enum Job {
         reply: oneshot::Sender<Result<Option<Appended>, Full>>,
     },
     Rebuild(oneshot::Sender<Result<u64, Error>>),
+    /// Takes away the files of one folder of blobs that no content names.
+    Sweep {
+        folder: u8,
+        reply: oneshot::Sender<Result<Swept, Error>>,
+    },
 }
 
 impl Job {
@@ -201,7 +207,7 @@ impl Writer {
         };
         let (stay, go): (Vec<Job>, Vec<Job>) = jobs
             .into_iter()
-            .partition(|j| matches!(j, Job::Close(_) | Job::Rebuild(_)));
+            .partition(|j| matches!(j, Job::Close(_) | Job::Rebuild(_) | Job::Sweep { .. }));
         go.into_iter().for_each(|job| refuse(job, full.clone()));
         stay
     }
@@ -315,7 +321,7 @@ impl Writer {
                 Job::Checkpoint { rotate, .. } => Work::Checkpoint {
                     next: fresh.take_if(|_| *rotate),
                 },
-                Job::Rebuild(_) => Work::Group(&[]),
+                Job::Rebuild(_) | Job::Sweep { .. } => Work::Group(&[]),
             });
         }
         if due {
@@ -375,6 +381,11 @@ impl Writer {
                 Job::Rebuild(reply) => {
                     drop(reply.send(crate::rebuild::run(&mut self.parts.db.conn).map_err(sql)))
                 }
+                // On this thread, where contents are placed: none can be on its way meanwhile.
+                Job::Sweep { folder, reply } => {
+                    let db = &self.parts.db;
+                    drop(reply.send(crate::side::sweep(&db.conn, &db.blobs, folder)));
+                }
             }
         }
         self.parts.inbox.committed(self.committed.len() - waited);
@@ -409,6 +420,7 @@ fn refuse(job: Job, full: Full) {
         Job::Append { reply, .. } => drop(reply.send(Err(full))),
         Job::Checkpoint { reply, .. } => drop(reply.send(Err(full))),
         Job::Rebuild(reply) => drop(reply.send(Err(Error::Io(full.to_string())))),
+        Job::Sweep { reply, .. } => drop(reply.send(Err(Error::Io(full.to_string())))),
         Job::Close(ready) => {
             tracing::error!(why = %full, kind = ready.draft.body.kind(), "a closing event can't be logged");
         }

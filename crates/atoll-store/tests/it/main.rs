@@ -15,3 +15,4 @@ mod full;
 mod log;
 mod made;
 mod projections;
+mod sweep;
