@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::sweep::Swept;
 use atoll_domain::{Exe, HostPort, Language, Mount};
 
 /// Whose toolchains, for which project.
@@ -87,4 +88,7 @@ pub trait Toolchains: Send + Sync {
     /// that says which. One language's at a time: called again after the job, it plans the next. A plan
     /// may name more hosts once a first try brought what names them.
     fn fetch(&self, want: &Want) -> Result<Option<FetchPlan>, Error>;
+    /// Removes of what was fetched what was used longest ago, until the rest holds at most `limit_bytes`.
+    /// What was used within `young_s` seconds stays in any case: a job may stand on it. Not while jobs run.
+    fn sweep(&self, limit_bytes: u64, young_s: u64) -> Swept;
 }

@@ -336,6 +336,28 @@ pub fn what_was_fetched_is_used_and_fetched_no_more(ground: &dyn Ground) {
     assert_eq!(ground.finder().find(&desk.want()), found);
 }
 
+/// A sweep keeps to its limit, and takes nothing that a job may stand on.
+pub fn a_sweep_leaves_what_was_just_used(ground: &dyn Ground) {
+    let desk = Desk::new(ground);
+    ground.fetched(&desk.plan().unwrap());
+    let found = desk.find();
+    let before = desk.all();
+    assert_eq!(desk.finder.sweep(u64::MAX, 0).removed, 0);
+    let kept = desk.finder.sweep(0, 3600);
+    assert_eq!(
+        (kept.removed, kept.freed_bytes),
+        (0, 0),
+        "it was used a moment ago"
+    );
+    assert_eq!(desk.find(), found);
+    let swept = desk.finder.sweep(0, 0);
+    assert!(swept.removed > 0 && swept.left_bytes == 0, "{swept:?}");
+    assert_eq!(swept.freed_bytes, kept.left_bytes);
+    assert!(!desk.find().missing.is_empty());
+    assert!(desk.plan().is_some(), "it is fetched again");
+    assert_eq!(desk.all(), before, "only the cache was touched");
+}
+
 /// Where nothing is locked nothing is fetched.
 pub fn an_unlocked_project_has_no_plan(ground: &dyn Ground) {
     let desk = Desk::new(ground);
@@ -369,7 +391,7 @@ macro_rules! toolchain_conformance {
             no_credentials_come_along, what_is_not_installed_is_missing,
             a_checkouts_links_lead_nowhere, the_owners_own_mounts_are_taken_with_care,
             a_fetch_is_bounded, what_was_fetched_is_used_and_fetched_no_more,
-            an_unlocked_project_has_no_plan,
+            a_sweep_leaves_what_was_just_used, an_unlocked_project_has_no_plan,
         ]);
     };
 }

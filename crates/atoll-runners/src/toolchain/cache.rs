@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use atoll_domain::Hash;
 
+use super::evict;
 use super::requirements::Requirements;
 use super::site::Site;
 
@@ -74,6 +75,7 @@ impl Cache<'_> {
         for part in parts {
             builder().create(folder.join(part))?;
         }
+        evict::used(folder);
         Ok(())
     }
 
@@ -82,6 +84,7 @@ impl Cache<'_> {
         let folder = self.dir.join("config");
         let file = folder.join(format!("{}.toml", Hash::of(content).hex()));
         self.keep(&file, content)?;
+        evict::file_used(&file);
         Ok(file)
     }
 

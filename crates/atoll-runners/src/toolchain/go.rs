@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use atoll_domain::Language;
 
 use super::cache::Cache;
+use super::evict;
 use super::managers::{self, GO, numbers};
 use super::resolve;
 use super::site::{Draft, Site, system};
@@ -31,7 +32,10 @@ pub(super) fn find(site: &Site<'_>, draft: &mut Draft, cache: &Cache) {
     let fetched = fetched.filter(|f| self::lacking(site, f).is_empty());
     let source = match (lacking.first(), fetched) {
         (None, _) => modules.clone(),
-        (Some(_), Some(fetched)) => fetched,
+        (Some(_), Some(fetched)) => {
+            fetched.parent().map(evict::used);
+            fetched
+        }
         (Some(first), None) => {
             let text = format!(
                 "{} modules of go.mod are not downloaded ({first} first): go mod download",

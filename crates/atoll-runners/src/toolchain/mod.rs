@@ -12,6 +12,7 @@ mod cache;
 mod cargo_config;
 mod credentials;
 mod env;
+mod evict;
 mod exe;
 mod fetch;
 mod folders;
@@ -28,8 +29,10 @@ mod site;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use atoll_domain::Language;
+use atoll_ports::sweep::Swept;
 use atoll_ports::toolchain::{Error, FetchPlan, Found, Toolchains, Want};
 
 use cache::Cache;
@@ -114,6 +117,14 @@ impl Toolchains for Finder {
             dir: &self.options.cache_dir,
         };
         fetch::plan(&self.site(want), &cache)
+    }
+
+    fn sweep(&self, limit_bytes: u64, young_s: u64) -> Swept {
+        evict::sweep(
+            &self.options.cache_dir,
+            limit_bytes,
+            Duration::from_secs(young_s),
+        )
     }
 }
 

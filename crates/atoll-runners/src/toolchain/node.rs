@@ -7,6 +7,7 @@ use atoll_domain::Language;
 use serde_json::Value;
 
 use super::cache::Cache;
+use super::evict;
 use super::folders;
 use super::managers::{self, NODE};
 use super::resolve;
@@ -140,6 +141,7 @@ fn modules(site: &Site<'_>, draft: &mut Draft, cache: &Cache) {
     }
     let fetched = cache.node(site).filter(|folder| complete(folder));
     if let Some(fetched) = fetched {
+        evict::used(&fetched);
         for (place, folder) in places(site) {
             draft.overlay(site, &fetched.join(folder), &place);
         }

@@ -8,7 +8,7 @@ use atoll_domain::{Hash, Language};
 use super::cache::Cache;
 use super::managers::{self, PYTHON};
 use super::site::{Draft, Site, system};
-use super::{folders, requirements, resolve};
+use super::{evict, folders, requirements, resolve};
 
 /// The names of virtual environments in a checkout, the likeliest first.
 const VENVS: [&str; 3] = [".venv", "venv", "env"];
@@ -302,6 +302,7 @@ fn packages(site: &Site<'_>, draft: &mut Draft, cache: &Cache, python: &Interpre
         .python(site, &wanted, &python.version)
         .map(|folder| folder.join("site"));
     if let Some(fetched) = fetched.filter(|f| wanted.lacking(std::slice::from_ref(f)).is_empty()) {
+        fetched.parent().map(evict::used);
         if draft.same(site, &fetched) {
             draft.set("PYTHONPATH", fetched.to_string_lossy());
             draft.path_first(fetched.join("bin"));

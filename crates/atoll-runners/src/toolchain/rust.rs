@@ -8,6 +8,7 @@ use atoll_domain::Language;
 
 use super::cache::Cache;
 use super::cargo_config;
+use super::evict;
 use super::folders;
 use super::needed;
 use super::site::{Draft, Site, system};
@@ -190,6 +191,7 @@ fn registry(site: &Site<'_>, draft: &mut Draft, cache: &Cache) {
         match (lacking.first(), fetched) {
             (None, _) => whole = unpacked(lock, &place),
             (Some(_), Some(fetched)) => {
+                fetched.parent().map(evict::used);
                 whole = unpacked(lock, &fetched);
                 let git = fetched.with_file_name("git");
                 if git.is_dir() {
