@@ -215,6 +215,36 @@ fn silence_is_given_up_on() {
 }
 
 #[test]
+fn a_line_without_end_is_cut_off() {
+    // Far more than a reply may be: the node must not keep it all.
+    let flood = Reply::text("x").with(Fault::LongLine(96 << 20));
+    let provider = Provider::that_answers(flood);
+    let Some(scene) = scene(&provider.server) else {
+        return;
+    };
+    let failed = with_key(&scene, &TASK);
+    assert_eq!(failed.code, 6, "{}{}", failed.out, failed.err);
+    let pid = scene.run(&["--json", "status"]).data()["health"]["pid"].to_string();
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let peak = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap();
+    let peak_kib: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(peak_kib < 256 << 10, "{peak}");
+    nothing_left(&scene);
+}
+
+#[test]
+fn a_provider_that_sends_elsewhere_is_not_followed() {
+    let thief = Server::start(Script::list([]));
+    let to = format!("{}/chat/completions", thief.base_url());
+    fails_and_goes_on(
+        Reply::text("x").with(Fault::Redirect(to)),
+        &["mine/scripted"],
+        1,
+    );
+    assert!(thief.requests().is_empty(), "the conversation went there");
+}
+
+#[test]
 fn a_wait_that_a_provider_asks_for_is_said_and_waited() {
     let limited = Reply::refusal(429, "slow down").retry_after("1");
     let mut replies = good();

@@ -2,14 +2,14 @@
 //! is unknown is said, the session leads to its patch, and nothing is left over.
 
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 use testkit::provider::{Fault, Reply, Script, Server};
 
 use crate::code::project;
 use crate::hostile::{alive, ready, until};
-use crate::kit::nothing_left;
+use crate::kit::{left, nothing_left};
 use crate::scene::{Ran, Scene};
 
 /// A command under way, with what it said so far.
@@ -136,6 +136,52 @@ fn ctrl_c_while_the_model_speaks_stops_the_turn() {
         (&session["state"], &session["end"]),
         (&json!("idle"), &json!("cancelled"))
     );
+    leads_to_a_patch(&scene, &RESUME);
+}
+
+#[test]
+fn ctrl_c_is_a_result_in_json_too() {
+    let Some((scene, server)) = ready(Script::list([endless(), edit(), finish()])) else {
+        return;
+    };
+    let words = [&TASK[..], &["--json"]].concat();
+    let code = Watched::start(&scene, &words);
+    until("the model speaks", || server.requests().len() == 1);
+    code.signal("INT");
+    let ended = code.end();
+    let last: serde_json::Value = serde_json::from_str(ended.out.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (
+            ended.code,
+            &last["kind"],
+            &last["data"]["end"],
+            &last["data"]["exit"]
+        ),
+        (130, &json!("result"), &json!("cancelled"), &json!(130)),
+        "{}{}",
+        ended.out,
+        ended.err
+    );
+    nothing_left(&scene);
+}
+
+#[test]
+fn with_ci_set_a_killed_command_takes_its_node_along() {
+    let script = Script::list([run("sleep 1.0523"), edit(), finish()]);
+    let Some((scene, _server)) = ready(script) else {
+        return;
+    };
+    let mut command = scene.with_node(&TASK);
+    let mut code = command
+        .env("CI", "1")
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    until("the job runs", || alive("1.0523"));
+    signal(&code.id().to_string(), "KILL");
+    assert!(code.wait().unwrap().code().is_none());
+    until("the node went with it", || left(&scene).is_empty());
+    assert_eq!(listed(&scene)["state"], "parked");
     leads_to_a_patch(&scene, &RESUME);
 }
 
