@@ -60,3 +60,4 @@ pub use output::{Status, ToolOutput};
 pub use replay::{Divergence, Replay, replay};
 pub use state::{Progress, State, TestRun, fold, next};
 pub use tools::ToolRequest;
+pub use turn::TASK_BYTES_MAX;

@@ -15,8 +15,8 @@ use crate::tools::{ToolRequest, first_sentence};
 use crate::transcript::Said;
 use crate::words;
 
-/// What is kept of a person's words, in bytes.
-const TASK_BYTES_MAX: usize = 64 << 10;
+/// What is kept of a person's words, in bytes: of longer ones the beginning and the end.
+pub const TASK_BYTES_MAX: usize = 64 << 10;
 /// Words of a person that wait for the round to close, at most; more are joined to the last.
 const HELD_MAX: usize = 16;
 

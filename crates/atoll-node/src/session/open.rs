@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use atoll_agent::SessionConfig;
+use atoll_agent::{SessionConfig, TASK_BYTES_MAX};
 use atoll_api::{Caller, CodeRequest, Error, OnAsk, Started, codes};
 use atoll_domain::{
     Budget, Label, Labelled, Labels, PromptSent, Role, SessionId, SessionOpened, SpendGranted,
@@ -285,6 +285,12 @@ impl Shared {
     ) -> Vec<String> {
         let mut notes = prepared.notes.clone();
         notes.extend(masked_note(prepared));
+        if request.prompt.len() > TASK_BYTES_MAX {
+            notes.push(format!(
+                "the words have {} bytes: the model sees {TASK_BYTES_MAX} of them, their beginning and end",
+                request.prompt.len()
+            ));
+        }
         match request.on_ask {
             OnAsk::Wait => {}
             OnAsk::Deny => notes.push(

@@ -5,6 +5,9 @@ use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Stdio;
 
+use testkit::provider::{Reply, Script};
+
+use crate::hostile::ready;
 use crate::kit::plain;
 use crate::scene::{Ran, Scene};
 
@@ -118,6 +121,23 @@ fn words_that_are_no_text_are_an_error_like_any_other() {
         );
     }
     nothing_began(&scene);
+}
+
+#[test]
+fn a_long_prompt_is_taken_and_what_is_left_out_is_said() {
+    let script = Script::by_function(|_| Reply::text("There is nothing to do."));
+    let Some((scene, server)) = ready(script) else {
+        return;
+    };
+    let words = format!("begin {} the end", "x".repeat(200 << 10));
+    let task = ["code", "-", "--repo", "shop", "--on-ask", "deny"];
+    let ran = typed(&scene, &task, words.as_bytes());
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let said = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("the words have 204814 bytes"), "{said}");
+    let sent = &server.requests()[0].text;
+    assert!(sent.contains("begin x") && sent.contains("x the end"));
+    assert!(sent.len() < 160 << 10, "{} bytes are sent", sent.len());
 }
 
 /// `atoll code -` with this on its standard input.
