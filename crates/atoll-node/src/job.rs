@@ -358,9 +358,14 @@ fn job_detail(job: &Job) -> String {
     let exe = job.exe.as_ref().map_or_else(String::new, |e| {
         format!("\nprogram  {} {}", e.path, e.sha256.short())
     });
+    // Only these very files are run: changed ones are another question.
+    let tree = match &s.snapshot {
+        Some(Snapshot::Tree { id }) => format!(" (tree {})", id.as_str().get(..12).unwrap_or("")),
+        _ => String::new(),
+    };
     let l = &s.limits;
     format!(
-        "folder   {}{exe}\nsees     its copy and {} mounts: {}\nlimits   {} s, {} MiB memory, {} processes, {} MiB disk\nkeeps    {}",
+        "folder   {}{exe}\nsees     its copy{tree} and {} mounts: {}\nlimits   {} s, {} MiB memory, {} processes, {} MiB disk\nkeeps    {}",
         s.workdir,
         s.mounts.len(),
         mounts.collect::<Vec<_>>().join(", "),

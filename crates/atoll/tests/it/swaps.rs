@@ -82,6 +82,11 @@ fn a_script_swapped_in_the_copy_is_not_run() {
     let Some((scene, exec)) = at_a_gate() else {
         return;
     };
+    let asked = gates(&scene)[0]["question"]["detail"].to_string();
+    assert!(
+        asked.contains("its copy (tree "),
+        "what it is bound to: {asked}"
+    );
     let copies = below(&scene.path().join("atoll/data"), "script.sh");
     assert_eq!(copies.len(), 1, "{copies:?}");
     script(&copies[0], "swapped");
