@@ -251,6 +251,12 @@ impl Shared {
             } else {
                 "not trusted"
             };
+            // Rules that were vouched for are none of what stands there now: they go, too.
+            if row.is_some()
+                && let Err(err) = self.reload_rules()
+            {
+                notes.push(err.to_string());
+            }
             notes.push(format!(
                 ".atoll/ of this workspace is inert ({why}); atoll config trust {root}"
             ));

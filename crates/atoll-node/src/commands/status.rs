@@ -153,18 +153,31 @@ impl Shared {
 
     /// Reads the configuration again. What is wrong changes nothing.
     pub(crate) fn reload(&self) -> Result<(), Error> {
+        self.put(self.loaded()?);
+        Ok(())
+    }
+
+    /// Reloads if the rules are others by now. If not, answers for a session stay.
+    pub(crate) fn reload_rules(&self) -> Result<(), Error> {
+        let loaded = self.loaded()?;
+        if loaded.guard.policy_hash() != self.current().guard.policy_hash() {
+            self.put(loaded);
+        }
+        Ok(())
+    }
+
+    fn loaded(&self) -> Result<Current, Error> {
+        let (log, ledger) = (self.log.clone(), self.ledger.clone());
         let loaded = (self.load)()?;
-        let current = crate::node::current_of(
-            loaded,
-            self.log.clone(),
-            self.ledger.clone(),
-            self.entropy.clone(),
-        );
+        let entropy = self.entropy.clone();
+        Ok(crate::node::current_of(loaded, log, ledger, entropy))
+    }
+
+    fn put(&self, current: Current) {
         *self
             .current
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(current);
-        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@ mod faults;
 mod fetch;
 mod hostile;
 mod inputs;
+mod keys;
 mod kit;
 mod ledger;
 mod moments;

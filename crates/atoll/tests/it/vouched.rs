@@ -124,9 +124,10 @@ fn a_trusted_repository_narrows_and_never_widens() {
     let ran = run();
     let said = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
-        said.contains("changed since you trusted it") && !said.contains("nothing runs hers"),
+        said.contains("inert (changed since you trusted it)"),
         "{said}"
     );
+    assert_eq!((ran.code, ran.out.as_str()), (0, "ran\n"), "{said}");
     nothing_left(&scene);
 }
 
