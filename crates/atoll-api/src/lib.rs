@@ -25,7 +25,7 @@ pub use log::{EventView, ExportRequest, Replayed, Tail, Verification};
 pub use model::{ModelTest, ModelView};
 pub use patch::{AcceptRequest, PatchDetail, PatchRecord, PatchView};
 pub use session::{ResumeRequest, SessionDetail, SessionView, StepView};
-pub use status::{Health, NeedsYou, PolicyView, RuleView, Status};
+pub use status::{DiskView, Health, NeedsYou, PolicyView, RuleView, Status};
 pub use update::{Progress, Update};
 
 /// The version of the API under `/v1`.

@@ -1,6 +1,6 @@
 //! The node's state.
 
-use atoll_domain::{Cost, Hash};
+use atoll_domain::{Cost, Hash, Ms};
 use serde::{Deserialize, Serialize};
 
 use crate::{GateView, PatchView, SessionView};
@@ -36,6 +36,23 @@ pub struct NeedsYou {
     pub patches: Vec<PatchView>,
 }
 
+/// What of the disk is Atoll's, as the last sweep found it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskView {
+    /// When that was.
+    pub swept: Ms,
+    /// The log and the contents beside it, in bytes.
+    pub log_bytes: u64,
+    /// Snapshots and private copies, in bytes.
+    pub files_bytes: u64,
+    /// Fetched dependencies, in bytes.
+    pub deps_bytes: u64,
+    /// What it took away, in bytes.
+    pub freed_bytes: u64,
+    /// What it took away: copies, packs of objects, caches, files.
+    pub removed: u64,
+}
+
 /// `atoll status`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -59,6 +76,9 @@ pub struct Status {
     pub checkpoint: Option<u64>,
     /// Whether the log refuses new actions.
     pub full: bool,
+    /// What Atoll holds of the disk; `None` before the first sweep.
+    #[serde(default)]
+    pub disk: Option<DiskView>,
     /// How long it is up, in seconds.
     pub up_s: u64,
     /// Its resident memory, in bytes.

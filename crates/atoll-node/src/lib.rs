@@ -17,6 +17,7 @@ mod recover;
 mod rows;
 mod session;
 mod shared;
+mod sweep;
 mod view;
 
 pub use clock::{Clock, Machine, SystemEntropy};

@@ -9,6 +9,7 @@ use atoll_domain::{Entropy, NodeDown, NodeUp};
 use atoll_guard::{Guard, Ledger};
 use atoll_ports::Log;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::options::Reloaded;
@@ -16,6 +17,8 @@ use crate::shared::{Adapters, Current, Shared, lock};
 
 /// How often a checkpoint is made if anything is new.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+/// How soon after its start, or after it was busy when it was due, the node looks whether to sweep.
+const SWEEP_AGAIN: Duration = Duration::from_secs(60);
 /// How long sessions may take to stop when the node goes down.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -73,6 +76,8 @@ impl Node {
             calls: Mutex::new(HashMap::new()),
             job_slots: Semaphore::new(jobs_max),
             file_slots: Semaphore::new(files_max),
+            disk: Default::default(),
+            sweeping: Default::default(),
             down: CancellationToken::new(),
         });
         let node = Node { shared };
@@ -111,14 +116,30 @@ impl Node {
         let mut timer = tokio::time::interval(CHECKPOINT_EVERY);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         timer.tick().await; // the first is at once
+        let mut sweep = Instant::now() + self.until_sweep().min(SWEEP_AGAIN);
         let why = loop {
             tokio::select! {
                 why = &mut reason => break why,
                 () = self.shared.down.cancelled() => break "command",
                 _ = timer.tick() => self.tidy().await,
+                () = tokio::time::sleep_until(sweep) => sweep = Instant::now() + self.sweep(),
             }
         };
         self.stop(why).await;
+    }
+
+    fn until_sweep(&self) -> Duration {
+        Duration::from_secs(self.shared.current().options.sweep_s)
+    }
+
+    /// Begins a sweep if nothing runs; how long until the next look.
+    fn sweep(&self) -> Duration {
+        if !self.shared.is_quiet() {
+            return self.until_sweep().min(SWEEP_AGAIN);
+        }
+        let shared = self.shared.clone();
+        tokio::spawn(async move { shared.sweep().await });
+        self.until_sweep()
     }
 
     async fn tidy(&self) {

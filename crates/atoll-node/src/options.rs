@@ -35,6 +35,12 @@ pub struct Options {
     pub jobs_max: usize,
     /// Blocking file work at once.
     pub files_max: usize,
+    /// How often what nobody needs is taken away while the node is idle, in seconds.
+    pub sweep_s: u64,
+    /// How long the private copy of a session that rests is kept, in seconds: it can be made again.
+    pub copy_ttl_s: u64,
+    /// The most that fetched dependencies may hold of the disk, in bytes.
+    pub deps_limit_bytes: u64,
     /// The sandbox's floor: `full`, or `none` to run nothing.
     pub sandbox_floor: String,
     /// Workspaces that the owner vouches for: path, and the hash of `.atoll/` at that time, if it had one.
@@ -71,6 +77,9 @@ impl Default for Options {
             calls_max: 64,
             jobs_max: 4,
             files_max: 4,
+            sweep_s: 3600,
+            copy_ttl_s: 7 * 24 * 3600,
+            deps_limit_bytes: 4 << 30,
             sandbox_floor: "full".into(),
             trusted: Vec::new(),
             socket: PathBuf::new(),

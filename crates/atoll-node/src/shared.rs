@@ -59,6 +59,9 @@ pub(crate) struct Shared {
     pub(crate) calls: Mutex<HashMap<String, Arc<Semaphore>>>,
     pub(crate) job_slots: Semaphore,
     pub(crate) file_slots: Semaphore,
+    /// What the last sweep found.
+    pub(crate) disk: Mutex<Option<atoll_api::DiskView>>,
+    pub(crate) sweeping: std::sync::atomic::AtomicBool,
     pub(crate) down: tokio_util::sync::CancellationToken,
 }
 

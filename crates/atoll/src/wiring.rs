@@ -170,6 +170,9 @@ fn options(paths: &Paths, config: &Config, identity: &str) -> Options {
         calls_max: size("limits.calls", d.calls_max),
         jobs_max: size("limits.jobs", d.jobs_max),
         files_max: d.files_max,
+        sweep_s: whole("limits.sweep_s", d.sweep_s),
+        copy_ttl_s: whole("limits.copy_ttl_s", d.copy_ttl_s),
+        deps_limit_bytes: whole("limits.deps_mib", d.deps_limit_bytes >> 20) << 20,
         sandbox_floor: config.get("sandbox.floor"),
         trusted: config
             .trust

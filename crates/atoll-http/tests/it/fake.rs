@@ -186,6 +186,7 @@ fn state() -> Status {
         events: 3,
         checkpoint: None,
         full: false,
+        disk: None,
         up_s: 1,
         rss_bytes: 2,
         health: health(),

@@ -117,7 +117,7 @@ impl Shared {
     ) -> Result<SessionView, Error> {
         let row = self.find_session(name)?;
         self.idle(&row)?;
-        let Some((turn, tree)) = self.before_last_turn(&row)? else {
+        let Some((turn, tree)) = self.turns(&row).map_err(log_error)?.pop() else {
             return Err(Error::new(
                 codes::SESSION_STATE,
                 format!("s{} has no turn to undo", row.ordinal),
@@ -146,21 +146,24 @@ impl Shared {
         Ok(self.session_view(&self.find_session(&format!("s{}", row.ordinal))?))
     }
 
-    /// The last turn that is not undone, and the tree before it.
-    fn before_last_turn(
+    /// The turns that are not undone, the oldest first, each with the tree before it.
+    pub(crate) fn turns(
         &self,
         row: &SessionRow,
-    ) -> Result<Option<(u64, atoll_domain::Commitment)>, Error> {
+    ) -> Result<Vec<(u64, atoll_domain::Commitment)>, atoll_ports::log::Error> {
         let filter = Filter {
             session: Some(row.id),
+            kinds: ["WorkspaceSnapped", "ToolResult", "PromptSent", "TurnUndone"]
+                .map(String::from)
+                .to_vec(),
             ..Filter::default()
         };
         let (mut after, mut now) = (0, None);
         let mut turns: Vec<(u64, atoll_domain::Commitment)> = Vec::new();
         loop {
-            let page = self.log.events(after, PAGE, &filter).map_err(log_error)?;
+            let page = self.log.events(after, PAGE, &filter)?;
             let Some(last) = page.last() else {
-                return Ok(turns.pop());
+                return Ok(turns);
             };
             after = last.seq;
             for event in page {

@@ -58,6 +58,7 @@ impl Shared {
             events: self.log.head(),
             checkpoint: checkpoint.map(|ts| wall.since(ts) / 1000),
             full,
+            disk: *lock(&self.disk),
             up_s: self.clock.now().0 / 1_000_000_000,
             rss_bytes: rss_bytes(),
             health: self.health(),

@@ -73,3 +73,65 @@ impl Inner {
         Ok(swept)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::disallowed_methods, reason = "a test")]
+    use super::super::bench::{Bench, session, write};
+    use super::*;
+    use atoll_ports::Workspaces as _;
+
+    #[tokio::test]
+    async fn a_copy_whose_removal_was_killed_is_made_anew_or_removed() {
+        let b = Bench::new(&[("a", "1"), ("d/b", "2")]);
+        let (copy, base) = b.copy(1).await;
+        let (other, _) = b.copy(2).await;
+        // As a kill leaves them: no copy any more by what stands beside the tree, and half of the tree.
+        for copy in [&copy, &other] {
+            std::fs::remove_file(copy.with_file_name("copy.json")).unwrap();
+            std::fs::remove_dir_all(copy.join("d")).unwrap();
+        }
+        b.ws.rest(session(1));
+        b.ws.rest(session(2));
+        assert!(b.ws.capture(session(1)).await.is_err());
+        let again = b.ws.checkout(session(1), b.id, &b.root, &base, None);
+        assert_eq!(again.await.unwrap().host, copy.display().to_string());
+        assert_eq!(b.ws.capture(session(1)).await.unwrap().tree, base);
+        let keep = Keep {
+            copies: [session(1)].into(),
+            trees: [(b.id, [base].into())].into(),
+            young_s: 0,
+        };
+        assert_eq!(b.ws.sweep(keep).await.unwrap().removed, 1);
+        assert!(copy.exists() && !other.exists());
+    }
+
+    #[tokio::test]
+    async fn names_that_are_no_sessions_and_stores_that_are_damaged_are_left() {
+        let b = Bench::new(&[("a", "1")]);
+        let (_, base) = b.copy(1).await;
+        let copies = b.t.path().join("data/copies");
+        write(&copies.join("notes/x"), "a person's own");
+        let none = Keep::default();
+        // A tree whose object is no tree: what it reaches isn't known.
+        let flat = {
+            let space = b.ws.inner.space(b.id).unwrap();
+            let mut batch = space.store.batch();
+            let id = batch.blob(b"no tree").unwrap();
+            batch.finish().unwrap();
+            id
+        };
+        let odd = TreeId::parse(&flat.to_string()).unwrap();
+        let keep = Keep {
+            trees: [(b.id, [odd].into())].into(),
+            ..none
+        };
+        b.ws.sweep(keep).await.unwrap();
+        assert!(copies.join("notes/x").exists());
+        b.ws.rest(session(1));
+        b.ws.checkout(session(1), b.id, &b.root, &base, None)
+            .await
+            .unwrap();
+        assert_eq!(b.ws.capture(session(1)).await.unwrap().tree, base);
+    }
+}

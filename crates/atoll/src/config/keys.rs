@@ -134,6 +134,24 @@ pub const KEYS: &[Setting] = &[
     ),
     of("limits.jobs", Whole(1, 256), "4", "jobs at once"),
     of(
+        "limits.deps_mib",
+        Whole(0, 1 << 30),
+        "4096",
+        "disk for fetched dependencies, in MiB; what was used longest ago goes first",
+    ),
+    of(
+        "limits.copy_ttl_s",
+        Whole(0, 10 * 365 * 86_400),
+        "604800",
+        "how long the copy of a session that rests is kept, in seconds; it can be made again",
+    ),
+    of(
+        "limits.sweep_s",
+        Whole(1, 30 * 86_400),
+        "3600",
+        "how often what nobody needs is taken away while nothing runs, in seconds",
+    ),
+    of(
         "timeouts.connect_ms",
         Whole(1, 3_600_000),
         "10000",

@@ -1,6 +1,6 @@
 //! `atoll status`.
 
-use atoll_api::{ModelView, Status};
+use atoll_api::{DiskView, ModelView, Status};
 use atoll_domain::{Ms, Shown};
 
 use crate::ui::words::{bytes, count, dollars, span};
@@ -50,6 +50,9 @@ pub fn status(style: &Style, s: &Status, now: Ms) -> String {
         "log",
         format!("{} events; {checkpoint}{full}", count(s.events)),
     );
+    if let Some(disk) = &s.disk {
+        page.row("disk", self::disk(disk, now));
+    }
     let up = span(s.up_s * 1000);
     page.row(
         "node",
@@ -63,6 +66,22 @@ fn inner(style: &Style) -> Style {
         columns: style.columns.saturating_sub(LABEL),
         ..*style
     }
+}
+
+/// `120 MB: log 3 MB, snapshots and copies 40 MB, dependencies 77 MB`, and what went.
+fn disk(d: &DiskView, now: Ms) -> String {
+    let parts = [
+        ("log", d.log_bytes),
+        ("snapshots and copies", d.files_bytes),
+        ("dependencies", d.deps_bytes),
+    ];
+    let all: u64 = parts.iter().map(|(_, n)| n).sum();
+    let parts = parts.map(|(name, n)| format!("{name} {}", bytes(n)));
+    let freed = match d.freed_bytes {
+        0 => String::new(),
+        freed => format!("; {} freed {} ago", bytes(freed), span(now.since(d.swept))),
+    };
+    format!("{}: {}{freed}", bytes(all), parts.join(", "))
 }
 
 fn model(m: &ModelView) -> String {

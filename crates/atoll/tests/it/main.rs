@@ -16,6 +16,7 @@ mod hostile;
 mod inputs;
 mod keys;
 mod kit;
+mod kills;
 mod ledger;
 mod moments;
 mod node;
