@@ -147,17 +147,29 @@ impl Shared {
         session: SessionId,
         place: &str,
     ) -> Result<Prepared, Error> {
-        let Identified {
-            workspace,
-            root,
-            below,
-        } = self
+        let place = self
             .workspaces
             .identify(place.as_ref())
             .map_err(files_error)?;
+        let (snapped, copy) = self.copied(context, session, &place).await?;
+        let prepared = self.look(session, place, snapped, copy).await;
+        if prepared.is_err() {
+            let _ = self.workspaces.remove(session); // nothing was logged: nothing stays
+        }
+        prepared
+    }
+
+    /// The snapshot of a workspace, and the private copy that is made of it.
+    async fn copied(
+        self: &Arc<Self>,
+        context: &Context,
+        session: SessionId,
+        place: &Identified,
+    ) -> Result<(Snapped, CopyRef), Error> {
+        let root = &place.root;
         let cancel = self.down.child_token();
         let act = Snap {
-            workspace,
+            workspace: place.workspace,
             root: root.clone(),
         };
         let same = format!("snapshot {root}");
@@ -182,26 +194,39 @@ impl Shared {
         let done = self.workspaces.snapshot(permit, self.clock.now()).await;
         drop(slot);
         let (live, result) = done.map_err(|stop| Refused::Stop(stop).error())?;
-        let snapped = match result {
-            Ok(snapped) => snapped,
+        let both = async {
+            let snapped = result?;
+            let owner = self.runner.owner();
+            let made =
+                self.workspaces
+                    .checkout(session, place.workspace, root, &snapped.tree, owner);
+            Ok((made.await?, snapped))
+        };
+        match both.await {
+            Ok((copy, snapped)) => {
+                live.finish(End::done());
+                Ok((snapped, copy))
+            }
             Err(err) => {
                 live.finish(End::failed(None));
-                return Err(files_error(err));
+                Err(files_error(err))
             }
-        };
-        let owner = self.runner.owner();
-        let made = self
-            .workspaces
-            .checkout(session, workspace, &root, &snapped.tree, owner)
-            .await;
-        let copy = match made {
-            Ok(copy) => copy,
-            Err(err) => {
-                live.finish(End::failed(None));
-                return Err(files_error(err));
-            }
-        };
-        live.finish(End::done());
+        }
+    }
+
+    /// What is found in a new copy.
+    async fn look(
+        self: &Arc<Self>,
+        session: SessionId,
+        place: Identified,
+        snapped: Snapped,
+        copy: CopyRef,
+    ) -> Result<Prepared, Error> {
+        let Identified {
+            workspace,
+            root,
+            below,
+        } = place;
         let detected = self.detect(session, below.clone()).await?;
         let (trusted, mut notes) = self.trust(&root, &detected);
         if !below.is_empty() {

@@ -11,7 +11,7 @@ use atoll_guard::{Account, Entry};
 use atoll_ports::log::Filter;
 use tokio::sync::oneshot;
 
-use crate::commands::exec_task::ExecTask;
+use crate::commands::exec_task::{ExecTask, Work};
 use crate::facts::Context;
 use crate::gate::Refused;
 use crate::job::JobCommand;
@@ -62,15 +62,8 @@ impl Shared {
         let cmd = command_of(&request)?;
         let session = SessionId::derive(&[b"exec", key.as_bytes()]);
         let job = job_id(&session, atoll_domain::Step(1));
-        if let Some(row) = self.log.session(&session).map_err(log_error)? {
-            let session_ordinal = format!("s{}", row.ordinal);
-            return Ok(ExecStarted {
-                job,
-                session,
-                session_ordinal,
-                cursor: row.seqs.0 - 1,
-                notes: Vec::new(),
-            });
+        if let Some(begun) = self.exec_begun(session, job)? {
+            return Ok(begun);
         }
         let mut context = Context {
             session: Some(session),
@@ -89,37 +82,31 @@ impl Shared {
         context.trusted = prepared.trusted;
         context.labels = context.labels.with(Label::Private);
         let launch = Launch::of(&prepared, &request.home, &request.path);
-        if request.fetch
-            && let Err(err) = self.fetch_plan(&launch, &cmd).await
-        {
-            let _ = self.workspaces.remove(session); // nothing was logged: nothing stays
-            return Err(Error::new(codes::NO_FETCH, err.to_string()));
-        }
         let entries = self.exec_entries(session, job, caller, &prepared, &cmd, budget);
-        if let Err(full) = self.log.append_all(entries, true).await {
-            let _ = self.workspaces.remove(session); // nothing was logged: nothing stays
-            return Err(full_error(&full));
-        }
-        let fetch = request.fetch;
-        let shape = shape(job, cmd, &prepared.place(), request);
-        let mut notes = prepared.notes.clone();
+        let begun = async {
+            let shape = shape(job, cmd, &prepared.place(), &request);
+            let made = self.exec_work(session, &launch, &prepared, shape, request.fetch);
+            let made = made.await?;
+            let logged = self.log.append_all(entries, true).await;
+            logged.map(|_| made).map_err(|full| full_error(&full))
+        };
+        let (work, mut notes) = match begun.await {
+            Ok(made) => made,
+            Err(err) => {
+                let _ = self.workspaces.remove(session); // nothing was logged: nothing stays
+                return Err(err);
+            }
+        };
         notes.extend(masked_note(&prepared));
         let (handle, run) = Handle::new(self.until_down());
         lock(&self.sessions).insert(session, handle);
-        let task = ExecTask {
+        self.launch_exec(ExecTask {
             session,
             context,
             launch,
             copy: prepared.copy,
-            shape,
-            fetch,
+            work,
             cancel: run.cancel,
-        };
-        let shared = self.clone();
-        tokio::spawn(async move {
-            shared.exec_task(task).await;
-            shared.rest(session);
-            lock(&shared.sessions).remove(&session);
         });
         Ok(ExecStarted {
             job,
@@ -128,6 +115,49 @@ impl Shared {
             cursor,
             notes,
         })
+    }
+
+    /// What was begun under the same key, if anything was.
+    fn exec_begun(&self, session: SessionId, job: JobId) -> Result<Option<ExecStarted>, Error> {
+        let row = self.log.session(&session).map_err(log_error)?;
+        Ok(row.map(|row| ExecStarted {
+            job,
+            session,
+            session_ordinal: format!("s{}", row.ordinal),
+            cursor: row.seqs.0 - 1,
+            notes: Vec::new(),
+        }))
+    }
+
+    /// The job, or the shape of one that is made after a fetch; and what to say of it.
+    async fn exec_work(
+        self: &Arc<Self>,
+        session: SessionId,
+        launch: &Launch,
+        prepared: &Prepared,
+        shape: Shape,
+        fetch: bool,
+    ) -> Result<(Work, Vec<String>), Error> {
+        let mut notes = prepared.notes.clone();
+        if fetch {
+            // What can't be fetched at all is said before anything is begun.
+            let plan = self.fetch_plan(launch, &shape.cmd).await;
+            plan.map_err(|err| Error::new(codes::NO_FETCH, err.to_string()))?;
+            return Ok((Work::Fetch(Box::new(shape)), notes));
+        }
+        let made = self.make_job(session, launch, Some(prepared.copy.clone()), shape);
+        let (job, found) = made.await.map_err(|refused| refused.error())?;
+        notes.extend(self.job_notes(launch, &job.spec.cmd, &found).await);
+        Ok((Work::Ready(Box::new(job)), notes))
+    }
+
+    fn launch_exec(self: &Arc<Self>, task: ExecTask) {
+        let (shared, session) = (self.clone(), task.session);
+        tokio::spawn(async move {
+            shared.exec_task(task).await;
+            shared.rest(session);
+            lock(&shared.sessions).remove(&session);
+        });
     }
 
     fn exec_entries(
@@ -303,15 +333,15 @@ impl Shared {
 }
 
 /// The job of the command itself.
-fn shape(job: JobId, cmd: Vec<String>, root: &str, request: ExecRequest) -> Shape {
+fn shape(job: JobId, cmd: Vec<String>, root: &str, request: &ExecRequest) -> Shape {
     let ttl_s = request.ttl_s.unwrap_or(3600).clamp(1, TTL_S_MAX);
     Shape {
         workdir: Some(inside(root, &request.cwd)),
         stdin: request.stdin,
         tty: request.tty,
-        net: request.net,
-        artifacts: request.artifacts,
-        env: request.env,
+        net: request.net.clone(),
+        artifacts: request.artifacts.clone(),
+        env: request.env.clone(),
         memory_bytes: request.memory_bytes,
         ..Shape::plain(job, cmd, Purpose::Exec, ttl_s)
     }

@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
+use atoll_domain::action::Job;
 use atoll_domain::{
-    CopyRef, Label, Labelled, Outcome, Reason, SessionClosed, SessionEnd, SessionId, SessionParked,
-    Step, TurnEnded,
+    CopyRef, Label, Labelled, Labels, Outcome, Reason, SessionClosed, SessionEnd, SessionId,
+    SessionParked, Step, TurnEnded,
 };
+use atoll_ports::toolchain::Found;
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::exec::end_of;
@@ -23,10 +25,16 @@ pub(crate) struct ExecTask {
     pub(crate) context: Context,
     pub(crate) launch: Launch,
     pub(crate) copy: CopyRef,
-    pub(crate) shape: Shape,
-    /// Whether what is missing is to be fetched first.
-    pub(crate) fetch: bool,
+    pub(crate) work: Work,
     pub(crate) cancel: CancellationToken,
+}
+
+/// What is to be run.
+pub(crate) enum Work {
+    /// This job.
+    Ready(Box<Job>),
+    /// A job that is made once what is missing was fetched.
+    Fetch(Box<Shape>),
 }
 
 impl Shared {
@@ -69,63 +77,82 @@ impl Shared {
         self.current().guard.forget_answers(&session);
     }
 
-    async fn exec_run(self: &Arc<Self>, mut task: ExecTask) -> Result<Outcome, Unfetched> {
-        let session = task.session;
-        if task.fetch {
-            self.exec_fetch(&mut task).await?;
-        }
-        let cmd = task.shape.cmd.clone();
-        let (job, found) = self
-            .make_job(session, &task.launch, Some(task.copy), task.shape)
-            .await
-            .map_err(Unfetched::Refused)?;
-        for note in &found.notes {
-            self.say_note(session, note);
-        }
-        if let Some(first) = found.missing.first() {
-            let how = match self.fetch_plan(&task.launch, &cmd).await {
-                Ok(Some(_)) => "; atoll exec --fetch -- CMD fetches it first".to_owned(),
-                Ok(None) => String::new(),
-                Err(err) => format!("; {err}"),
-            };
-            self.say_note(session, &format!("{first}{how}"));
-        }
+    async fn exec_run(self: &Arc<Self>, task: ExecTask) -> Result<Outcome, Unfetched> {
+        let ExecTask {
+            session,
+            mut context,
+            launch,
+            copy,
+            work,
+            cancel,
+        } = task;
+        let job = match work {
+            Work::Ready(job) => *job,
+            Work::Fetch(shape) => {
+                let fetching = Fetching {
+                    context: &context,
+                    session,
+                    launch: &launch,
+                    copy: &copy,
+                    cmd: &shape.cmd,
+                    step: Step(1),
+                    cancel: &cancel,
+                };
+                context.labels = self.exec_fetch(fetching).await?;
+                let made = self.make_job(session, &launch, Some(copy), *shape).await;
+                let (job, found) = made.map_err(Unfetched::Refused)?;
+                for note in self.job_notes(&launch, &job.spec.cmd, &found).await {
+                    self.say_note(session, &note);
+                }
+                job
+            }
+        };
         let run = RunJob {
-            context: &task.context,
+            context: &context,
             job,
             key: None,
             cause: None,
-            cancel: &task.cancel,
+            cancel: &cancel,
         };
         let done = self.run_job(run).await.map_err(Unfetched::Refused)?;
         Ok(done.outcome)
     }
 
-    /// A person asked for it: without all of it the command isn't run.
-    async fn exec_fetch(self: &Arc<Self>, task: &mut ExecTask) -> Result<(), Unfetched> {
-        let fetched = self
-            .fetch(Fetching {
-                context: &task.context,
-                session: task.session,
-                launch: &task.launch,
-                copy: &task.copy,
-                cmd: &task.shape.cmd,
-                step: Step(1),
-                cancel: &task.cancel,
-            })
-            .await;
+    /// What to say of a job before it runs: what was found, what is missing, and how to fetch it.
+    pub(crate) async fn job_notes(
+        self: &Arc<Self>,
+        launch: &Launch,
+        cmd: &[String],
+        found: &Found,
+    ) -> Vec<String> {
+        let mut notes = found.notes.clone();
+        if let Some(first) = found.missing.first() {
+            let how = match self.fetch_plan(launch, cmd).await {
+                Ok(Some(_)) => "; atoll exec --fetch -- CMD fetches it first".to_owned(),
+                Ok(None) => String::new(),
+                Err(err) => format!("; {err}"),
+            };
+            notes.push(format!("{first}{how}"));
+        }
+        notes
+    }
+
+    /// A person asked for it: without all of it the command isn't run. The labels after it.
+    async fn exec_fetch(self: &Arc<Self>, of: Fetching<'_>) -> Result<Labels, Unfetched> {
+        let (session, mut labels) = (of.session, of.context.labels);
+        let fetched = self.fetch(of).await;
         if fetched.any {
             let label = Label::Untrusted;
-            task.context.labels = task.context.labels.with(label);
+            labels = labels.with(label);
             let body = Labelled {
                 label,
                 source: "network".into(),
             };
-            let draft = Origin::system(task.session);
+            let draft = Origin::system(session);
             let logged = self.append(false, |_| (draft, body)).await;
             logged.map_err(|err| Unfetched::Failed(err.to_string()))?;
         }
-        fetched.rest.map_or(Ok(()), Err)
+        fetched.rest.map_or(Ok(labels), Err)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Patches: list, show, accept, reject, undo.
 
-use atoll_api::{AcceptRequest, Caller, Error, PatchDetail, PatchView, codes};
+use atoll_api::{AcceptRequest, Caller, Error, PatchDetail, PatchRecord, PatchView, codes};
 use atoll_domain::action::{Accept, AcceptTo, Undo};
 use atoll_domain::{Act, PatchAccepted, PatchClass, PatchRejected, PatchUndone};
 use atoll_guard::End;
@@ -51,32 +51,7 @@ impl Shared {
     ) -> Result<PatchDetail, Error> {
         let row = self.find_patch(name)?;
         let detail = self.patch_detail(&row);
-        if !matches!(row.state, PatchState::Proposed | PatchState::Undone) {
-            return Err(wrong_state(&detail.view, "waiting"));
-        }
-        let Some(record) = &detail.record else {
-            return Err(Error::new(
-                codes::PATCH_STATE,
-                "the patch's record was erased",
-            ));
-        };
-        let refused: Vec<&str> = record
-            .change
-            .files
-            .iter()
-            .filter(|f| f.class == PatchClass::Refused)
-            .map(|f| f.path.as_str())
-            .collect();
-        if !refused.is_empty() {
-            return Err(Error::new(
-                codes::PATCH_REFUSED,
-                "the patch holds what is never let out of the box",
-            )
-            .found(refused.join(", ")));
-        }
-        if record.change.class == PatchClass::RunsOutside && !request.confirm_runs_outside {
-            return Err(self.must_confirm(&detail));
-        }
+        let record = self.acceptable(&row, &detail, request.confirm_runs_outside)?;
         let session = self.patch_session(&row)?;
         let message = match &request.branch {
             Some(_) => {
@@ -131,6 +106,42 @@ impl Shared {
         let logged = self.log.append_all(entries, true).await;
         logged.map_err(|full| full_error(&full))?;
         Ok(self.patch_detail(&self.find_patch(&detail.view.ordinal)?))
+    }
+
+    /// The record of a patch that may be let out now.
+    fn acceptable<'a>(
+        &self,
+        row: &PatchRow,
+        detail: &'a PatchDetail,
+        confirmed: bool,
+    ) -> Result<&'a PatchRecord, Error> {
+        if !matches!(row.state, PatchState::Proposed | PatchState::Undone) {
+            return Err(wrong_state(&detail.view, "waiting"));
+        }
+        let Some(record) = &detail.record else {
+            return Err(Error::new(
+                codes::PATCH_STATE,
+                "the patch's record was erased",
+            ));
+        };
+        let refused: Vec<&str> = record
+            .change
+            .files
+            .iter()
+            .filter(|f| f.class == PatchClass::Refused)
+            .map(|f| f.path.as_str())
+            .collect();
+        if !refused.is_empty() {
+            return Err(Error::new(
+                codes::PATCH_REFUSED,
+                "the patch holds what is never let out of the box",
+            )
+            .found(refused.join(", ")));
+        }
+        if record.change.class == PatchClass::RunsOutside && !confirmed {
+            return Err(self.must_confirm(detail));
+        }
+        Ok(record)
     }
 
     fn must_confirm(&self, detail: &PatchDetail) -> Error {

@@ -114,9 +114,11 @@ pub(super) fn cargo_program(site: &Site<'_>) -> Option<PathBuf> {
     let toolchains = rustup.join("toolchains");
     let chosen = wanted(site, &rustup).and_then(|(wanted, _)| installed(&toolchains, &wanted));
     let cargo = chosen.map(|folder| toolchains.join(folder).join("bin/cargo"));
+    // A checkout's own program has no say.
+    let dirs = site.path.iter().filter(|dir| !dir.starts_with(&site.root));
     cargo
         .filter(|cargo| cargo.is_file())
-        .or_else(|| super::resolve::which("cargo", site.path.iter().map(PathBuf::as_path)))
+        .or_else(|| super::resolve::which("cargo", dirs.map(PathBuf::as_path)))
 }
 
 /// Which toolchain rustup would choose here, and what says so.

@@ -315,6 +315,15 @@ fn what_nobody_names_is_asked_for_with_the_setting_to_set() {
         let why = why.to_string();
         assert!(why.contains(set) && !why.contains("evil"), "{why}");
     }
+    // Nor does a program of the repository's own.
+    let mut planted = World::new();
+    planted.file("project/Cargo.toml", "");
+    planted.file("project/Cargo.lock", LOCK);
+    let program = planted.program("project/bin/cargo");
+    fs::write(program, "sparse+https://evil.example/").unwrap();
+    planted.on_path("project/bin");
+    let why = planted.blocked(&["sh"]).to_string();
+    assert!(!why.contains("evil"), "{why}");
     // Another language's plan is not held up by it.
     python.file(
         "project/go.mod",
