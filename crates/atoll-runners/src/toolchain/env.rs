@@ -10,7 +10,7 @@ use super::site::{Draft, Site, system};
 const OTHER_HOME: &str = "/home/atoll";
 
 /// The caller's variables that a finder wants to know: homes and choices of toolchains, and the user's
-/// own registries. None of them goes into a job as it is.
+/// own registries. None of them goes into a job as it is, but for Go's settings of how to build.
 pub const CALLER_VARS: [&str; 26] = [
     "ASDF_DATA_DIR",
     "CARGO_HOME",

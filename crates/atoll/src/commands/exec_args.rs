@@ -7,7 +7,7 @@ use atoll_api::{Error, ExecRequest, codes};
 use atoll_domain::{HostPort, Tty};
 
 use super::code::{Ask, on_ask, root, seconds};
-use crate::app::{App, env};
+use crate::app::{App, env, say};
 
 /// A Python program's length, in bytes.
 const PYTHON_BYTES_MAX: u64 = 100 << 10;
@@ -39,9 +39,9 @@ pub struct Args {
     /// Write the kept files below this folder.
     #[arg(long, value_name = "DIR", requires = "artifacts")]
     pub(super) save: Option<PathBuf>,
-    /// A variable of its environment.
-    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable)]
-    vars: Vec<(String, String)>,
+    /// A variable of its environment; without a value, yours.
+    #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = variable)]
+    vars: Vec<(String, Option<String>)>,
     /// Wall time at most: 90s, 10m, 2h.
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     time: Option<u64>,
@@ -63,13 +63,53 @@ fn host(text: &str) -> Result<HostPort, String> {
     text.parse().map_err(|why: &str| why.to_owned())
 }
 
-fn variable(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+fn variable(text: &str) -> Result<(String, Option<String>), String> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value.to_owned())),
+        None => (text, None),
+    };
     let fine = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    if name.is_empty() || !name.chars().all(fine) || value.contains('\0') {
-        return Err("write NAME=VALUE; a name has letters, digits and _".into());
+    if name.is_empty() || !name.chars().all(fine) {
+        return Err("write NAME=VALUE, or NAME; a name has letters, digits and _".into());
     }
-    Ok((name.to_owned(), value.to_owned()))
+    if value.as_ref().is_some_and(|v| v.contains('\0')) {
+        return Err("a value holds no NUL".into());
+    }
+    Ok((name.to_owned(), value))
+}
+
+/// The variables that were named. Nothing else of the caller's environment goes into the box.
+fn variables(
+    named: &[(String, Option<String>)],
+    env: &dyn Fn(&str) -> Option<std::ffi::OsString>,
+) -> Result<BTreeMap<String, String>, Error> {
+    let mut vars = BTreeMap::new();
+    for (name, value) in named {
+        let value = match value {
+            Some(value) => value.clone(),
+            None => {
+                let bad = |why: &str| {
+                    Error::new(codes::USAGE, format!("--env {name}: {why}"))
+                        .next(format!("--env {name}=VALUE"))
+                };
+                let value = env(name).ok_or_else(|| bad("it is not set here"))?;
+                value
+                    .into_string()
+                    .map_err(|_| bad("its value is no UTF-8"))?
+            }
+        };
+        vars.insert(name.clone(), value);
+    }
+    Ok(vars)
+}
+
+/// Whether a name is one that secrets go by.
+fn secretive(name: &str) -> bool {
+    const WHOLE: [&str; 5] = ["AUTH", "CREDENTIAL", "CREDENTIALS", "KEY", "PASS"];
+    const ENDS: [&str; 4] = ["PASSWD", "PASSWORD", "SECRET", "TOKEN"];
+    let name = name.to_ascii_uppercase();
+    name.split('_')
+        .any(|word| WHOLE.contains(&word) || ENDS.iter().any(|end| word.ends_with(end)))
 }
 
 /// A command, or the words for a program that is handed over: its name and text.
@@ -126,7 +166,12 @@ pub(super) fn request(app: &App, args: &Args) -> Result<ExecRequest, Error> {
         cols: app.terminal.size.0,
         rows: app.terminal.size.1,
     });
-    let mut vars: BTreeMap<String, String> = args.vars.iter().cloned().collect();
+    let mut vars = variables(&args.vars, &|name| std::env::var_os(name))?;
+    for name in vars.keys().filter(|name| secretive(name)) {
+        say(&format!(
+            "note    {name} looks like a secret: it is part of what is asked and allowed, so the log keeps it\n"
+        ));
+    }
     if tty.is_some() {
         vars.entry("TERM".into())
             .or_insert_with(|| env("TERM").unwrap_or_else(|| "xterm".into()));
@@ -163,10 +208,19 @@ mod tests {
 
     #[test]
     fn variables_and_hosts_are_checked() {
-        assert_eq!(variable("A=b=c"), Ok(("A".into(), "b=c".into())));
-        for bad in ["A", "=b", "A B=c"] {
+        assert_eq!(variable("A=b=c"), Ok(("A".into(), Some("b=c".into()))));
+        assert_eq!(variable("A"), Ok(("A".into(), None)));
+        for bad in ["", "=b", "A B=c", "A B", "A=\0"] {
             assert!(variable(bad).is_err(), "{bad}");
         }
+        let named = [("A".into(), None), ("B".into(), Some("x".into()))];
+        let env = |name: &str| (name == "A").then(|| "mine".into());
+        let vars = variables(&named, &env).unwrap();
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(vars, BTreeMap::from([pair("A", "mine"), pair("B", "x")]));
+        assert!(variables(&[("C".into(), None)], &env).is_err());
+        let names = ["FOO_TOKEN", "aws_secret_access_key", "PGPASSWORD", "MONKEY"];
+        assert_eq!(names.map(secretive), [true, true, true, false]);
         assert!(host("example.org").is_err());
     }
 }

@@ -8,6 +8,7 @@
 
 mod bombs;
 mod code;
+mod environment;
 #[path = "../../../atoll-http/tests/it/fake.rs"]
 mod fake;
 mod faults;
