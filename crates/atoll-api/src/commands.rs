@@ -116,6 +116,8 @@ pub trait Commands: Send + Sync {
     ) -> Reply<'_, BoxStream<'static, Vec<u8>>>;
     /// Makes all projections again; how many events they were made from.
     fn rebuild(&self, caller: &Caller) -> Reply<'_, u64>;
+    /// Erases contents: their bytes and salts go, the chain stays.
+    fn erase(&self, caller: &Caller, request: EraseRequest) -> Reply<'_, Erasure>;
 
     /// Models.
     fn models(&self, caller: &Caller) -> Reply<'_, Vec<ModelView>>;

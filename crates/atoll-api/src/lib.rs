@@ -21,7 +21,7 @@ pub use commands::{Caller, Commands, Reply, Updates};
 pub use error::{Code, Error};
 pub use exec::{ExecRequest, ExecStarted, ExecView};
 pub use gate::{AnswerRequest, GateView, Question};
-pub use log::{EventView, ExportRequest, Replayed, Tail, Verification};
+pub use log::{EraseRequest, Erasure, EventView, ExportRequest, Replayed, Tail, Verification};
 pub use model::{ModelTest, ModelView};
 pub use patch::{AcceptRequest, PatchDetail, PatchRecord, PatchView};
 pub use session::{ResumeRequest, SessionDetail, SessionView, StepView};

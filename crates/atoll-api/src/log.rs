@@ -67,6 +67,34 @@ pub struct Replayed {
     pub divergence: Option<(u64, String)>,
 }
 
+/// Contents to erase.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EraseRequest {
+    /// An event's number, or a session: `s4`, `@` or its id.
+    pub what: String,
+    /// This field's content alone, of one event.
+    #[serde(default)]
+    pub field: Option<String>,
+    /// A person's reason; it is logged.
+    pub why: String,
+    /// Only count.
+    #[serde(default)]
+    pub dry: bool,
+}
+
+/// What was erased, or would be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    /// Of so many events.
+    pub events: u64,
+    /// So many contents.
+    pub contents: u64,
+    /// Bytes that they held.
+    pub bytes: u64,
+    /// So many were gone before.
+    pub gone_before: u64,
+}
+
 /// An export.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExportRequest {

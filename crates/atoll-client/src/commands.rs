@@ -137,6 +137,9 @@ impl Commands for Client {
     fn rebuild(&self, _: &Caller) -> Reply<'_, u64> {
         Box::pin(self.ask(Ask::post("/v1/log/rebuild")))
     }
+    fn erase(&self, _: &Caller, request: EraseRequest) -> Reply<'_, Erasure> {
+        Box::pin(self.ask(Ask::post("/v1/log/erase").json(&request)))
+    }
 
     fn models(&self, _: &Caller) -> Reply<'_, Vec<ModelView>> {
         Box::pin(self.ask(Ask::get("/v1/atoll/models")))

@@ -15,7 +15,7 @@ Work       code         give an agent a task in a repository; get a tested patch
 Decide     gate         list show answer: what needs you
            patch        list show accept reject undo
 Look back  session      list show resume undo delete
-           log          tail show verify replay export rebuild
+           log          tail show verify replay export rebuild erase
 Trust      policy       show check
 Models     model        list use test
 Settings   config       get set show trust

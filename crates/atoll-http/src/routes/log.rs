@@ -1,6 +1,8 @@
 //! The log.
 
-use atoll_api::{Caller, EventView, ExportRequest, Replayed, Tail, Verification};
+use atoll_api::{
+    Caller, EraseRequest, Erasure, EventView, ExportRequest, Replayed, Tail, Verification,
+};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -28,6 +30,7 @@ pub(crate) fn routes() -> Vec<Route> {
             "Makes all projections again",
             post(rebuild),
         ),
+        Route::post("/v1/log/erase", "Erases contents", post(erase)),
         Route::get(
             "/v1/sessions/{session}/replay",
             "Replays a session's recorded inputs",
@@ -85,6 +88,14 @@ async fn export(
     Query(request): Query<ExportRequest>,
 ) -> Result<Response, Failure> {
     Ok(stream::lines(door.commands.export(&caller, request).await?))
+}
+
+async fn erase(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    Json(request): Json<EraseRequest>,
+) -> Answer<Erasure> {
+    Ok(Json(door.commands.erase(&caller, request).await?))
 }
 
 async fn rebuild(State(door): State<Door>, Extension(caller): Extension<Caller>) -> Answer<u64> {

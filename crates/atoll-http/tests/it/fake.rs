@@ -348,6 +348,16 @@ impl Commands for Fake {
     fn rebuild(&self, _: &Caller) -> Reply<'_, u64> {
         self.note("rebuild".into(), 12)
     }
+    fn erase(&self, _: &Caller, r: EraseRequest) -> Reply<'_, Erasure> {
+        let erasure = Erasure {
+            events: 1,
+            contents: 2,
+            bytes: 3,
+            gone_before: 4,
+        };
+        let said = format!("erase {} {:?} {} {}", r.what, r.field, r.why, r.dry);
+        self.note(said, erasure)
+    }
     fn models(&self, _: &Caller) -> Reply<'_, Vec<ModelView>> {
         self.note("models".into(), vec![])
     }

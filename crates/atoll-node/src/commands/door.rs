@@ -141,6 +141,10 @@ impl Commands for Node {
     fn rebuild(&self, _: &Caller) -> Reply<'_, u64> {
         Box::pin(self.shared.rebuild())
     }
+    fn erase(&self, caller: &Caller, request: EraseRequest) -> Reply<'_, Erasure> {
+        let caller = caller.clone();
+        Box::pin(async move { self.shared.erase(&caller, &request).await })
+    }
     fn models(&self, _: &Caller) -> Reply<'_, Vec<ModelView>> {
         Box::pin(ready(Ok(self.shared.models())))
     }

@@ -2,6 +2,7 @@
 
 mod branch;
 mod door;
+mod erase;
 pub(crate) mod exec;
 mod exec_task;
 mod gates;

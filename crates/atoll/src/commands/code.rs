@@ -1,7 +1,7 @@
 //! `atoll code`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use atoll_api::{CodeRequest, Commands, Error, OnAsk, codes};
 use atoll_client::Client;
@@ -23,7 +23,7 @@ const PROFILES: [&str; 3] = ["read-only", "careful", "open"];
 /// An agent works on a private copy and proposes a patch; your files stay as they are.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  atoll code \"make the failing test pass\"\n  atoll code --repo ~/shop --test \"npm test\" --max-cost 0.50 \"fix the rounding in total()\"\n  git log -1 --format=%B | atoll code - --on-ask deny --json"
+    after_help = "Examples:\n  atoll code \"make the failing test pass\"\n  atoll code --repo ~/shop --test \"npm test\" --max-cost 0.50 \"fix the rounding in total()\"\n  atoll code -c \"and the same for the web shop\"\n  git log -1 --format=%B | atoll code - --on-ask deny --json"
 )]
 pub struct Args {
     /// The task in words; - reads it from standard input.
@@ -31,6 +31,9 @@ pub struct Args {
     /// The checkout.
     #[arg(long, value_name = "DIR", default_value = ".")]
     repo: PathBuf,
+    /// Go on with the checkout's latest session: its copy, its words, its model and limits.
+    #[arg(long = "continue", short = 'c', conflicts_with_all = ["test", "max_steps", "max_cost", "time", "max_tokens", "plan"])]
+    go_on: bool,
     /// The test command; found by itself if left out.
     #[arg(long, value_name = "CMD")]
     test: Option<String>,
@@ -150,7 +153,7 @@ fn prompt(app: &App, given: Option<String>) -> Result<String, Error> {
 }
 
 /// The checkout's absolute path.
-pub fn root(repo: &std::path::Path) -> Result<String, Error> {
+pub fn root(repo: &Path) -> Result<String, Error> {
     let bad = |why: String| {
         Error::new(codes::WORKSPACE_BAD, "the folder can't be a workspace")
             .found(format!("{}: {why}", repo.display()))
@@ -166,6 +169,15 @@ pub fn root(repo: &std::path::Path) -> Result<String, Error> {
 
 pub async fn run(app: &App, args: Args) -> Result<u8, Error> {
     let root = root(&args.repo)?;
+    if args.go_on {
+        let latest = super::pick::latest_in(app, Path::new(&root)).await?;
+        let how = super::session::Resume {
+            prompt: args.prompt,
+            on_ask: args.on_ask,
+            detach: args.detach,
+        };
+        return super::session::resume(app, latest, how).await;
+    }
     let prompt = prompt(app, args.prompt)?;
     // The node says what a question becomes, among its own notes.
     let on_ask = asked(app, args.on_ask).unwrap_or(OnAsk::Deny);

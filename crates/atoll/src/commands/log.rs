@@ -62,6 +62,11 @@ pub enum Log {
         #[arg(long)]
         contents: bool,
     },
+    /// Erase what people, models, tools or files said, and keep the chain that proves the rest.
+    #[command(
+        after_help = "Examples:\n  atoll log erase 118 --field text --why \"a customer's name\"\n  atoll log erase s4 --why \"end of the contract\" --yes"
+    )]
+    Erase(super::erase::Args),
     /// Drop everything that is made from the log, and make it again.
     #[command(after_help = "Examples:\n  atoll log rebuild")]
     Rebuild,
@@ -102,6 +107,7 @@ pub async fn run(app: &App, log: Log) -> Result<u8, Error> {
             }
             Ok(0)
         }
+        Log::Erase(args) => super::erase::run(app, args).await,
         Log::Rebuild => {
             let events = app.node().await?.rebuild(&caller).await?;
             let data = serde_json::json!({ "events": events });

@@ -30,11 +30,11 @@ pub enum Session {
     },
     /// Go on with a session: where it was parked, or with more words.
     #[command(
-        after_help = "Examples:\n  atoll session resume s4\n  atoll session resume @ \"now also update the changelog\""
+        after_help = "Examples:\n  atoll session resume               pick one\n  atoll session resume s4\n  atoll session resume @ \"now also update the changelog\""
     )]
     Resume {
-        /// s4, or @ for the latest.
-        session: String,
+        /// s4, or @ for the latest; on a terminal a list to pick from.
+        session: Option<String>,
         /// More words; - reads them from standard input. Not needed where the last turn was cut off.
         prompt: Option<String>,
         /// What a question becomes: wait, deny, fail.
@@ -78,7 +78,18 @@ pub async fn run(app: &App, session: Session) -> Result<u8, Error> {
             prompt,
             on_ask,
             detach,
-        } => resume(app, session, prompt, on_ask, detach).await,
+        } => {
+            let session = match session {
+                Some(session) => session,
+                None => super::pick::session(app).await?,
+            };
+            let more = Resume {
+                prompt,
+                on_ask,
+                detach,
+            };
+            resume(app, session, more).await
+        }
         Session::Undo { session } => {
             let view = app.node().await?.session_undo(&caller, session).await?;
             app.show("session", &view, |_| {
@@ -101,18 +112,23 @@ pub async fn run(app: &App, session: Session) -> Result<u8, Error> {
     }
 }
 
-async fn resume(
-    app: &App,
-    session: String,
-    prompt: Option<String>,
-    on_ask: Option<code::Ask>,
-    detach: bool,
-) -> Result<u8, Error> {
-    let prompt = match prompt.as_deref() {
+/// How to go on.
+pub struct Resume {
+    /// More words; `-` reads them from standard input.
+    pub prompt: Option<String>,
+    /// What a question becomes.
+    pub on_ask: Option<code::Ask>,
+    /// Start it and leave it.
+    pub detach: bool,
+}
+
+/// Goes on with a session.
+pub async fn resume(app: &App, session: String, how: Resume) -> Result<u8, Error> {
+    let prompt = match how.prompt.as_deref() {
         Some("-") => Some(code::from_stdin()?),
-        _ => prompt,
+        _ => how.prompt,
     };
-    let on_ask: OnAsk = code::on_ask(app, on_ask);
+    let on_ask: OnAsk = code::on_ask(app, how.on_ask);
     let request = ResumeRequest {
         prompt,
         on_ask,
@@ -124,6 +140,6 @@ async fn resume(
     let begun = client.resume(&caller, session, request);
     let started = signals.during(begun).await?;
     Watch::new(app, client, started, on_ask)
-        .run(detach, signals)
+        .run(how.detach, signals)
         .await
 }

@@ -45,6 +45,9 @@ fn body(style: &Style, view: &EventView) -> String {
                     }
                 }
                 None if value.is_null() => {}
+                None if is_content(value) => {
+                    page.row(name, "erased");
+                }
                 None => {
                     page.row(name, value.to_string());
                 }
@@ -52,6 +55,11 @@ fn body(style: &Style, view: &EventView) -> String {
         }
     }
     page.end()
+}
+
+/// Whether a field commits to a content: `{"h": "sha256:…", …}`.
+fn is_content(value: &serde_json::Value) -> bool {
+    serde_json::from_value::<atoll_domain::Commitment>(value.clone()).is_ok()
 }
 
 /// What verification found.

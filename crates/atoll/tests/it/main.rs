@@ -9,6 +9,7 @@
 mod bombs;
 mod code;
 mod environment;
+mod erase;
 #[path = "../../../atoll-http/tests/it/fake.rs"]
 mod fake;
 mod faults;

@@ -211,6 +211,13 @@ async fn patches_log_and_models_arrive_as_they_were_sent() {
     let lines: Vec<Vec<u8>> = client.export(me, export).await.unwrap().collect().await;
     assert_eq!(lines, [b"{\"a\":1}".to_vec(), b"{\"b\":2}".to_vec()]);
     assert_eq!(client.rebuild(me).await.unwrap(), 12);
+    let erase = atoll_api::EraseRequest {
+        what: "s4".into(),
+        field: Some("text".into()),
+        why: "asked".into(),
+        dry: true,
+    };
+    assert_eq!(client.erase(me, erase).await.unwrap().contents, 2);
     assert_eq!(client.models(me).await.unwrap(), []);
     assert_eq!(
         client
@@ -244,6 +251,7 @@ async fn patches_log_and_models_arrive_as_they_were_sent() {
             "replay s4",
             "export Some(\"s4\") true",
             "rebuild",
+            "erase s4 Some(\"text\") asked true",
             "models",
             "model_test None {}",
             "reload",

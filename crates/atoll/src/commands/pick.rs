@@ -1,0 +1,61 @@
+//! Which session is meant, where nobody named one.
+
+use std::path::Path;
+
+use atoll_api::{Commands, Error, SessionView, codes};
+use atoll_domain::SessionState;
+
+use crate::app::{App, now, say};
+use crate::{term, ui};
+
+/// How many sessions are offered.
+const OFFERED: usize = 10;
+/// How far back a folder's latest session is looked for.
+const LOOKED_AT: usize = 1000;
+
+fn can_go_on(view: &SessionView) -> bool {
+    view.mode == "code" && matches!(view.state, SessionState::Idle | SessionState::Parked)
+}
+
+/// A session that the person picks from the latest ones.
+pub async fn session(app: &App) -> Result<String, Error> {
+    let unnamed = |words: &str| {
+        Error::new(codes::USAGE, words)
+            .next("atoll session resume @        the latest")
+            .next("atoll session list")
+    };
+    if !app.terminal.stdin || !app.terminal.stderr || app.json {
+        return Err(unnamed("say which session to go on with"));
+    }
+    let all = app.node().await?.sessions(&app.caller(), LOOKED_AT).await?;
+    let some: Vec<SessionView> = all.into_iter().filter(can_go_on).take(OFFERED).collect();
+    if some.is_empty() {
+        return Err(unnamed("there is no session to go on with"));
+    }
+    say(&ui::sessions(&app.err, &some, now()));
+    let latest = some.first().map_or("@", |s| s.ordinal.as_str());
+    let typed = term::line(&format!("Go on with [{latest}]: "));
+    let typed = typed.ok_or_else(|| Error::new(codes::CANCELLED, "nothing was picked"))?;
+    let named = match typed.parse::<u64>() {
+        Ok(n) => format!("s{n}"),
+        Err(_) if typed.is_empty() => latest.to_owned(),
+        Err(_) => typed,
+    };
+    match some.iter().any(|s| s.ordinal == named) {
+        true => Ok(named),
+        false => Err(unnamed("that is none of these sessions").found(named)),
+    }
+}
+
+/// The latest session of the folder, or of a folder around it.
+pub async fn latest_in(app: &App, folder: &Path) -> Result<String, Error> {
+    let all = app.node().await?.sessions(&app.caller(), LOOKED_AT).await?;
+    let here = |view: &&SessionView| can_go_on(view) && folder.starts_with(&view.root);
+    let found = all.iter().find(here).map(|view| view.ordinal.clone());
+    found.ok_or_else(|| {
+        Error::new(codes::NO_SUCH, "this folder has no session to go on with")
+            .found(folder.display().to_string())
+            .next("atoll code \"…\" begins one")
+            .next("atoll session list")
+    })
+}
