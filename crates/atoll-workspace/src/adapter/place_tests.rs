@@ -195,7 +195,7 @@ async fn worktrees_and_submodules_are_workspaces_with_their_history() {
     let (_, taken) = p.snap("forged").await;
     assert_eq!(taken.head, None);
     assert!(taken.skipped[0].1.contains("does not name it in return"));
-    // The submodule's files are no part of the repository around it, as in git.
+    // From the repository around it, its files are taken and its git folder is not, which is said.
     let (_, taken) = p.snap("r").await;
     assert!(
         taken.skipped.iter().any(|(path, _)| path == "ext/lib/.git"),

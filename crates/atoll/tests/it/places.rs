@@ -182,3 +182,34 @@ fn a_patch_on_a_branch_is_taken_back_unless_somebody_built_on_it() {
     assert_eq!(scene.run(&["log", "verify"]).code, 0);
     assert_eq!(scene.run(&["log", "rebuild"]).code, 0);
 }
+
+#[test]
+fn a_project_of_its_own_kind_is_tested_in_its_folder() {
+    let scene = Scene::new();
+    if !scene.sandboxed() {
+        return;
+    }
+    let server = Server::start(Script::list([
+        Reply::call(
+            "edit",
+            json!({ "path": "py/sums.py", "search": "2", "replace": "3" }),
+        ),
+        Reply::call("test", json!({})),
+        Reply::call(
+            "finish",
+            json!({ "title": "Fix it", "summary": "It was 2." }),
+        ),
+    ]));
+    project(&scene, &server);
+    scene.file("shop/py/sums.py", "TOTAL = 2\n");
+    let test = "import unittest\nimport sums\n\nclass A(unittest.TestCase):\n    def test_total(self):\n        self.assertEqual(sums.TOTAL, 3)\n";
+    scene.file("shop/py/tests/test_sums.py", test);
+    scene.git("shop", &["init", "-q"]);
+    let mut code = scene.with_node(&["code", "make the test pass"]);
+    let code = code.current_dir(scene.path().join("shop/py"));
+    let ran = Ran::of(code.env("MINE_KEY", "k").output().unwrap());
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("1 passed"), "{}{}", ran.out, ran.err);
+    let detail = scene.run(&["--json", "patch", "show", "@"]).data();
+    assert_eq!(detail["record"]["before"]["failed"], 1, "{detail}");
+}
