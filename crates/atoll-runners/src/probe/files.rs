@@ -26,80 +26,86 @@ fn makes(dir: &str) -> String {
     if made.is_ok() { "yes" } else { "no" }.into()
 }
 
+/// Tried for reading: what a job is not to see, and at the end what it needs.
+const READ: [&str; 41] = [
+    "/etc/shadow",
+    "/etc/gshadow",
+    "/etc/ssh",
+    "/etc/ssl/private",
+    "/etc/sudoers",
+    "/root",
+    "/home/user",
+    "/boot",
+    "/srv",
+    "/mnt",
+    "/media",
+    "/sys",
+    "/run",
+    "/var/lib",
+    "/var/log",
+    "/proc/1/environ",
+    "/proc/1/root",
+    "/proc/1/cwd",
+    "/proc/1/fd",
+    "/proc/1/maps",
+    "/proc/1/mem",
+    "/proc/kcore",
+    "/proc/kmsg",
+    "/proc/keys",
+    "/proc/key-users",
+    "/proc/timer_list",
+    "/proc/slabinfo",
+    "/dev/kmsg",
+    "/dev/mem",
+    "/dev/port",
+    "/dev/kvm",
+    "/dev/fuse",
+    "/dev/net/tun",
+    "/dev/loop-control",
+    "/dev/input",
+    "/dev/dri",
+    "/etc/resolv.conf",
+    "/etc/passwd",
+    "/usr/bin/env",
+    "/proc/cpuinfo",
+    "/dev/urandom",
+];
+
+/// Tried for writing.
+const WRITE: [&str; 11] = [
+    "/proc/sys/kernel/core_pattern",
+    "/proc/sys/kernel/modprobe",
+    "/proc/sys/vm/overcommit_memory",
+    "/proc/sys/net/ipv4/ip_forward",
+    "/proc/sysrq-trigger",
+    "/proc/irq/default_smp_affinity",
+    "/proc/1/oom_score_adj",
+    "/proc/self/mem",
+    "/usr/bin/env",
+    "/etc/passwd",
+    "/dev/null",
+];
+
+/// Folders in which a file is made.
+const MAKE: [&str; 11] = [
+    "/",
+    "/usr",
+    "/etc",
+    "/dev",
+    "/proc",
+    "/run",
+    "/home",
+    "/var",
+    "/tmp",
+    "/dev/shm",
+    "/home/user",
+];
+
 pub fn lines() -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
-    let read = [
-        "/etc/shadow",
-        "/etc/gshadow",
-        "/etc/ssh",
-        "/etc/ssl/private",
-        "/etc/sudoers",
-        "/root",
-        "/home/user",
-        "/boot",
-        "/srv",
-        "/mnt",
-        "/media",
-        "/sys",
-        "/run",
-        "/var/lib",
-        "/var/log",
-        "/proc/1/environ",
-        "/proc/1/root",
-        "/proc/1/cwd",
-        "/proc/1/fd",
-        "/proc/1/maps",
-        "/proc/1/mem",
-        "/proc/kcore",
-        "/proc/kmsg",
-        "/proc/keys",
-        "/proc/key-users",
-        "/proc/timer_list",
-        "/proc/slabinfo",
-        "/dev/kmsg",
-        "/dev/mem",
-        "/dev/port",
-        "/dev/kvm",
-        "/dev/fuse",
-        "/dev/net/tun",
-        "/dev/loop-control",
-        "/dev/input",
-        "/dev/dri",
-        "/etc/resolv.conf",
-        "/etc/passwd",
-        "/usr/bin/env",
-        "/proc/cpuinfo",
-        "/dev/urandom",
-    ];
-    lines.extend(read.map(|path| (format!("read {path}"), reads(path))));
-    let write = [
-        "/proc/sys/kernel/core_pattern",
-        "/proc/sys/kernel/modprobe",
-        "/proc/sys/vm/overcommit_memory",
-        "/proc/sys/net/ipv4/ip_forward",
-        "/proc/sysrq-trigger",
-        "/proc/irq/default_smp_affinity",
-        "/proc/1/oom_score_adj",
-        "/proc/self/mem",
-        "/usr/bin/env",
-        "/etc/passwd",
-        "/dev/null",
-    ];
-    lines.extend(write.map(|path| (format!("write {path}"), writes(path))));
-    let make = [
-        "/",
-        "/usr",
-        "/etc",
-        "/dev",
-        "/proc",
-        "/run",
-        "/home",
-        "/var",
-        "/tmp",
-        "/dev/shm",
-        "/home/user",
-    ];
-    lines.extend(make.map(|dir| (format!("make a file in {dir}"), makes(dir))));
+    lines.extend(READ.map(|path| (format!("read {path}"), reads(path))));
+    lines.extend(WRITE.map(|path| (format!("write {path}"), writes(path))));
+    lines.extend(MAKE.map(|dir| (format!("make a file in {dir}"), makes(dir))));
     lines.push(("devices in /dev".into(), devices()));
     lines.push(("top folders".into(), top()));
     lines.push(("mounts of the host's paths".into(), mounts()));

@@ -6,56 +6,58 @@ use std::time::Duration;
 
 use super::{Line, call, told};
 
+/// Name, family, kind and protocol of sockets to make.
+const SOCKETS: [(&str, i32, i32, i32); 15] = [
+    ("unix", libc::AF_UNIX, libc::SOCK_STREAM, 0),
+    ("inet", libc::AF_INET, libc::SOCK_STREAM, 0),
+    ("inet6", libc::AF_INET6, libc::SOCK_STREAM, 0),
+    (
+        "inet raw",
+        libc::AF_INET,
+        libc::SOCK_RAW,
+        libc::IPPROTO_ICMP,
+    ),
+    ("packet", libc::AF_PACKET, libc::SOCK_RAW, 0x300),
+    ("vsock", libc::AF_VSOCK, libc::SOCK_STREAM, 0),
+    ("alg", libc::AF_ALG, libc::SOCK_SEQPACKET, 0),
+    ("bluetooth", libc::AF_BLUETOOTH, libc::SOCK_RAW, 0),
+    ("can", libc::AF_CAN, libc::SOCK_RAW, 1),
+    ("xdp", libc::AF_XDP, libc::SOCK_RAW, 0),
+    (
+        "netlink route",
+        libc::AF_NETLINK,
+        libc::SOCK_RAW,
+        libc::NETLINK_ROUTE,
+    ),
+    (
+        "netlink audit",
+        libc::AF_NETLINK,
+        libc::SOCK_RAW,
+        libc::NETLINK_AUDIT,
+    ),
+    (
+        "netlink generic",
+        libc::AF_NETLINK,
+        libc::SOCK_RAW,
+        libc::NETLINK_GENERIC,
+    ),
+    (
+        "netlink netfilter",
+        libc::AF_NETLINK,
+        libc::SOCK_RAW,
+        libc::NETLINK_NETFILTER,
+    ),
+    (
+        "netlink uevent",
+        libc::AF_NETLINK,
+        libc::SOCK_RAW,
+        libc::NETLINK_KOBJECT_UEVENT,
+    ),
+];
+
 pub fn lines() -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
-    let sockets = [
-        ("unix", libc::AF_UNIX, libc::SOCK_STREAM, 0),
-        ("inet", libc::AF_INET, libc::SOCK_STREAM, 0),
-        ("inet6", libc::AF_INET6, libc::SOCK_STREAM, 0),
-        (
-            "inet raw",
-            libc::AF_INET,
-            libc::SOCK_RAW,
-            libc::IPPROTO_ICMP,
-        ),
-        ("packet", libc::AF_PACKET, libc::SOCK_RAW, 0x300),
-        ("vsock", libc::AF_VSOCK, libc::SOCK_STREAM, 0),
-        ("alg", libc::AF_ALG, libc::SOCK_SEQPACKET, 0),
-        ("bluetooth", libc::AF_BLUETOOTH, libc::SOCK_RAW, 0),
-        ("can", libc::AF_CAN, libc::SOCK_RAW, 1),
-        ("xdp", libc::AF_XDP, libc::SOCK_RAW, 0),
-        (
-            "netlink route",
-            libc::AF_NETLINK,
-            libc::SOCK_RAW,
-            libc::NETLINK_ROUTE,
-        ),
-        (
-            "netlink audit",
-            libc::AF_NETLINK,
-            libc::SOCK_RAW,
-            libc::NETLINK_AUDIT,
-        ),
-        (
-            "netlink generic",
-            libc::AF_NETLINK,
-            libc::SOCK_RAW,
-            libc::NETLINK_GENERIC,
-        ),
-        (
-            "netlink netfilter",
-            libc::AF_NETLINK,
-            libc::SOCK_RAW,
-            libc::NETLINK_NETFILTER,
-        ),
-        (
-            "netlink uevent",
-            libc::AF_NETLINK,
-            libc::SOCK_RAW,
-            libc::NETLINK_KOBJECT_UEVENT,
-        ),
-    ];
-    for (name, family, kind, protocol) in sockets {
+    for (name, family, kind, protocol) in SOCKETS {
         // SAFETY: takes numbers alone.
         let fd = unsafe { libc::socket(family, kind, protocol) };
         lines.push((format!("socket {name}"), call(fd.into())));

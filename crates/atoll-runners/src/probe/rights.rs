@@ -28,6 +28,35 @@ pub fn lines() -> Vec<Line> {
     ] {
         add(field, status(field));
     }
+    lines.extend(calls());
+    let mut add = |what: &str, how: String| lines.push((what.to_owned(), how));
+    add("read PID 1's memory", reads_init());
+    add("processes in sight", processes());
+    add(
+        "lower oom_score_adj",
+        if fs::write("/proc/self/oom_score_adj", "-1").is_ok() {
+            "yes"
+        } else {
+            "no"
+        }
+        .into(),
+    );
+    add(
+        "PID 1's namespaces",
+        if fs::metadata("/proc/1/ns/mnt").is_ok() {
+            "yes"
+        } else {
+            "no"
+        }
+        .into(),
+    );
+    lines
+}
+
+/// System calls that want more than a job has.
+fn calls() -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    let mut add = |what: &str, how: String| lines.push((what.to_owned(), how));
     // SAFETY: all of these take numbers, or a null pointer with a length of 0.
     unsafe {
         add("setuid 0", call(libc::setuid(0).into()));
@@ -63,26 +92,6 @@ pub fn lines() -> Vec<Line> {
             call(libc::setrlimit(libc::RLIMIT_CORE, &raw const core).into()),
         );
     }
-    add("read PID 1's memory", reads_init());
-    add("processes in sight", processes());
-    add(
-        "lower oom_score_adj",
-        if fs::write("/proc/self/oom_score_adj", "-1").is_ok() {
-            "yes"
-        } else {
-            "no"
-        }
-        .into(),
-    );
-    add(
-        "PID 1's namespaces",
-        if fs::metadata("/proc/1/ns/mnt").is_ok() {
-            "yes"
-        } else {
-            "no"
-        }
-        .into(),
-    );
     lines
 }
 

@@ -100,20 +100,7 @@ impl ProcessRunner {
             .await?;
         drop(fds);
         drop((theirs, streams.inside));
-        let (port, mut passed) = match task::report(&ours).await {
-            Some((Report::Started { port }, fds)) => (port, fds.into_iter()),
-            Some((Report::Refused { why, changed: true }, _)) => return Err(Stop::Changed(why)),
-            Some((
-                Report::Refused {
-                    why,
-                    changed: false,
-                },
-                _,
-            )) => return Err(Stop::Sandbox(why)),
-            Some((Report::Ended(_), _)) | None => {
-                return Err(Stop::Sandbox("its box ended before the job began".into()));
-            }
-        };
+        let (port, mut passed) = begun(task::report(&ours).await)?;
         let missing = || Stop::Sandbox("the box did not pass what it should".into());
         let terminal = match spec.tty {
             Some(_) => {
@@ -290,6 +277,22 @@ impl Streams {
             outside: vec![Arc::new(watched(out)?), Arc::new(watched(err)?)],
             input,
         })
+    }
+}
+
+/// What the box's first report says: the port of its proxy, and the descriptors that it passed.
+fn begun(
+    report: Option<(Report, Vec<OwnedFd>)>,
+) -> Result<(Option<u16>, std::vec::IntoIter<OwnedFd>), Stop> {
+    match report {
+        Some((Report::Started { port }, fds)) => Ok((port, fds.into_iter())),
+        Some((Report::Refused { why, changed }, _)) => Err(match changed {
+            true => Stop::Changed(why),
+            false => Stop::Sandbox(why),
+        }),
+        Some((Report::Ended(_), _)) | None => {
+            Err(Stop::Sandbox("its box ended before the job began".into()))
+        }
     }
 }
 

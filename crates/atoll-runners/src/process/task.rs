@@ -203,54 +203,31 @@ fn reason(end: &End, plan: &Plan, disk: Option<&str>) -> (Option<Reason>, Option
             format!("{words} (limit {} bytes)", plan.memory_bytes),
         );
     }
-    match end.why {
-        Some(Why::Time) => {
-            return said(
-                Reason::Timeout,
-                format!("its {} ms of time were up", plan.ttl_ms),
-            );
+    let cpu = || format!("its {} ms of CPU time were up", plan.cpu_ms);
+    match (end.why, end.signal) {
+        (Some(Why::Time), _) => {
+            let words = format!("its {} ms of time were up", plan.ttl_ms);
+            return said(Reason::Timeout, words);
         }
-        Some(Why::Cpu) => {
-            return said(
-                Reason::Timeout,
-                format!("its {} ms of CPU time were up", plan.cpu_ms),
-            );
+        (Some(Why::Cpu), _) | (None, Some(libc::SIGXCPU)) => return said(Reason::Timeout, cpu()),
+        (Some(Why::Memory), _) => {
+            let words = format!("it used more than {} bytes", plan.memory_bytes);
+            return said(Reason::Memory, words);
         }
-        Some(Why::Memory) => {
-            return said(
-                Reason::Memory,
-                format!("it used more than {} bytes", plan.memory_bytes),
-            );
+        (Some(Why::Disk), _) => {
+            let words = disk.unwrap_or("it wrote more than it may");
+            return said(Reason::Disk, words.to_owned());
         }
-        Some(Why::Disk) => {
-            return said(
-                Reason::Disk,
-                disk.unwrap_or("it wrote more than it may").to_owned(),
-            );
+        (Some(Why::Output), _) => {
+            let words = "it wrote far more output than is kept";
+            return said(Reason::Output, words.into());
         }
-        Some(Why::Output) => {
-            return said(
-                Reason::Output,
-                "it wrote far more output than is kept".into(),
-            );
+        (Some(Why::Cancelled), _) => return (Some(Reason::Cancelled), None),
+        (None, Some(libc::SIGXFSZ)) => {
+            let words = "a file became larger than it may write";
+            return said(Reason::Disk, words.into());
         }
-        Some(Why::Cancelled) => return (Some(Reason::Cancelled), None),
-        None => {}
-    }
-    match end.signal {
-        Some(libc::SIGXCPU) => {
-            return said(
-                Reason::Timeout,
-                format!("its {} ms of CPU time were up", plan.cpu_ms),
-            );
-        }
-        Some(libc::SIGXFSZ) => {
-            return said(
-                Reason::Disk,
-                "a file became larger than it may write".into(),
-            );
-        }
-        _ => {}
+        (None, _) => {}
     }
     if failed && end.pids_hits > 0 {
         let words = format!(

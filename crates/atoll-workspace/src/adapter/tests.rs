@@ -89,7 +89,18 @@ async fn from_checkout_to_accepted_patch_and_back() {
     );
     b.undo(act).await.unwrap();
     assert_eq!(b.snap().await.tree, base);
+}
 
+#[tokio::test]
+async fn a_patch_comes_onto_a_branch_and_off_it() {
+    let b = Bench::new(&[("a", "1\n")]);
+    git(&b.w(), &["init", "-q"]);
+    git(&b.w(), &["add", "."]);
+    git(&b.w(), &["commit", "-qm", "one"]);
+    write(&b.w().join("untracked"), "dirty");
+    let (copy, base) = b.copy(1).await;
+    write(&copy.join("a"), "2\n");
+    fs::remove_file(copy.join("untracked")).unwrap();
     let act = b.proposal(&base, AcceptTo::Branch("atoll/p1".into())).await;
     // `untracked` isn't in HEAD, so it can't be removed from it.
     assert!(matches!(b.accept(act).await, Err(Error::Conflict(paths)) if paths == ["untracked"]));

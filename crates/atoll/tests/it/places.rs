@@ -6,11 +6,11 @@ use testkit::provider::{Reply, Script, Server};
 use crate::code::project;
 use crate::scene::{Ran, Scene};
 
-#[test]
-fn a_folder_of_a_repository_is_worked_in_as_a_part_of_it() {
+/// A repository with a project of the same kind at its root and below it, in `web`.
+fn ready() -> Option<(Scene, Server, String)> {
     let scene = Scene::new();
     if !scene.sandboxed() {
-        return;
+        return None;
     }
     let server = Server::start(Script::list([
         Reply::call(
@@ -34,8 +34,15 @@ fn a_folder_of_a_repository_is_worked_in_as_a_part_of_it() {
     scene.git("shop", &["add", "."]);
     scene.git("shop", &["commit", "-qm", "first words"]);
     let root = scene.path().canonicalize().unwrap().join("shop");
-    let root = root.to_str().unwrap();
+    let root = root.to_str().unwrap().to_owned();
+    Some((scene, server, root))
+}
 
+#[test]
+fn a_command_runs_in_the_folder_that_was_named() {
+    let Some((scene, _server, root)) = ready() else {
+        return;
+    };
     let script =
         "pwd; ls; git log --format=%s; git status --porcelain; echo a > kept; echo b > made.swp";
     let words = [
@@ -69,7 +76,13 @@ fn a_folder_of_a_repository_is_worked_in_as_a_part_of_it() {
             .unwrap(),
     );
     assert_eq!(ran.out, format!("{root}/web/src\n"), "{}", ran.err);
+}
 
+#[test]
+fn a_folder_of_a_repository_is_worked_in_as_a_part_of_it() {
+    let Some((scene, server, root)) = ready() else {
+        return;
+    };
     let mut code = scene.with_node(&["code", "make the test pass", "--repo", "shop/web"]);
     let ran = Ran::of(code.env("MINE_KEY", "k").output().unwrap());
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
@@ -97,11 +110,11 @@ fn a_folder_of_a_repository_is_worked_in_as_a_part_of_it() {
     assert!(!scene.run(&["config", "show"]).out.contains("trust "));
 }
 
-#[test]
-fn a_patch_on_a_branch_is_taken_back_unless_somebody_built_on_it() {
+/// A patch `p1` that is on the branch `fix/sum`; what accepting it printed.
+fn on_a_branch() -> Option<(Scene, Ran)> {
     let scene = Scene::new();
     if !scene.sandboxed() {
-        return;
+        return None;
     }
     let server = Server::start(crate::code::mend());
     project(&scene, &server);
@@ -111,15 +124,20 @@ fn a_patch_on_a_branch_is_taken_back_unless_somebody_built_on_it() {
     let mut code = scene.with_node(&["code", "make the test pass", "--repo", "shop"]);
     let ran = Ran::of(code.env("MINE_KEY", "k").output().unwrap());
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
-    let accept = || scene.run(&["patch", "accept", "p1", "--branch", "fix/sum"]);
-    let undo = || scene.run(&["patch", "undo", "p1"]);
+    let ran = scene.run(&["patch", "accept", "p1", "--branch", "fix/sum"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    Some((scene, ran))
+}
 
-    let ran = accept();
+#[test]
+fn a_branch_says_what_it_is_and_where_it_comes_from() {
+    let Some((scene, accepted)) = on_a_branch() else {
+        return;
+    };
     assert!(
-        ran.code == 0 && ran.out.contains("atoll patch undo p1"),
-        "{}{}",
-        ran.out,
-        ran.err
+        accepted.out.contains("atoll patch undo p1"),
+        "{}",
+        accepted.out
     );
     let said = scene.git(
         "shop",
@@ -144,7 +162,14 @@ fn a_patch_on_a_branch_is_taken_back_unless_somebody_built_on_it() {
         "{}",
         shown.out
     );
+}
 
+#[test]
+fn a_patch_on_a_branch_is_taken_back_unless_somebody_built_on_it() {
+    let Some((scene, _accepted)) = on_a_branch() else {
+        return;
+    };
+    let undo = || scene.run(&["patch", "undo", "p1"]);
     // In use, and moved on: refused by name, and still there.
     scene.git("shop", &["checkout", "-q", "fix/sum"]);
     let ran = undo();
