@@ -17,6 +17,26 @@ const GUIDE_LIMIT_BYTES: u64 = 64 << 10;
 /// How many folders below the root are looked into when the root has no project.
 const FOLDERS_MAX: usize = 64;
 
+/// How many folders between the root and a place in it are looked into.
+const PLACES_MAX: usize = 32;
+/// What makes a folder a project by its own word.
+const MANIFESTS: [&str; 14] = [
+    "Cargo.toml",
+    "GNUmakefile",
+    "Makefile",
+    "Pipfile",
+    "go.mod",
+    "makefile",
+    "manage.py",
+    "package.json",
+    "pyproject.toml",
+    "pytest.ini",
+    "requirements.txt",
+    "setup.cfg",
+    "setup.py",
+    "tox.ini",
+];
+
 /// A folder that may hold a project.
 struct Place<'a> {
     root: &'a Dir,
@@ -95,21 +115,12 @@ fn words(cmd: &[&str]) -> Vec<String> {
 /// The folder cannot be read. What is wrong with its files is in `problems`.
 pub(crate) fn detect(root: &Dir, below: Option<&RelPath>) -> Result<Detected> {
     let mut found = Detected::default();
-    let named = below.map_or_else(String::new, |b| format!("{b}/"));
-    if let Some(below) = below {
-        let at = named.clone();
-        projects(&Place { root, at }, &mut found);
-        found.project = below.as_str().to_owned();
-    }
-    let of_named = found.languages.clone();
     let at = String::new();
     projects(&Place { root, at }, &mut found);
-    // A project of its own has a language that the workspace's root has none of: what one fetches and
-    // keeps (environments, modules, products) lies with the root where that is a project of the kind.
-    let shared = |l: &Language| found.languages[of_named.len()..].contains(l);
-    if of_named.is_empty() || of_named.iter().any(shared) {
-        found.project.clear();
-    }
+    let places: Vec<RelPath> = std::iter::successors(below.cloned(), RelPath::parent)
+        .take(PLACES_MAX)
+        .collect();
+    nearest(root, &places, &mut found);
     if found.tests.is_empty() {
         for name in root
             .entries(100_000)?
@@ -137,19 +148,40 @@ pub(crate) fn detect(root: &Dir, below: Option<&RelPath>) -> Result<Detected> {
     }
     found.languages.sort_unstable();
     found.languages.dedup();
-    let mut guides = vec!["AGENTS.md".to_owned(), "CLAUDE.md".to_owned()];
-    if below.is_some() {
-        // The nearest is the one that was written for the place.
-        guides.splice(
-            ..0,
-            [format!("{named}AGENTS.md"), format!("{named}CLAUDE.md")],
-        );
-    }
-    found.guide = guides
+    // The nearest is the one that was written for the place.
+    let folders = places
         .iter()
-        .find_map(|n| guide(root, n, &mut found.problems));
+        .map(|p| format!("{p}/"))
+        .chain([String::new()]);
+    found.guide = folders
+        .flat_map(|f| ["AGENTS.md", "CLAUDE.md"].map(|name| format!("{f}{name}")))
+        .find_map(|name| guide(root, &name, &mut found.problems));
     own(root, &mut found);
     Ok(found)
+}
+
+/// Puts the project nearest to the place before the root's. A folder without a manifest counts only where
+/// the root knows nothing of its language: the root's `tests/` is no project.
+fn nearest(root: &Dir, places: &[RelPath], found: &mut Detected) {
+    for path in places {
+        let at = format!("{path}/");
+        let place = Place { root, at };
+        let mut near = Detected::default();
+        projects(&place, &mut near);
+        let shared = near.languages.iter().any(|l| found.languages.contains(l));
+        if near.languages.is_empty() || (shared && !MANIFESTS.iter().any(|m| place.has(m))) {
+            continue;
+        }
+        // What one fetches and keeps (environments, modules, products) lies with the root where that is
+        // a project of the kind.
+        if !shared {
+            found.project = path.as_str().to_owned();
+        }
+        near.tests.append(&mut found.tests);
+        found.tests = near.tests;
+        found.languages.append(&mut near.languages);
+        return;
+    }
 }
 
 /// Looks at a checkout itself: what its owner would vouch for.

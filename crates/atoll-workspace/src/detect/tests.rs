@@ -227,6 +227,7 @@ fn the_folder_that_was_named_comes_first() {
         ("crates/two/x", ""),
         ("py/pytest.ini", ""),
         ("py/AGENTS.md", "of py"),
+        ("py/src/deep/x", ""),
         ("AGENTS.md", "of all"),
     ];
     let all = Some("of all".to_owned());
@@ -244,5 +245,16 @@ fn the_folder_that_was_named_comes_first() {
     // A project of another kind is one of its own.
     let cd = "sh -c cd -- \"$1\" && shift && exec \"$@\" sh py python3 -m pytest -q";
     let of_py = Some("of py".to_owned());
+    for below in ["py/src/deep", "py/src"] {
+        let want = (cd.into(), "py".into(), of_py.clone());
+        assert_eq!(at(&files, below), want, "{below}: the nearest above it");
+    }
+    // The root's own tests are no project of theirs; without a project at the root they are one.
+    let tests = ("tests/test_a.py", "def test_a(): pass");
+    let whole = ("python3 -m pytest -q".into(), String::new(), None);
+    assert_eq!(at(&[("setup.py", ""), tests], "tests"), whole);
+    assert_eq!(at(&[("x", ""), tests], "tests").1, "");
+    let two = [("go.mod", "module x"), ("py/tests/test_a.py", tests.1)];
+    assert_eq!(at(&two, "py").1, "py");
     assert_eq!(at(&files, "py"), (cd.into(), "py".into(), of_py));
 }
