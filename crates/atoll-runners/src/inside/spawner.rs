@@ -20,6 +20,9 @@ const REFILL_AFTER_MS: i32 = 1;
 
 /// How long it waits after it failed to make a box.
 const FAILED_MS: i32 = 500;
+/// At its end, how often and in what steps it looks whether groups are empty at last.
+const LATE_LOOKS_MAX: u32 = 200;
+const LATE_LOOK_MS: u64 = 5;
 /// Network namespaces that wait for a box.
 const NETWORKS_MAX: usize = 8;
 
@@ -254,7 +257,14 @@ impl Spawner {
                 self.late.extend(dead.group.filter(|group| !group.remove()));
             }
         }
-        self.late.retain(|group| !group.remove());
+        // A group may count a process for a moment longer than its init is there to be reaped.
+        for _ in 0..LATE_LOOKS_MAX {
+            self.late.retain(|group| !group.remove());
+            if self.late.is_empty() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(LATE_LOOK_MS));
+        }
         // Those of a spawner before this one may only now be empty.
         self.shared.bases.sweep();
     }

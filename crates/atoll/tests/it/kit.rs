@@ -45,10 +45,39 @@ pub fn left(scene: &Scene) -> Vec<String> {
         .collect()
 }
 
+/// Control groups that spawners with these pids made, wherever groups can be made here.
+fn groups(pids: &[String]) -> Vec<String> {
+    let (mut folders, mut found) = (
+        vec![(0, Path::new("/sys/fs/cgroup").to_owned())],
+        Vec::new(),
+    );
+    while let Some((depth, folder)) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            if !entry.file_type().is_ok_and(|t| t.is_dir()) {
+                continue;
+            }
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let made_by = name
+                .strip_prefix("atoll-")
+                .and_then(|n| n.split('-').next());
+            if made_by.is_some_and(|pid| pids.iter().any(|p| p == pid)) {
+                found.push(entry.path().display().to_string());
+            }
+            if depth < 5 {
+                folders.push((depth + 1, entry.path()));
+            }
+        }
+    }
+    found
+}
+
 /// Ends the node, and proves that nothing of the scene is left behind.
 #[track_caller]
 pub fn nothing_left(scene: &Scene) {
+    let pid = |process: &String| process.split(['/', ' ']).nth(2).unwrap().to_owned();
+    let pids: Vec<String> = left(scene).iter().map(pid).collect();
     let down = scene.run(&["down"]);
     assert_eq!(down.code, 0, "{}{}", down.out, down.err);
     crate::hostile::until("nothing of it runs", || left(scene).is_empty());
+    crate::hostile::until("its groups are gone", || groups(&pids).is_empty());
 }
