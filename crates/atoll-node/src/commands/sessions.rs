@@ -132,6 +132,7 @@ impl Shared {
             .checkout(row.id, row.workspace, &root, &id, owner)
             .await
             .map_err(files_error)?;
+        self.workspaces.rest(row.id);
         let draft = Origin::human(&caller.name, Some(row.id));
         self.append(true, |s| {
             (
