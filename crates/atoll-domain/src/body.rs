@@ -100,8 +100,19 @@ bodies! {
         root: String,
         /// The first epoch's public key, `did:key:…`.
         epoch: String,
-        /// The root's signature over `Checkpoint::opening(node, epoch).text()`, the note that names the
-        /// first epoch's key over an empty tree; base64.
+        /// The root key's Ed25519 signature, 64 bytes in standard base64 with padding. What is signed is the
+        /// checkpoint of an empty log that hands over to the first epoch's key: these four lines of UTF-8,
+        /// each ended by a line feed, the last one too (the first three are a C2SP tlog-checkpoint's):
+        ///
+        /// ```text
+        /// <root>
+        /// 0
+        /// 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=
+        /// next <epoch>
+        /// ```
+        ///
+        /// `<root>` and `<epoch>` are the fields above; the third line is the Merkle root of nothing, SHA-256
+        /// of no bytes, in base64.
         signature: String,
     }
     /// The node came up.

@@ -157,6 +157,18 @@ mod tests {
     }
 
     #[test]
+    fn the_root_signs_what_the_first_event_documents() {
+        let (root, first) = (Key::from_seed(&[1; 32]), Key::from_seed(&[2; 32]).public());
+        let event = crate::opened(&root, first);
+        let lines = format!(
+            "{}\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\nnext {}\n",
+            event.root, event.epoch
+        );
+        let signature = BASE64.decode(event.signature).unwrap().try_into().unwrap();
+        root.public().verify(lines.as_bytes(), &signature).unwrap();
+    }
+
+    #[test]
     fn round_trips_with_and_without_a_next_key() {
         let (key, next) = (Key::from_seed(&[1; 32]), Key::from_seed(&[2; 32]).public());
         for next in [None, Some(next)] {
