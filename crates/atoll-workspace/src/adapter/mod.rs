@@ -4,6 +4,7 @@
 
 mod copies;
 mod out;
+mod pool;
 mod port;
 mod read;
 mod roots;
@@ -20,6 +21,7 @@ use atoll_ports::workspace::Error;
 use crate::beneath::Dir;
 use crate::walk::Limits;
 use copies::Copy;
+use pool::Pool;
 use space::Space;
 
 /// Settings.
@@ -56,6 +58,7 @@ impl Options {
 #[derive(Clone)]
 pub struct Workspaces {
     inner: Arc<Inner>,
+    pool: Arc<Pool>,
 }
 
 struct Inner {
@@ -81,6 +84,7 @@ impl Workspaces {
         };
         Ok(Self {
             inner: Arc::new(inner),
+            pool: Arc::default(),
         })
     }
 }

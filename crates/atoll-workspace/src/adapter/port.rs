@@ -23,11 +23,9 @@ impl Workspaces {
     ) -> BoxFuture<'static, Result<T, Error>> {
         let inner = self.inner.clone();
         let (tell, told) = oneshot::channel();
-        let spawned = std::thread::Builder::new()
-            .name("workspace".into())
-            .spawn(move || {
-                let _ = tell.send(work(&inner));
-            });
+        let spawned = self.pool.run(move || {
+            let _ = tell.send(work(&inner)); // the caller may be gone
+        });
         Box::pin(async move {
             spawned.map_err(|e| Error::Io(format!("cannot start a thread: {e}")))?;
             told.await.map_err(|_| Error::Io(GONE.into()))
