@@ -151,12 +151,31 @@ impl Reader<'_> {
 }
 
 impl Input {
+    /// The kinds of events that mean something to an agent; all others may be left out where they are read.
+    pub const KINDS: [&'static str; 14] = [
+        "SessionOpened",
+        "WorkspaceSnapped",
+        "PromptSent",
+        "ModelAsked",
+        "ToolCall",
+        "ReplyReceived",
+        "ReplyFailed",
+        "ToolResult",
+        "Compacted",
+        "TurnStopped",
+        "TurnEnded",
+        "SessionResumed",
+        "TurnUndone",
+        "SessionClosed",
+    ];
+
     /// What an event of a session means to its agent; `None` if it means nothing to it.
     pub fn from_event(body: &Body, resolve: Resolve<'_>) -> Result<Option<Input>, Unreadable> {
-        let r = Reader {
-            kind: body.kind(),
-            resolve,
-        };
+        let kind = body.kind();
+        if !Input::KINDS.contains(&kind) {
+            return Ok(None);
+        }
+        let r = Reader { kind, resolve };
         let input = match body {
             Body::SessionOpened(b) => Input::Opened(Box::new(r.json(&b.config)?)),
             Body::WorkspaceSnapped(b) => Input::Snapped {

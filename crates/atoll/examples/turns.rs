@@ -1,7 +1,7 @@
 //! Many turns on one node, as one line of JSON:
-//! `cargo run --release -p atoll --example turns -- ATOLL TURNS AT_ONCE REPLY`.
+//! `cargo run --release -p atoll --example turns -- ATOLL TURNS AT_ONCE REPLY [unwatched]`.
 //!
-//! ATOLL is the binary. A scripted provider answers a prompt with sixteen calls of the tool that REPLY names (`read`
+//! ATOLL is the binary. `unwatched`: nobody streams the session while it works, and its events are read afterwards. A scripted provider answers a prompt with sixteen calls of the tool that REPLY names (`read`
 //! or `run`), and their results with a text; each turn is a session of its own.
 //!
 //! - `early_mb`, `late_mb`: the node's resident memory, the median over the second tenth of the turns and over the last.
@@ -23,8 +23,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use atoll_api::{Caller, CodeRequest, Commands as _, OnAsk, Progress};
+use atoll_api::{Caller, CodeRequest, Commands as _, OnAsk, Progress, Started, Tail};
 use atoll_client::Client;
+use atoll_domain::Ms;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use testkit::provider::{Reply, Script, Server};
@@ -43,6 +44,7 @@ impl Drop for Node {
 struct Tally {
     pid: u32,
     turns: usize,
+    unwatched: bool,
     done: AtomicUsize,
     /// Memory in MB, after each turn.
     memory: Mutex<Vec<f64>>,
@@ -52,8 +54,8 @@ struct Tally {
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [atoll, turns, at_once, tool] = args.as_slice() else {
-        panic!("turns ATOLL TURNS AT_ONCE read|run");
+    let [atoll, turns, at_once, tool, rest @ ..] = args.as_slice() else {
+        panic!("turns ATOLL TURNS AT_ONCE read|run [unwatched]");
     };
     let home = tempfile::tempdir().unwrap();
     let server = Server::start(script(tool));
@@ -61,6 +63,7 @@ fn main() {
     let tally = Arc::new(Tally {
         pid: node.0.id(),
         turns: turns.parse().unwrap(),
+        unwatched: rest.iter().any(|word| word == "unwatched"),
         done: AtomicUsize::new(0),
         memory: Mutex::default(),
         calls: Mutex::default(),
@@ -143,10 +146,24 @@ async fn turn(client: Client, repo: PathBuf, tally: Arc<Tally>) {
     .unwrap();
     let key = Client::fresh_key().unwrap();
     let started = client.code(&caller, key, request).await.unwrap();
-    let mut updates = client
-        .watch(&caller, started.ordinal, started.cursor)
-        .await
-        .unwrap();
+    let (first, last) = match tally.unwatched {
+        true => read_afterwards(&client, &caller, &started).await,
+        false => watched(&client, &caller, &started).await,
+    };
+    let call_us = last.since(first) as f64 * 1000.0 / CALLS as f64;
+    tally.calls.lock().unwrap().push(call_us);
+    tally.memory.lock().unwrap().push(resident_mb(tally.pid));
+    let done = tally.done.fetch_add(1, Ordering::Relaxed) + 1;
+    if done.is_multiple_of(1000) {
+        eprintln!("{done} turns, {:.1} MB", resident_mb(tally.pid));
+    }
+}
+
+/// When the first call was logged, and the last one's result.
+async fn watched(client: &Client, caller: &Caller, started: &Started) -> (Ms, Ms) {
+    let session = started.ordinal.clone();
+    let opened = client.watch(caller, session, started.cursor).await;
+    let mut updates = opened.unwrap();
     let (mut first, mut last, mut calls) = (None, None, 0);
     while let Some(update) = updates.next().await {
         match update.progress {
@@ -164,14 +181,31 @@ async fn turn(client: Client, repo: PathBuf, tally: Arc<Tally>) {
             _ => {}
         }
     }
-    let took = last.unwrap().0 - first.unwrap().0;
-    let call_us = took as f64 * 1000.0 / CALLS as f64;
-    tally.calls.lock().unwrap().push(call_us);
-    tally.memory.lock().unwrap().push(resident_mb(tally.pid));
-    let done = tally.done.fetch_add(1, Ordering::Relaxed) + 1;
-    if done.is_multiple_of(1000) {
-        eprintln!("{done} turns, {:.1} MB", resident_mb(tally.pid));
+    (first.unwrap(), last.unwrap())
+}
+
+async fn read_afterwards(client: &Client, caller: &Caller, started: &Started) -> (Ms, Ms) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let session = client.session(caller, started.ordinal.clone()).await;
+        if session.unwrap().view.end.is_some() {
+            break;
+        }
     }
+    let tail = Tail {
+        session: Some(started.ordinal.clone()),
+        ..Tail::default()
+    };
+    let events = client.events(caller, tail).await.unwrap();
+    let of = |kind: &str| {
+        let events = events.iter().map(|view| &view.event);
+        let of_kind: Vec<Ms> = events.filter(|e| e.kind == kind).map(|e| e.ts).collect();
+        of_kind
+    };
+    let (calls, results) = (of("ToolCall"), of("ToolResult"));
+    assert!(calls.len() >= CALLS && calls.len() == results.len());
+    // What came before the model's calls is the survey of the workspace.
+    (calls[calls.len() - CALLS], results[results.len() - 1])
 }
 
 fn resident_mb(pid: u32) -> f64 {

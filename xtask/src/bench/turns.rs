@@ -38,18 +38,23 @@ fn figures(context: &Context, args: &[&str]) -> Result<serde_json::Value, Error>
 }
 
 fn path(context: &Context) -> Result<Vec<Row>, Error> {
-    let read = figures(context, &["200", "1", "read"])?;
-    // The effect is a read of some tens of microseconds, which the figure holds too.
+    // The effect is a read of some tens of microseconds, which the figures hold too.
+    let alone = figures(context, &["200", "1", "read", "unwatched"])?;
+    let watched = figures(context, &["200", "1", "read"])?;
     let name =
         "a tool call that reads a file, whole: logged, judged, granted, done, closed, logged";
-    let reach = Reach::AtMost(1000.0);
-    Ok(vec![Row::alone(
-        name,
-        figure(&read, "call_us")?,
-        "us",
-        reach,
-        "./dev bench path",
-    )])
+    let row = |name: &str, figures: &serde_json::Value| -> Result<Row, Error> {
+        let reach = Reach::AtMost(1000.0);
+        let us = figure(figures, "call_us")?;
+        Ok(Row::alone(name, us, "us", reach, "./dev bench path"))
+    };
+    Ok(vec![
+        row(name, &alone)?,
+        row(
+            "the same while somebody watches each step, on the same cores",
+            &watched,
+        )?,
+    ])
 }
 
 fn soak(context: &Context) -> Result<Vec<Row>, Error> {

@@ -22,12 +22,14 @@ impl Shared {
     ) -> Result<(State, u64), Error> {
         let filter = Filter {
             session: Some(*session),
-            ..Filter::default()
+            kinds: Input::KINDS.map(str::to_owned).to_vec(),
+            topic: None,
         };
         let changed = Cell::new(None);
         let resolve = |c: &Commitment| self.resolve(c, &changed);
         let (mut state, mut cursor) = (state, cursor);
         loop {
+            let head = self.log.head(); // taken before: all up to here is in the page, or left out
             let page = self.log.events(cursor, PAGE, &filter).map_err(log_error)?;
             let full = page.len() == PAGE;
             for event in page {
@@ -39,7 +41,7 @@ impl Shared {
                 }
             }
             if !full {
-                return Ok((state, cursor));
+                return Ok((state, cursor.max(head)));
             }
         }
     }
