@@ -229,7 +229,8 @@ fn first_line(text: &str) -> String {
         .find(|l| !l.trim().is_empty())
         .unwrap_or_default()
         .trim();
-    let mut out: String = line.chars().take(LINE_CHARS_MAX).collect();
+    let plain = line.chars().map(|c| if c == '\t' { ' ' } else { c });
+    let mut out: String = plain.take(LINE_CHARS_MAX).collect();
     if out.len() < line.len() {
         out.push('…');
     }
