@@ -123,7 +123,10 @@ mod tests {
         for _ in 0..count {
             let all = all.clone();
             // Ends only once every one of them runs.
-            pool.run(move || drop(all.wait())).unwrap();
+            pool.run(move || {
+                all.wait();
+            })
+            .unwrap();
         }
         all.wait();
         settled(&pool, IDLE_MAX);
