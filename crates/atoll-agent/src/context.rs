@@ -40,6 +40,10 @@ pub(crate) fn raw_tokens(conversation: &Conversation) -> u64 {
             .map(|part| match part {
                 Part::Text { text } => text.len(),
                 Part::Image { data, .. } => data.len(),
+                // What goes back is the text or what stands for it; the signature is no token of anyone's.
+                Part::Reasoning { text, sealed, .. } => {
+                    text.len() + sealed.as_ref().map_or(0, String::len)
+                }
             })
             .sum();
         let calls: u64 = m.tool_calls.iter().map(call_tokens).sum();
@@ -289,6 +293,7 @@ fn make(state: &State, entries: &[Entry], level: Level, left_out: Option<&str>) 
     Conversation {
         messages,
         tools: specs(&state.config),
+        form: None,
     }
 }
 

@@ -42,7 +42,7 @@ pub use job::{
     RunnerKind, Snapshot, Tty, shell_words,
 };
 pub use label::{Label, Labels};
-pub use message::{Conversation, Message, Part, Speaker, ToolCall, ToolSpec};
+pub use message::{Conversation, Form, Message, Part, Speaker, ToolCall, ToolSpec};
 pub use model::{ModelRef, Price, Usage};
 pub use outcome::{Artifact, Detail, Enforced, Enforcement, Outcome, Reason, Resources};
 pub use patch::{Change, FileChange, PatchClass, PatchSummary, TestEvidence, test_words};

@@ -32,6 +32,17 @@ pub enum Part {
         /// Base64 of its bytes.
         data: String,
     },
+    /// What the model thought before it spoke. It goes back to the wire that it came from, and to no other.
+    Reasoning {
+        /// The thought; empty where the provider keeps it to itself.
+        text: String,
+        /// The provider's signature over it, sent back as it came.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signature: Option<String>,
+        /// A thought that the provider encrypted, in place of its text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sealed: Option<String>,
+    },
 }
 
 impl Part {
@@ -84,11 +95,11 @@ impl Message {
             ..Message::text(Speaker::Tool, text)
         }
     }
-    /// Its text parts, joined.
+    /// Its text parts, joined. Thoughts are none.
     pub fn joined_text(&self) -> String {
         let texts = self.content.iter().filter_map(|p| match p {
             Part::Text { text } => Some(text.as_str()),
-            Part::Image { .. } => None,
+            Part::Image { .. } | Part::Reasoning { .. } => None,
         });
         texts.collect::<Vec<_>>().join("\n")
     }
@@ -105,6 +116,15 @@ pub struct ToolSpec {
     pub parameters: serde_json::Value,
 }
 
+/// The form that a reply must have: one JSON value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Form {
+    /// A name: letters, digits, `_` and `-`, at most 64.
+    pub name: String,
+    /// A JSON Schema of the reply.
+    pub schema: serde_json::Value,
+}
+
 /// A whole request's conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conversation {
@@ -112,4 +132,7 @@ pub struct Conversation {
     pub messages: Vec<Message>,
     /// The tools on offer.
     pub tools: Vec<ToolSpec>,
+    /// The form of the reply's text, where one is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Form>,
 }

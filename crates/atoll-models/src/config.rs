@@ -12,6 +12,10 @@ pub enum WireKind {
     /// `POST …/chat/completions`, as OpenAI, Ollama, llama.cpp's server, vLLM and most others speak it.
     #[default]
     ChatCompletions,
+    /// `POST …/messages`, as Anthropic speaks it.
+    AnthropicMessages,
+    /// `POST …/api/chat`, Ollama's own.
+    Ollama,
 }
 
 impl WireKind {
@@ -19,6 +23,8 @@ impl WireKind {
     pub fn name(self) -> &'static str {
         match self {
             WireKind::ChatCompletions => "chat-completions",
+            WireKind::AnthropicMessages => "anthropic-messages",
+            WireKind::Ollama => "ollama",
         }
     }
 }
@@ -34,6 +40,52 @@ pub enum OutputLimit {
     MaxCompletionTokens,
 }
 
+/// Whether a model is asked to think before it answers: `"off"`, `"on"`, `"adaptive"`, or up to how many tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thinking {
+    /// It isn't to.
+    Off,
+    /// It is to, as much as is usual.
+    On,
+    /// As much as it finds fit: Anthropic's newer models.
+    Adaptive,
+    /// Up to so many tokens.
+    Tokens(u64),
+}
+
+impl Serialize for Thinking {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Thinking::Off => serializer.serialize_str("off"),
+            Thinking::On => serializer.serialize_str("on"),
+            Thinking::Adaptive => serializer.serialize_str("adaptive"),
+            Thinking::Tokens(tokens) => serializer.serialize_u64(*tokens),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Thinking {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Thinking, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Tokens(u64),
+            Word(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Tokens(tokens) => Ok(Thinking::Tokens(tokens)),
+            Written::Word(word) => match word.as_str() {
+                "off" => Ok(Thinking::Off),
+                "on" => Ok(Thinking::On),
+                "adaptive" => Ok(Thinking::Adaptive),
+                _ => Err(serde::de::Error::custom(
+                    "thinking is \"off\", \"on\", \"adaptive\" or a number of tokens",
+                )),
+            },
+        }
+    }
+}
+
 /// A price that goes before the price file, in US dollars per million tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +95,9 @@ pub struct PriceConfig {
     /// Read from the provider's cache; the price of reading otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cached_usd: Option<f64>,
+    /// Read and written to the provider's cache; the price of reading otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_write_usd: Option<f64>,
     /// Written.
     pub output_usd: f64,
     /// When it was looked up, `YYYY-MM-DD`.
@@ -65,6 +120,12 @@ pub struct ModelConfig {
     /// What it costs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<PriceConfig>,
+    /// Whether it reads images; so it is assumed otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub images: Option<bool>,
+    /// Whether it is asked to think; it does as it does by itself otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<Thinking>,
 }
 
 /// A provider. What is left out comes from the preset of that name, if there is one.
@@ -79,7 +140,7 @@ pub struct ProviderConfig {
     /// Its wire.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wire: Option<WireKind>,
-    /// Where it is, up to and with the version: `http://127.0.0.1:11434/v1`.
+    /// Where it is, up to and with the version: `http://127.0.0.1:8080/v1`. Ollama's own API has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
     /// The environment variable that holds its key.
@@ -107,6 +168,13 @@ pub struct ProviderConfig {
     /// Whether usage is asked for in streams (`stream_options`); `false` for servers that refuse it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage_in_stream: Option<bool>,
+    /// Whether a chat completions server wants the model's earlier thoughts back in `reasoning_content`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_back: Option<bool>,
+    /// The most that may be spent with it on one day, in US dollars: `"2.50"`. Without it, the day's own budget
+    /// is the only one. Kept by the node, not here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget_usd_per_day: Option<String>,
 }
 
 /// How long to wait, in milliseconds. The call's own time limit goes above all of them.

@@ -1,5 +1,5 @@
-//! Language models behind the `Models` port: providers by configuration, the chat completions wire, retries,
-//! keys, prices, and the redaction of well-known key patterns.
+//! Language models behind the `Models` port: providers by configuration, three wires (chat completions, Anthropic's
+//! messages, Ollama's own), retries, keys, prices, and the redaction of well-known key patterns.
 //!
 //! Deliberately absent: proxies from the environment (the permit names the host that is spoken to), redirects
 //! (a key must not follow one), and any prompt, tool or policy.
@@ -20,8 +20,8 @@ mod usage;
 mod wire;
 
 pub use config::{
-    BadConfig, Config, ModelConfig, OutputLimit, PriceConfig, ProviderConfig, Retries, Timeouts,
-    WireKind,
+    BadConfig, Config, ModelConfig, OutputLimit, PriceConfig, ProviderConfig, Retries, Thinking,
+    Timeouts, WireKind,
 };
 pub use keys::{BadKeys, KEYS_FILE};
 pub use preset::preset_names;

@@ -1,36 +1,43 @@
 //! Providers whose address is well known: what fills in an owner's sparse configuration, and what
 //! `--model ollama/…` finds without any.
 
-use crate::config::OutputLimit;
+use crate::config::{OutputLimit, WireKind};
 
 /// A well-known provider.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Preset {
     pub(crate) name: &'static str,
+    pub(crate) wire: WireKind,
     pub(crate) base_url: &'static str,
     pub(crate) key_env: Option<&'static str>,
     pub(crate) output_limit: OutputLimit,
     /// Whether usage is asked for in streams. Some refuse the question and tell it anyway.
     pub(crate) usage_in_stream: bool,
+    /// Whether the model's earlier thoughts go back to it.
+    pub(crate) reasoning_back: bool,
 }
 
 const fn local(name: &'static str, base_url: &'static str) -> Preset {
     Preset {
         name,
+        wire: WireKind::ChatCompletions,
         base_url,
         key_env: None,
         output_limit: OutputLimit::MaxTokens,
         usage_in_stream: true,
+        reasoning_back: false,
     }
 }
 
 const fn remote(name: &'static str, base_url: &'static str, key_env: &'static str) -> Preset {
     Preset {
         name,
+        wire: WireKind::ChatCompletions,
         base_url,
         key_env: Some(key_env),
         output_limit: OutputLimit::MaxTokens,
         usage_in_stream: true,
+        reasoning_back: false,
     }
 }
 

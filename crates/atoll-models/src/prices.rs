@@ -21,6 +21,8 @@ pub(crate) struct Row {
     dated: String,
     input_usd: f64,
     cached_usd: f64,
+    #[serde(default)]
+    cache_write_usd: Option<f64>,
     output_usd: f64,
     pub(crate) context_tokens: u64,
     pub(crate) output_tokens_max: u64,
@@ -44,13 +46,14 @@ impl Row {
         price(&PriceConfig {
             input_usd: self.input_usd,
             cached_usd: Some(self.cached_usd),
+            cache_write_usd: self.cache_write_usd,
             output_usd: self.output_usd,
             dated: self.dated.clone(),
         })
     }
 }
 
-/// The row of a model at a host, also by the name of its dated version (`gpt-4o-2024-08-06`).
+/// The row of a model at a host, also by the name of its dated version (`gpt-4o-2024-08-06`, `…-20250929`).
 pub(crate) fn find(host: &str, model: &str) -> Option<&'static Row> {
     let plain = undated(model);
     ROWS.iter()
@@ -58,18 +61,22 @@ pub(crate) fn find(host: &str, model: &str) -> Option<&'static Row> {
 }
 
 fn undated(model: &str) -> &str {
-    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    let Some((stem, date)) = model
-        .len()
-        .checked_sub(11)
-        .and_then(|at| model.split_at_checked(at))
-    else {
-        return model;
+    let is_date = |text: &str| match text.len() {
+        8 => text.bytes().all(|b| b.is_ascii_digit()),
+        10 => text.bytes().enumerate().all(|(n, b)| match n {
+            4 | 7 => b == b'-',
+            _ => b.is_ascii_digit(),
+        }),
+        _ => false,
     };
-    match date.as_bytes() {
-        [b'-', _, _, _, _, b'-', _, _, b'-', _, _] if digits(&date.replace('-', "")) => stem,
-        _ => model,
+    for dashes in [1, 3] {
+        if let Some((at, _)) = model.rmatch_indices('-').nth(dashes - 1)
+            && is_date(&model[at + 1..])
+        {
+            return &model[..at];
+        }
     }
+    model
 }
 
 /// A configured price in whole millionths; `None` if a figure is negative, no number, or absurd.
@@ -84,6 +91,10 @@ pub(crate) fn price(config: &PriceConfig) -> Option<Price> {
         dated: config.dated.clone(),
         input_micros: micros(config.input_usd)?,
         cached_micros: micros(config.cached_usd.unwrap_or(config.input_usd))?,
+        cache_write_micros: match config.cache_write_usd {
+            Some(usd) => Some(micros(usd)?),
+            None => None,
+        },
         output_micros: micros(config.output_usd)?,
     })
 }
@@ -100,6 +111,11 @@ mod tests {
             let price = row.price().unwrap();
             assert!(price.cached_micros <= price.input_micros, "{}", row.model);
             assert!(price.input_micros <= price.output_micros, "{}", row.model);
+            assert!(
+                price
+                    .cache_write_micros
+                    .is_none_or(|w| w >= price.input_micros)
+            );
             assert!(row.output_tokens_max < row.context_tokens, "{}", row.model);
             let same = file
                 .price
@@ -122,6 +138,9 @@ mod tests {
             ("api.openai.com", "gpt-4o-audio"),
             ("api.openai.com", "gpt-4o-2024x08-06"),
             ("api.openai.com", "2024-08-06"),
+            ("api.openai.com", "-2024-08-06"),
+            ("api.openai.com", "gpt-4o-2024"),
+            ("api.openai.com", "gpt-4o-202408060"),
             ("api.openai.com", "é-2024-08-06"),
             ("evil.example", "gpt-4o"),
         ] {
@@ -134,6 +153,7 @@ mod tests {
         let of = |usd| PriceConfig {
             input_usd: usd,
             cached_usd: None,
+            cache_write_usd: None,
             output_usd: 1.0,
             dated: String::new(),
         };

@@ -5,7 +5,7 @@ use atoll_ports::models::ModelChoice;
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::config::{BadConfig, ModelConfig, ProviderConfig, WireKind};
+use crate::config::{BadConfig, ModelConfig, ProviderConfig, Thinking, WireKind};
 use crate::endpoint::Endpoint;
 use crate::wire::Manners;
 use crate::{preset, prices};
@@ -20,8 +20,10 @@ const OUTPUT_TOKENS_MAX: u64 = 8_192;
 /// Above this, a figure has the wrong unit.
 const TOKENS_MAX: u64 = 1_000_000_000;
 /// The connection's own, or the key's.
-const HEADERS_KEPT: [&str; 8] = [
+const HEADERS_KEPT: [&str; 10] = [
     "authorization",
+    "x-api-key",
+    "anthropic-version",
     "host",
     "content-length",
     "content-type",
@@ -38,6 +40,8 @@ struct Model {
     context_tokens: u64,
     output_tokens_max: u64,
     price: Option<Price>,
+    images: Option<bool>,
+    thinking: Option<Thinking>,
 }
 
 /// A provider.
@@ -51,7 +55,7 @@ pub(crate) struct Provider {
     pub(crate) key_env: Option<String>,
     pub(crate) headers: HeaderMap,
     pub(crate) proxy: Option<String>,
-    pub(crate) manners: Manners,
+    manners: Manners,
     models: Vec<Model>,
     default_model: Option<String>,
 }
@@ -75,12 +79,18 @@ impl Provider {
                 known: preset::preset_names().collect::<Vec<_>>().join(", "),
             });
         };
+        let wire = config.wire.or(preset.map(|p| p.wire)).unwrap_or_default();
+        // Ollama's own API stands beside its `/v1`, which is what people have written down.
+        let base_url = match wire {
+            WireKind::Ollama => base_url.trim_end_matches('/').trim_end_matches("/v1"),
+            _ => base_url,
+        };
         let endpoint = Endpoint::parse(&name, base_url, config.insecure)?;
         // Another address under a preset's name gets its manners, not its key.
         let same = preset.filter(|p| p.base_url == base_url);
         let preset_key = same.and_then(|p| p.key_env).map(str::to_owned);
         let mut provider = Provider {
-            wire: config.wire.unwrap_or_default(),
+            wire,
             remote: endpoint.remote || config.remote,
             key_env: config.key_env.clone().or(preset_key),
             headers: headers(&name, config)?,
@@ -94,6 +104,11 @@ impl Provider {
                     .usage_in_stream
                     .or(preset.map(|p| p.usage_in_stream))
                     .unwrap_or(true),
+                reasoning_back: config
+                    .reasoning_back
+                    .or(preset.map(|p| p.reasoning_back))
+                    .unwrap_or(false),
+                ..Manners::default()
             },
             models: Vec::new(),
             default_model: config.default_model.clone(),
@@ -176,6 +191,8 @@ impl Provider {
             context_tokens,
             output_tokens_max,
             price,
+            images: config.images,
+            thinking: config.thinking,
         })
     }
 
@@ -198,18 +215,32 @@ impl Provider {
             .or_else(|| self.models.first().map(|m| m.name.as_str()))
     }
 
+    /// A model's figures, configured or not; `None` if that can't be a name.
+    fn figures(&self, model: &str) -> Option<Model> {
+        if let Some(model) = self.models.iter().find(|m| m.name == model) {
+            return Some(model.clone());
+        }
+        let config = ModelConfig {
+            name: model.into(),
+            ..ModelConfig::default()
+        };
+        self.model(&config).ok()
+    }
+
+    /// How a model's requests are made.
+    pub(crate) fn manners(&self, model: &str) -> Manners {
+        let model = self.figures(model);
+        Manners {
+            text_only: model.as_ref().is_some_and(|m| m.images == Some(false)),
+            thinking: model.as_ref().and_then(|m| m.thinking),
+            context_tokens: model.map_or(0, |m| m.context_tokens),
+            ..self.manners
+        }
+    }
+
     /// A choice of one of its models, configured or not; `None` if that can't be a name.
     pub(crate) fn choice(&self, model: &str, key_stored: bool) -> Option<ModelChoice> {
-        let model = match self.models.iter().find(|m| m.name == model) {
-            Some(model) => model.clone(),
-            None => {
-                let config = ModelConfig {
-                    name: model.into(),
-                    ..ModelConfig::default()
-                };
-                self.model(&config).ok()?
-            }
-        };
+        let model = self.figures(model)?;
         Some(ModelChoice {
             priced: model.price.is_some() || !self.remote,
             model: ModelRef {
@@ -220,6 +251,7 @@ impl Provider {
             endpoint: self.endpoint.authority.clone(),
             remote: self.remote,
             price: model.price,
+            images: model.images != Some(false),
             context_tokens: model.context_tokens,
             output_tokens_max: model.output_tokens_max,
             key_env: self.key_env.clone(),

@@ -9,7 +9,6 @@ use atoll_domain::{Cost, Entropy, Tick};
 use atoll_guard::{BoxFuture, End, Live, Permit, Stop};
 use atoll_ports::Models;
 use atoll_ports::models::{Calling, Error, Failure, Key, ModelChoice};
-use reqwest::header::AUTHORIZATION;
 
 use crate::client::{Clients, unsent};
 use crate::config::{BadConfig, Config, ProviderConfig, Retries, Timeouts};
@@ -248,12 +247,13 @@ impl Registry {
         now: Tick,
     ) -> Plan {
         let call = live.act();
-        let outgoing = wire::request(provider.wire, call, provider.manners);
+        let outgoing = wire::request(provider.wire, call, provider.manners(&call.model.model));
         let sheet = Sheet {
             model: call.model.model.clone(),
             key: call.key,
             sent: outgoing.sent,
             output_tokens_max: call.output_tokens_max,
+            form: call.conversation.form.clone(),
         };
         let ttl_ms = call
             .ttl_s
@@ -277,12 +277,10 @@ impl Registry {
     async fn list(&self, provider: &Provider, key: Option<&Key>) -> Result<Vec<String>, Fault> {
         let (path, read) = wire::listing(provider.wire);
         let client = self.clients.reaching(provider)?;
-        let mut request = client
+        let request = client
             .get(provider.endpoint.route(path))
-            .headers(provider.headers.clone());
-        if let Some(key) = key {
-            request = request.header(AUTHORIZATION, talk::bearer(key)?);
-        }
+            .headers(provider.headers.clone())
+            .headers(wire::headers(provider.wire, key)?);
         let authority = &provider.endpoint.authority;
         let mut response = request.send().await.map_err(|err| unsent(err, authority))?;
         let status = response.status();
@@ -300,7 +298,7 @@ impl Registry {
             }
         }
         if status != reqwest::StatusCode::OK {
-            return Err(wire::refusal(provider.wire, status.as_u16(), &body));
+            return Err(wire::refusal(status.as_u16(), &body));
         }
         read(&body)
     }

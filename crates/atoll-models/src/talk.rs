@@ -21,7 +21,7 @@ use atoll_ports::models::{Delta, Error, Failure, Key};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use reqwest::Response;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use tokio::time::{Instant, timeout_at};
 
 use crate::backoff;
@@ -174,15 +174,16 @@ impl Talk {
         let plan = &self.plan;
         let (provider, outgoing) = (&plan.provider, &plan.outgoing);
         let client = plan.clients.reaching(provider)?;
-        let mut request = client
+        let request = client
             .post(provider.endpoint.route(outgoing.path))
             .headers(provider.headers.clone())
+            .headers(wire::headers(provider.wire, plan.key.as_ref())?)
             .header(CONTENT_TYPE, "application/json")
-            .header(ACCEPT, "text/event-stream, application/json")
+            .header(
+                ACCEPT,
+                "text/event-stream, application/x-ndjson, application/json",
+            )
             .body(outgoing.body.clone());
-        if let Some(key) = &plan.key {
-            request = request.header(AUTHORIZATION, bearer(key)?);
-        }
         let sent = self.within(plan.timeouts.first_byte_ms, request.send());
         let response = sent
             .await?
@@ -209,7 +210,7 @@ impl Talk {
                 break;
             }
         }
-        let mut fault = wire::refusal(self.plan.provider.wire, status, &body);
+        let mut fault = wire::refusal(status, &body);
         fault.retry_after = retry_after;
         if let Some(wait) = retry_after.filter(|_| fault.passing) {
             fault.words = format!("{} (it asks to wait {} s)", fault.words, wait.as_secs());
@@ -274,19 +275,6 @@ impl Talk {
                 Fault::lasting(Failure::Timeout, words)
             })
     }
-}
-
-/// The key as a header that no log shows.
-pub(crate) fn bearer(key: &Key) -> Result<HeaderValue, Fault> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {}", key.expose())).map_err(|_| {
-        Fault::lasting(
-            Failure::Auth,
-            "the key can't be sent: it holds odd characters",
-        )
-        .unspent()
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// By the content type; where it says nothing, a stream is what was asked for.

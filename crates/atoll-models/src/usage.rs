@@ -48,14 +48,16 @@ pub(crate) fn tokens(bytes: u64) -> u64 {
 /// The figures of a report. `None`: missing, negative, fractional or too large to be a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Report {
-    input: Option<u64>,
-    cached: Option<u64>,
-    output: Option<u64>,
+    /// All that was read, with what came from and went into the cache.
+    pub(crate) input: Option<u64>,
+    pub(crate) cached: Option<u64>,
+    pub(crate) cache_written: Option<u64>,
+    pub(crate) output: Option<u64>,
 }
 
 impl Report {
     /// Reads a chat completions `usage` object; `None` if it is none.
-    pub(crate) fn read(usage: &Value) -> Option<Report> {
+    pub(crate) fn of_chat(usage: &Value) -> Option<Report> {
         usage.as_object()?;
         let details = &usage["prompt_tokens_details"]["cached_tokens"];
         Some(Report {
@@ -64,6 +66,7 @@ impl Report {
             cached: details
                 .as_u64()
                 .or(usage["prompt_cache_hit_tokens"].as_u64()),
+            cache_written: None,
             output: usage["completion_tokens"].as_u64(),
         })
     }
@@ -90,9 +93,14 @@ pub(crate) fn settle(
         tokens(written_bytes),
         output_tokens_max.max(written_bytes),
     );
+    let cached_tokens = report.cached.unwrap_or(0).min(input.0);
     Usage {
         input_tokens: input.0,
-        cached_tokens: report.cached.unwrap_or(0).min(input.0),
+        cached_tokens,
+        cache_written_tokens: report
+            .cache_written
+            .unwrap_or(0)
+            .min(input.0 - cached_tokens),
         output_tokens: output.0,
         reported: input.1 && output.1,
     }
@@ -118,7 +126,7 @@ mod tests {
     };
 
     fn of(usage: Value) -> Usage {
-        settle(Report::read(&usage), SENT, 400, 1_000)
+        settle(Report::of_chat(&usage), SENT, 400, 1_000)
     }
 
     #[test]
@@ -131,6 +139,7 @@ mod tests {
             Usage {
                 input_tokens: 1100,
                 cached_tokens: 1000,
+                cache_written_tokens: 0,
                 output_tokens: 900,
                 reported: true
             }
@@ -143,6 +152,7 @@ mod tests {
         let wanted = Usage {
             input_tokens: 1000,
             cached_tokens: 0,
+            cache_written_tokens: 0,
             output_tokens: 100,
             reported: false,
         };
@@ -168,6 +178,7 @@ mod tests {
             Usage {
                 input_tokens: 4_000 + 2_048 + 192,
                 cached_tokens: 6_240,
+                cache_written_tokens: 0,
                 output_tokens: 1_000,
                 reported: false
             }
@@ -178,6 +189,7 @@ mod tests {
             Usage {
                 input_tokens: 125,
                 cached_tokens: 0,
+                cache_written_tokens: 0,
                 output_tokens: 13,
                 reported: false
             }
@@ -191,9 +203,11 @@ mod tests {
             text_bytes in any::<u64>(), written in any::<u64>(), max in any::<u64>(),
         ) {
             let sent = Sent { text_bytes, messages: 9, images: 2 };
-            let report = Report::read(&json!({"prompt_tokens": input, "completion_tokens": output, "prompt_cache_hit_tokens": cached}));
+            let report = Report::of_chat(&json!({"prompt_tokens": input, "completion_tokens": output, "prompt_cache_hit_tokens": cached}));
+            let report = report.map(|r| Report { cache_written: Some(output), ..r });
             let usage = settle(report, sent, written, max);
-            prop_assert!(usage.input_tokens <= sent.most() && usage.cached_tokens <= usage.input_tokens);
+            prop_assert!(usage.input_tokens <= sent.most());
+            prop_assert!(usage.cached_tokens + usage.cache_written_tokens <= usage.input_tokens);
             prop_assert!(usage.output_tokens <= max.max(written));
             prop_assert!(usage.output_tokens >= written / BYTES_PER_TOKEN_MAX);
         }

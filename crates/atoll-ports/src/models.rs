@@ -32,7 +32,7 @@ impl std::fmt::Debug for Key {
 pub struct ModelChoice {
     /// Provider and model.
     pub model: ModelRef,
-    /// The wire it speaks: `chat-completions`.
+    /// The wire it speaks: `chat-completions`, `anthropic-messages`, `ollama`.
     pub wire: String,
     /// Host and port.
     pub endpoint: String,
@@ -42,6 +42,8 @@ pub struct ModelChoice {
     pub price: Option<Price>,
     /// Whether it is known what it costs (a local model costs nothing).
     pub priced: bool,
+    /// Whether it reads images, as far as is known.
+    pub images: bool,
     /// The window, in tokens.
     pub context_tokens: u64,
     /// The most it writes in one reply, in tokens.

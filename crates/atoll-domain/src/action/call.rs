@@ -63,6 +63,13 @@ impl Act for ModelCall {
         let usage = Usage {
             input_tokens: self.input_tokens_estimate,
             cached_tokens: 0,
+            // All of it may go into the provider's cache, which may cost more than reading alone.
+            cache_written_tokens: match &self.price {
+                Some(price) if price.cache_write_micros > Some(price.input_micros) => {
+                    self.input_tokens_estimate
+                }
+                _ => 0,
+            },
             output_tokens: self.output_tokens_max,
             reported: false,
         };

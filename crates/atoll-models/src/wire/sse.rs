@@ -5,9 +5,9 @@
 
 use crate::fault::Fault;
 
-const LINE_LIMIT_BYTES: usize = 1024 * 1024;
+pub(super) const LINE_LIMIT_BYTES: usize = 1024 * 1024;
 const EVENT_LIMIT_BYTES: usize = 8 * 1024 * 1024;
-const STREAM_LIMIT_BYTES: usize = 128 * 1024 * 1024;
+pub(super) const STREAM_LIMIT_BYTES: usize = 128 * 1024 * 1024;
 
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +127,7 @@ impl Parser {
     }
 }
 
-fn too_long(what: &str, limit_bytes: usize) -> Fault {
+pub(super) fn too_long(what: &str, limit_bytes: usize) -> Fault {
     Fault::garbage(format!("a {what} of the reply passes {limit_bytes} bytes"))
 }
 

@@ -212,6 +212,7 @@ fn a_configuration_survives_being_written_and_read() {
                 price: Some(PriceConfig {
                     input_usd: 0.15,
                     cached_usd: None,
+                    cache_write_usd: None,
                     output_usd: 0.6,
                     dated: String::new(),
                 }),

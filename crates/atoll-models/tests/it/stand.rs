@@ -123,6 +123,7 @@ impl Stand {
             conversation: Conversation {
                 messages: vec![Message::text(Speaker::User, "What is in the file?")],
                 tools: vec![spec],
+                form: None,
             },
             output_tokens_max: 1_000,
             input_tokens_estimate: 100,
@@ -173,6 +174,7 @@ pub fn priced(config: &mut Config) {
     config.providers[0].models[0].price = Some(PriceConfig {
         input_usd: 1.0,
         cached_usd: None,
+        cache_write_usd: None,
         output_usd: 2.0,
         dated: "2026-11-01".into(),
     });

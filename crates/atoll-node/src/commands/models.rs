@@ -54,6 +54,7 @@ impl Shared {
         let conversation = Conversation {
             messages: vec![Message::text(Speaker::User, question)],
             tools: vec![spec],
+            form: None,
         };
         let start = self.clock.now();
         let call = Call {

@@ -204,6 +204,7 @@ pub fn call(remote: bool, priced: bool) -> ModelCall {
         dated: "2026-11-01".into(),
         input_micros: 3_000_000,
         cached_micros: 300_000,
+        cache_write_micros: None,
         output_micros: 15_000_000,
     };
     let endpoint = if remote {

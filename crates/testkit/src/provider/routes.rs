@@ -1,4 +1,4 @@
-//! The two routes, and what a connection sees of a reply.
+//! The routes, and what a connection sees of a reply.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -13,9 +13,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
-use super::chunks::{Step, Writer};
 use super::script::{Fault, Reply};
 use super::server::Desk;
+use super::writer::{Dialect, Step, Writer};
+use super::{messages, ollama};
 
 /// A request that is larger is refused.
 const REQUEST_LIMIT_BYTES: usize = 64 * 1024 * 1024;
@@ -24,63 +25,145 @@ pub(crate) fn router(desk: Arc<Desk>) -> Router {
     Router::new()
         .route("/v1/models", get(models))
         .route("/v1/chat/completions", post(chat))
+        .route("/v1/messages", post(messages_route))
+        .route("/", get(|| async { "Ollama is running" }))
+        .route("/api/chat", post(ollama_chat))
+        .route("/api/tags", get(tags))
+        .route("/api/show", post(show))
+        .route("/api/version", get(version))
         .fallback(lost)
         .layer(DefaultBodyLimit::max(REQUEST_LIMIT_BYTES))
         .with_state(desk)
 }
 
-fn refuse(status: u16, kind: &str, message: &str) -> Response {
+fn refuse(dialect: Dialect, status: u16, kind: &str, message: &str) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = json!({"error": {"message": message, "type": kind, "code": null, "param": null}});
+    let body = match dialect {
+        Dialect::Chat => {
+            json!({"error": {"message": message, "type": kind, "code": null, "param": null}})
+        }
+        Dialect::Messages => messages::refusal(kind, message),
+        Dialect::Ollama => json!({"error": message}),
+    };
     (status, axum::Json(body)).into_response()
 }
 
 async fn lost(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
     desk.record("OTHER", &path, request.headers(), b"");
-    refuse(404, "not_found", &format!("there is no {path} here"))
+    let words = format!("there is no {path} here");
+    refuse(Dialect::Chat, 404, "not_found", &words)
 }
 
+/// Two wires list their models at the same place: the version header tells them apart.
 async fn models(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Response {
     desk.record("GET", "/v1/models", &headers, b"");
-    if let Some(refusal) = locked(&desk, &headers) {
+    let dialect = match headers.contains_key("anthropic-version") {
+        true => Dialect::Messages,
+        false => Dialect::Chat,
+    };
+    if let Some(refusal) = locked(&desk, dialect, &headers) {
         return refusal;
     }
-    let rows: Vec<Value> = desk
-        .options
-        .models
-        .iter()
-        .map(|m| json!({"id": m, "object": "model", "created": 0, "owned_by": "script"}))
-        .collect();
-    axum::Json(json!({"object": "list", "data": rows})).into_response()
+    let rows = desk.options.models.iter().map(|m| match dialect {
+        Dialect::Messages => {
+            json!({"type": "model", "id": m, "display_name": m, "created_at": "2026-01-01T00:00:00Z"})
+        }
+        _ => json!({"id": m, "object": "model", "created": 0, "owned_by": "script"}),
+    });
+    let rows: Vec<Value> = rows.collect();
+    let list = match dialect {
+        Dialect::Messages => {
+            let id = |row: Option<&Value>| row.map(|r| r["id"].clone());
+            json!({"data": rows, "has_more": false, "first_id": id(rows.first()), "last_id": id(rows.last())})
+        }
+        _ => json!({"object": "list", "data": rows}),
+    };
+    axum::Json(list).into_response()
 }
 
-fn locked(desk: &Desk, headers: &HeaderMap) -> Option<Response> {
+async fn tags(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Response {
+    desk.record("GET", "/api/tags", &headers, b"");
+    let locked = locked(&desk, Dialect::Ollama, &headers);
+    locked.unwrap_or_else(|| axum::Json(ollama::tags(&desk.options.models)).into_response())
+}
+
+async fn show(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Bytes) -> Response {
+    desk.record("POST", "/api/show", &headers, &body);
+    let request: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let model = request["model"].as_str().unwrap_or_default();
+    if !desk.options.models.iter().any(|m| m == model) {
+        let words = format!("model '{model}' not found");
+        return refuse(Dialect::Ollama, 404, "", &words);
+    }
+    axum::Json(ollama::show()).into_response()
+}
+
+async fn version(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Response {
+    desk.record("GET", "/api/version", &headers, b"");
+    axum::Json(json!({"version": ollama::VERSION})).into_response()
+}
+
+fn locked(desk: &Desk, dialect: Dialect, headers: &HeaderMap) -> Option<Response> {
     let key = desk.options.key.as_ref()?;
-    let given = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|v| v.to_str().ok());
-    if given.and_then(|v| v.strip_prefix("Bearer ")) == Some(key) {
+    let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+    let (given, kind) = match dialect {
+        Dialect::Messages => (header("x-api-key"), "authentication_error"),
+        _ => {
+            let bearer = header("authorization").and_then(|v| v.strip_prefix("Bearer "));
+            (bearer, "invalid_request_error")
+        }
+    };
+    if given == Some(key) {
         return None;
     }
     // Real providers quote the wrong key in their answer, and so does this one.
-    let shown = given.unwrap_or("none");
-    Some(refuse(
-        401,
-        "invalid_request_error",
-        &format!("Incorrect API key provided: {shown}"),
-    ))
+    let words = format!("Incorrect API key provided: {}", given.unwrap_or("none"));
+    Some(refuse(dialect, 401, kind, &words))
 }
 
 async fn chat(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Bytes) -> Response {
-    let number = desk.record("POST", "/v1/chat/completions", &headers, &body);
-    if let Some(refusal) = locked(&desk, &headers) {
+    serve(desk, Dialect::Chat, "/v1/chat/completions", &headers, &body).await
+}
+
+async fn messages_route(
+    State(desk): State<Arc<Desk>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    serve(desk, Dialect::Messages, "/v1/messages", &headers, &body).await
+}
+
+async fn ollama_chat(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Bytes) -> Response {
+    serve(desk, Dialect::Ollama, "/api/chat", &headers, &body).await
+}
+
+async fn serve(
+    desk: Arc<Desk>,
+    dialect: Dialect,
+    path: &str,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Response {
+    let number = desk.record("POST", path, headers, body);
+    if let Some(refusal) = locked(&desk, dialect, headers) {
         return refusal;
     }
-    let request: Value = match serde_json::from_slice(&body) {
+    let request: Value = match serde_json::from_slice(body) {
         Ok(request) => request,
-        Err(err) => return refuse(400, "invalid_request_error", &err.to_string()),
+        Err(err) => return refuse(dialect, 400, "invalid_request_error", &err.to_string()),
     };
+    let wrong = match dialect {
+        Dialect::Chat => None,
+        Dialect::Messages if !headers.contains_key("anthropic-version") => {
+            Some("anthropic-version: header is required".into())
+        }
+        Dialect::Messages => messages::wrong(&request),
+        Dialect::Ollama => ollama::wrong(&request),
+    };
+    if let Some(wrong) = wrong {
+        return refuse(dialect, 400, "invalid_request_error", &wrong);
+    }
     let mut presence = Presence {
         desk: desk.clone(),
         served: false,
@@ -93,6 +176,7 @@ async fn chat(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Bytes) ->
         std::future::pending::<Infallible>().await;
     }
     let writer = Writer {
+        dialect,
         request: &request,
         reply: &reply,
         number,
@@ -101,7 +185,7 @@ async fn chat(State(desk): State<Arc<Desk>>, headers: HeaderMap, body: Bytes) ->
         presence.served = true;
         return plain;
     }
-    streamed(writer.steps(), presence)
+    streamed(dialect, writer.steps(), presence)
 }
 
 /// The reply, where it isn't a stream.
@@ -137,7 +221,12 @@ fn unstreamed(writer: &Writer<'_>, reply: &Reply, request: &Value) -> Option<Res
         }
         return Some(response);
     }
-    let whole = request["stream"] != json!(true) || reply.has(&Fault::NotStreamed);
+    // Ollama streams unless it is told not to.
+    let streams = match writer.dialect {
+        Dialect::Ollama => request["stream"] != json!(false),
+        _ => request["stream"] == json!(true),
+    };
+    let whole = !streams || reply.has(&Fault::NotStreamed);
     whole.then(|| axum::Json(writer.whole()).into_response())
 }
 
@@ -155,7 +244,11 @@ impl Drop for Presence {
     }
 }
 
-fn streamed(steps: Vec<Step>, presence: Presence) -> Response {
+fn streamed(dialect: Dialect, steps: Vec<Step>, presence: Presence) -> Response {
+    let kind = match dialect {
+        Dialect::Ollama => "application/x-ndjson",
+        _ => "text/event-stream",
+    };
     let state = (VecDeque::from(steps), presence);
     let stream = futures::stream::unfold(state, |(mut steps, mut presence)| async move {
         loop {
@@ -187,9 +280,5 @@ fn streamed(steps: Vec<Step>, presence: Presence) -> Response {
             }
         }
     });
-    (
-        [(header::CONTENT_TYPE, "text/event-stream")],
-        Body::from_stream(stream),
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, kind)], Body::from_stream(stream)).into_response()
 }

@@ -37,6 +37,12 @@ pub enum Fault {
     Cut(usize),
     /// The connection breaks inside a character of the content.
     HalfCharacter,
+    /// The stream ends, in all order, inside a character of the content.
+    HalfCharacterAtEnd,
+    /// The content's first character beyond ASCII is half of one.
+    BadCharacter,
+    /// All is said, and the connection breaks in place of the end.
+    BreakAtEnd,
     /// Each byte is a chunk of its own.
     Bytewise,
     /// The request is taken and never answered.
@@ -57,7 +63,7 @@ pub enum Fault {
     ChangingIds,
     /// Arguments are objects, not text.
     ObjectArguments,
-    /// No `[DONE]` at the end.
+    /// No `[DONE]` or `message_stop` at the end; no line feed behind Ollama's last line.
     NoDone,
     /// `finish_reason` stays null.
     NoFinish,
@@ -85,9 +91,12 @@ pub struct Reply {
     /// Text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<String>,
-    /// Sent as `reasoning_content`, before the text.
+    /// What the model thinks, before the text: `reasoning_content`, a `thinking` block with a signature, `thinking`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
+    /// A thought that stays encrypted; the messages wire alone has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<String>,
     /// Tool calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_calls: Option<Vec<Call>>,
@@ -112,7 +121,7 @@ pub struct Reply {
     /// How long to think first, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delay_ms: Option<u64>,
-    /// The usage object, true or not; four characters a token otherwise.
+    /// The usage object in the words of chat completions, true or not; four characters a token otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Value>,
     /// What goes wrong.

@@ -167,6 +167,10 @@ impl Server {
     pub fn base_url(&self) -> String {
         format!("http://{}/v1", self.address)
     }
+    /// `http://127.0.0.1:PORT`: where Ollama's own API begins.
+    pub fn root_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
     /// Host and port.
     pub fn address(&self) -> SocketAddr {
         self.address

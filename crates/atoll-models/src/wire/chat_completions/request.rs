@@ -6,21 +6,31 @@ use serde_json::{Map, Value, json};
 
 use crate::config::OutputLimit;
 use crate::usage::Sent;
+use crate::wire::calls::object_of;
+use crate::wire::fit;
 use crate::wire::{Manners, Outgoing};
 
 pub(in crate::wire) fn request(call: &ModelCall, manners: Manners) -> Outgoing {
-    let conversation = &call.conversation;
+    let conversation = &*fit::seen(&call.conversation, manners);
     let mut sent = Sent {
         messages: conversation.messages.len() as u64,
         ..Sent::default()
     };
     let mut body = Map::new();
     body.insert("model".into(), json!(call.model.model));
-    let messages = messages(&conversation.messages, &mut sent);
+    let messages = messages(&conversation.messages, manners, &mut sent);
     body.insert("messages".into(), Value::Array(messages));
     if !conversation.tools.is_empty() {
         let tools = conversation.tools.iter().map(|t| tool(t, &mut sent));
         body.insert("tools".into(), Value::Array(tools.collect()));
+    }
+    if let Some(form) = &conversation.form {
+        let strict = is_strict(&form.schema);
+        let value = json!({"type": "json_schema", "json_schema": {
+            "name": form.name, "schema": form.schema, "strict": strict,
+        }});
+        sent.text_bytes += value.to_string().len() as u64;
+        body.insert("response_format".into(), value);
     }
     let limit = match manners.output_limit {
         OutputLimit::MaxTokens => "max_tokens",
@@ -38,6 +48,25 @@ pub(in crate::wire) fn request(call: &ModelCall, manners: Manners) -> Outgoing {
     }
 }
 
+/// Whether a schema is of the part that OpenAI can hold a model to: each object closed, and all of it required.
+fn is_strict(schema: &Value) -> bool {
+    let Some(map) = schema.as_object() else {
+        return schema
+            .as_array()
+            .is_none_or(|all| all.iter().all(is_strict));
+    };
+    if let Some(properties) = map.get("properties").and_then(Value::as_object) {
+        let required = map.get("required").and_then(Value::as_array);
+        let named = |name: &String| required.is_some_and(|r| r.iter().any(|v| v == name));
+        if map.get("additionalProperties") != Some(&Value::Bool(false))
+            || !properties.keys().all(named)
+        {
+            return false;
+        }
+    }
+    map.values().all(is_strict)
+}
+
 fn tool(spec: &ToolSpec, sent: &mut Sent) -> Value {
     let value = json!({"type": "function", "function": {
         "name": spec.name, "description": spec.description, "parameters": spec.parameters,
@@ -46,7 +75,7 @@ fn tool(spec: &ToolSpec, sent: &mut Sent) -> Value {
     value
 }
 
-fn messages(messages: &[Message], sent: &mut Sent) -> Vec<Value> {
+fn messages(messages: &[Message], manners: Manners, sent: &mut Sent) -> Vec<Value> {
     let mut out = Vec::with_capacity(messages.len());
     // Tool messages take text alone: their images follow as a user's, after the last of the results, which
     // must stand together.
@@ -55,7 +84,7 @@ fn messages(messages: &[Message], sent: &mut Sent) -> Vec<Value> {
         if message.role != Speaker::Tool && !images.is_empty() {
             out.push(json!({"role": "user", "content": std::mem::take(&mut images)}));
         }
-        out.push(one(message, &mut images, sent));
+        out.push(one(message, manners, &mut images, sent));
     }
     if !images.is_empty() {
         out.push(json!({"role": "user", "content": images}));
@@ -63,7 +92,7 @@ fn messages(messages: &[Message], sent: &mut Sent) -> Vec<Value> {
     out
 }
 
-fn one(message: &Message, images: &mut Vec<Value>, sent: &mut Sent) -> Value {
+fn one(message: &Message, manners: Manners, images: &mut Vec<Value>, sent: &mut Sent) -> Value {
     let text = message.joined_text();
     sent.text_bytes += text.len() as u64;
     let pictures = || {
@@ -77,28 +106,37 @@ fn one(message: &Message, images: &mut Vec<Value>, sent: &mut Sent) -> Value {
         Speaker::System => json!({"role": "system", "content": text}),
         Speaker::User if pictures().next().is_none() => json!({"role": "user", "content": text}),
         Speaker::User => {
-            let parts: Vec<Value> = message.content.iter().map(part).collect();
+            let parts: Vec<Value> = message.content.iter().filter_map(part).collect();
             json!({"role": "user", "content": parts})
         }
-        Speaker::Assistant => assistant(message, text, sent),
+        Speaker::Assistant => assistant(message, text, manners, sent),
         Speaker::Tool => {
-            images.extend(pictures().map(part));
+            images.extend(pictures().filter_map(part));
             json!({"role": "tool", "tool_call_id": message.tool_call_id, "content": text})
         }
     }
 }
 
-fn part(part: &Part) -> Value {
+/// `None`: this wire has no place for it.
+fn part(part: &Part) -> Option<Value> {
     match part {
-        Part::Text { text } => json!({"type": "text", "text": text}),
-        Part::Image { media_type, data } => {
-            json!({"type": "image_url", "image_url": {"url": format!("data:{media_type};base64,{data}")}})
-        }
+        Part::Text { text } => Some(json!({"type": "text", "text": text})),
+        Part::Image { media_type, data } => Some(
+            json!({"type": "image_url", "image_url": {"url": format!("data:{media_type};base64,{data}")}}),
+        ),
+        Part::Reasoning { .. } => None,
     }
 }
 
-fn assistant(message: &Message, text: String, sent: &mut Sent) -> Value {
+fn assistant(message: &Message, text: String, manners: Manners, sent: &mut Sent) -> Value {
     let mut value = json!({"role": "assistant", "content": text});
+    if manners.reasoning_back {
+        let thought = fit::own_thoughts(message);
+        if !thought.is_empty() {
+            sent.text_bytes += thought.len() as u64;
+            value["reasoning_content"] = json!(thought);
+        }
+    }
     if !message.tool_calls.is_empty() {
         if text.is_empty() {
             value["content"] = Value::Null;
@@ -109,14 +147,13 @@ fn assistant(message: &Message, text: String, sent: &mut Sent) -> Value {
     value
 }
 
-/// Servers parse old calls' arguments again and fail on what is no object: such arguments are wrapped, so that
-/// the model still sees what it wrote.
 fn call(call: &ToolCall, sent: &mut Sent) -> Value {
+    // As it was written, if it was an object: to the byte, which a provider's cache likes.
     let is_object = serde_json::from_str::<Map<String, Value>>(&call.arguments).is_ok();
     let arguments = if is_object {
         call.arguments.clone()
     } else {
-        json!({"invalid_arguments": call.arguments}).to_string()
+        Value::Object(object_of(&call.arguments)).to_string()
     };
     sent.text_bytes += (call.name.len() + arguments.len()) as u64;
     json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}})
@@ -125,33 +162,13 @@ fn call(call: &ToolCall, sent: &mut Sent) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use atoll_domain::{ActionKey, Conversation, ModelRef};
+    use crate::wire::testing::{call_of, image};
+    use atoll_domain::{Conversation, Form};
 
     fn sent(conversation: Conversation, manners: Manners) -> (Value, Sent) {
-        let call = ModelCall {
-            session: None,
-            key: ActionKey::derive(&[b"k"]),
-            model: ModelRef {
-                provider: "p".into(),
-                model: "m".into(),
-            },
-            endpoint: "h:1".into(),
-            remote: false,
-            conversation,
-            output_tokens_max: 99,
-            input_tokens_estimate: 10,
-            price: None,
-            ttl_s: 60,
-        };
+        let call = call_of(conversation);
         let out = request(&call, manners);
         (serde_json::from_slice(&out.body).unwrap(), out.sent)
-    }
-
-    fn image() -> Part {
-        Part::Image {
-            media_type: "image/png".into(),
-            data: "aGk=".into(),
-        }
     }
 
     #[test]
@@ -182,6 +199,7 @@ mod tests {
                 description: "runs".into(),
                 parameters: json!({"type": "object"}),
             }],
+            form: None,
         };
         let (body, sent) = sent(
             conversation,
@@ -214,6 +232,7 @@ mod tests {
         let manners = Manners {
             output_limit: OutputLimit::MaxCompletionTokens,
             usage_in_stream: false,
+            ..Manners::default()
         };
         let (body, _) = sent(Conversation::default(), manners);
         assert_eq!(
@@ -237,7 +256,7 @@ mod tests {
         let (body, sent) = sent(
             Conversation {
                 messages,
-                tools: vec![],
+                ..Conversation::default()
             },
             Manners::default(),
         );
@@ -251,5 +270,49 @@ mod tests {
         ]);
         assert_eq!(body["messages"], wanted);
         assert_eq!(sent.images, 2);
+    }
+
+    #[test]
+    fn a_form_is_strict_only_if_its_schema_can_be_held_to() {
+        let closed = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"], "additionalProperties": false});
+        let open = json!({"type": "array", "items": {"type": "object", "properties": {"n": {}}}});
+        for (schema, strict) in [(closed, true), (open, false)] {
+            let form = Form {
+                name: "answer".into(),
+                schema: schema.clone(),
+            };
+            let asked = Conversation {
+                form: Some(form),
+                ..Conversation::default()
+            };
+            let wanted = json!({"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": strict}});
+            assert_eq!(sent(asked, Manners::default()).0["response_format"], wanted);
+        }
+    }
+
+    #[test]
+    fn thoughts_go_back_only_where_they_are_wanted_and_only_ones_own() {
+        let mut said = Message::text(Speaker::Assistant, "yes");
+        let thought = |text: &str, signature: Option<&str>| Part::Reasoning {
+            text: text.into(),
+            signature: signature.map(str::to_owned),
+            sealed: None,
+        };
+        said.content
+            .insert(0, thought("signed elsewhere", Some("s")));
+        said.content.insert(0, thought("hmm", None));
+        let conversation = Conversation {
+            messages: vec![said],
+            ..Conversation::default()
+        };
+        let (body, _) = sent(conversation.clone(), Manners::default());
+        let wanted = json!({"role": "assistant", "content": "yes"});
+        assert_eq!(body["messages"][0], wanted);
+        let manners = Manners {
+            reasoning_back: true,
+            ..Manners::default()
+        };
+        let (body, _) = sent(conversation, manners);
+        assert_eq!(body["messages"][0]["reasoning_content"], "hmm");
     }
 }

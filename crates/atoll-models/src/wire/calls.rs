@@ -1,4 +1,5 @@
-//! Tool calls, gathered from pieces. Servers differ in what a piece carries, so the rules are these:
+//! Tool calls, gathered from pieces. Anthropic and Ollama say where a call begins. Servers of chat completions
+//! differ in what a piece carries, so the rules for those are these:
 //!
 //! - a piece with an index belongs to the call of that index, one without to the last call;
 //! - a name begins a call, unless it only repeats the name that is there (some send it with each piece);
@@ -9,7 +10,7 @@ use std::collections::{HashSet, VecDeque};
 
 use atoll_domain::{ActionKey, Hash, ToolCall};
 use atoll_ports::models::Delta;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::fault::Fault;
 
@@ -32,16 +33,31 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    /// Takes one piece; how many bytes it added.
+    /// Begins a call; its place.
+    pub(super) fn start(
+        &mut self,
+        id: &str,
+        name: &str,
+        out: &mut VecDeque<Delta>,
+    ) -> Result<usize, Fault> {
+        self.begin(None, id, name)?;
+        out.push_back(Delta::ToolNamed(name.into()));
+        Ok(self.open.len() - 1)
+    }
+
+    /// Goes on with the arguments of the call at a place.
+    pub(super) fn extend(&mut self, at: usize, arguments: &str) {
+        if let Some(call) = self.open.get_mut(at) {
+            call.arguments.push_str(arguments);
+        }
+    }
+
+    /// Takes one piece of chat completions; how many bytes it added.
     pub(super) fn add(&mut self, piece: &Value, out: &mut VecDeque<Delta>) -> Result<usize, Fault> {
         let index = piece["index"].as_u64();
         let id = piece["id"].as_str().unwrap_or_default();
         let name = piece["function"]["name"].as_str().unwrap_or_default();
-        let arguments = match &piece["function"]["arguments"] {
-            Value::Null => String::new(),
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
+        let arguments = text_of(&piece["function"]["arguments"]);
         let at = match self.find(index, id, name) {
             Some(at) => at,
             None => {
@@ -121,6 +137,24 @@ impl Calls {
             })
             .collect()
     }
+}
+
+/// Arguments as text: some servers send the object itself.
+pub(super) fn text_of(arguments: &Value) -> String {
+    match arguments {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Old arguments as an object, which is what servers want to read back. What is none is wrapped, so that the
+/// model still sees what it wrote.
+pub(super) fn object_of(arguments: &str) -> Map<String, Value> {
+    serde_json::from_str(arguments).unwrap_or_else(|_| {
+        let written = ("invalid_arguments".to_owned(), Value::from(arguments));
+        Map::from_iter([written])
+    })
 }
 
 /// Whether arguments are a value already: what comes then, with a name, is another call.

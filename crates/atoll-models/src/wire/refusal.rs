@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::fault::Fault;
 
 /// What the providers say when a conversation doesn't fit, in lowercase.
-const CONTEXT_WORDS: [&str; 9] = [
+const CONTEXT_WORDS: [&str; 10] = [
     "context_length_exceeded",
     "exceed_context_size",
     "maximum context length",
@@ -15,11 +15,12 @@ const CONTEXT_WORDS: [&str; 9] = [
     "context size",
     "prompt is too long",
     "input is too long",
+    "exceed context limit",
     "too many tokens",
 ];
 
 /// Fields that a server may not know, and what to configure then.
-const HINTS: [(&str, &str); 2] = [
+const HINTS: [(&str, &str); 4] = [
     (
         "stream_options",
         "set usage_in_stream = false for this provider",
@@ -28,6 +29,28 @@ const HINTS: [(&str, &str); 2] = [
         "max_completion_tokens",
         "set output_limit for this provider",
     ),
+    (
+        "does not support tools",
+        "the agent works by tools: choose another model",
+    ),
+    (
+        "thinking.type.enabled",
+        "set thinking = \"adaptive\" for this model",
+    ),
+];
+
+/// What Anthropic's kinds of errors are as a status: <https://docs.anthropic.com/en/api/errors>.
+const KINDS: [(&str, u16); 10] = [
+    ("invalid_request_error", 400),
+    ("authentication_error", 401),
+    ("billing_error", 402),
+    ("permission_error", 403),
+    ("not_found_error", 404),
+    ("request_too_large", 413),
+    ("rate_limit_error", 429),
+    ("api_error", 500),
+    ("timeout_error", 504),
+    ("overloaded_error", 529),
 ];
 
 /// The error object of a body, or the body's own words.
@@ -76,6 +99,7 @@ impl Said {
         ["insufficient_quota", "billing"]
             .iter()
             .any(|w| self.code.contains(w) || self.kind.contains(w))
+            || self.words.contains("credit balance is too low")
     }
     fn tell(&self, plain: &str) -> String {
         // Cut to length at the very end, behind redaction, so that no half of a key stays.
@@ -92,7 +116,7 @@ impl Said {
 }
 
 /// An answer whose status isn't 200.
-pub(in crate::wire) fn refusal(status: u16, body: &[u8]) -> Fault {
+pub(super) fn refusal(status: u16, body: &[u8]) -> Fault {
     let fault = classify(status, &Said::body(body));
     Fault {
         status: Some(status),
@@ -110,6 +134,7 @@ fn classify(status: u16, said: &Said) -> Fault {
             Failure::Context,
             "the conversation is too long for this model",
         ),
+        400 if said.is_quota() => fault(Failure::Refused, "the account has no credit"),
         404 => fault(
             Failure::Refused,
             "there is no such model, or the address is wrong",
@@ -127,6 +152,7 @@ fn classify(status: u16, said: &Said) -> Fault {
             Failure::Context,
             "the conversation is too long for this model",
         ),
+        529 => passing(Failure::Server, "the provider is overloaded (status 529)"),
         500..=599 => passing(
             Failure::Server,
             &format!("the provider failed (status {status})"),
@@ -149,6 +175,10 @@ fn classify(status: u16, said: &Said) -> Fault {
 pub(super) fn in_stream(error: &Value) -> Fault {
     let said = Said::of(error);
     let status = said.code.parse().ok().filter(|s| (400..600).contains(s));
+    let by_kind = KINDS.iter().find(|(kind, _)| *kind == said.kind);
+    // `api_error` in the middle is a failure in the middle.
+    let by_kind = by_kind.map(|(_, status)| *status).filter(|s| *s != 500);
+    let status = status.or(by_kind);
     let mut fault = match status {
         Some(status) => classify(status, &said),
         None if said.is_context() => classify(400, &said),
@@ -156,8 +186,6 @@ pub(super) fn in_stream(error: &Value) -> Fault {
         None if said.code.contains("rate_limit") || said.kind.contains("rate_limit") => {
             classify(429, &said)
         }
-        None if said.kind.contains("authentication") => classify(401, &said),
-        None if said.kind.contains("invalid_request") => classify(400, &said),
         None => Fault::passing(
             Failure::Server,
             said.tell("the provider failed in the middle of its reply"),
@@ -224,6 +252,26 @@ mod tests {
                 Failure::Refused,
             ),
             (500, r#"{"detail":"boom"}"#, Failure::Server),
+            (
+                400,
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}"#,
+                Failure::Context,
+            ),
+            (
+                400,
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"input length and `max_tokens` exceed context limit: 188240 + 21333 > 200000"}}"#,
+                Failure::Context,
+            ),
+            (
+                400,
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the Anthropic API."}}"#,
+                Failure::Refused,
+            ),
+            (
+                400,
+                r#"{"error":"the input length exceeds the context length"}"#,
+                Failure::Context,
+            ),
         ] {
             assert_eq!(of(status, body).0, failure, "{body}");
         }
@@ -259,5 +307,17 @@ mod tests {
             Failure::Refused
         );
         assert_eq!(in_stream(&json!(null)).failure, Failure::Server);
+        let fault = in_stream(&json!({"type": "overloaded_error", "message": "Overloaded"}));
+        assert_eq!((fault.failure, fault.passing), (Failure::Server, true));
+        assert!(fault.words.contains("overloaded (status 529): Overloaded"));
+        for (kind, failure) in [
+            ("authentication_error", Failure::Auth),
+            ("permission_error", Failure::Auth),
+            ("billing_error", Failure::Refused),
+            ("request_too_large", Failure::Context),
+            ("api_error", Failure::Server),
+        ] {
+            assert_eq!(in_stream(&json!({"type": kind})).failure, failure, "{kind}");
+        }
     }
 }

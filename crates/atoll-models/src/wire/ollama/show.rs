@@ -1,0 +1,54 @@
+//! What `POST /api/show` says of a model.
+
+use serde_json::Value;
+
+use crate::fault::Fault;
+
+/// A model's own figures, as far as they are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Shown {
+    /// What it was trained on, in tokens.
+    pub(crate) context_tokens: Option<u64>,
+    /// Whether it calls tools.
+    pub(crate) tools: Option<bool>,
+    /// Whether it sees images.
+    pub(crate) images: Option<bool>,
+}
+
+/// Reads the answer.
+pub(in crate::wire) fn show(body: &[u8]) -> Result<Shown, Fault> {
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|err| Fault::garbage(format!("what is told of the model is no JSON ({err})")))?;
+    let info = &value["model_info"];
+    let family = info["general.architecture"].as_str().unwrap_or_default();
+    let abilities = value["capabilities"].as_array();
+    let can = |what: &str| abilities.map(|all| all.iter().any(|a| a == what));
+    Ok(Shown {
+        context_tokens: info[format!("{family}.context_length")]
+            .as_u64()
+            .filter(|n| *n > 0),
+        tools: can("tools"),
+        images: can("vision"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_read_as_far_as_they_are_there() {
+        let body = br#"{"model_info":{"general.architecture":"qwen2","qwen2.context_length":32768},"capabilities":["completion","tools"]}"#;
+        let wanted = Shown {
+            context_tokens: Some(32_768),
+            tools: Some(true),
+            images: Some(false),
+        };
+        assert_eq!(show(body).unwrap(), wanted);
+        assert_eq!(show(b"{}").unwrap(), Shown::default());
+        assert_eq!(show(b"[]").unwrap(), Shown::default());
+        let lie = br#"{"model_info":{"general.architecture":"x","x.context_length":-3}}"#;
+        assert_eq!(show(lie).unwrap(), Shown::default());
+        assert!(show(b"<html>").is_err());
+    }
+}
