@@ -19,6 +19,12 @@ pub struct ModelView {
     pub key: String,
     /// Whether it is the default.
     pub default: bool,
+    /// Whether nobody configured it: it answers on this machine now.
+    #[serde(default)]
+    pub found: bool,
+    /// Whether it calls tools, if its server says so; `atoll code` needs that.
+    #[serde(default)]
+    pub tools: Option<bool>,
 }
 
 /// A try of a model.

@@ -171,10 +171,6 @@ pub struct ProviderConfig {
     /// Whether a chat completions server wants the model's earlier thoughts back in `reasoning_content`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reasoning_back: Option<bool>,
-    /// The most that may be spent with it on one day, in US dollars: `"2.50"`. Without it, the day's own budget
-    /// is the only one. Kept by the node, not here.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub budget_usd_per_day: Option<String>,
 }
 
 /// How long to wait, in milliseconds. The call's own time limit goes above all of them.
@@ -235,6 +231,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// How often to try.
     pub retries: Retries,
+    /// Whether a local server that nobody configured is looked for at its usual port when models are listed.
+    pub notice: bool,
 }
 
 /// What is wrong with the configuration, and what to do. Nothing of it is in force then.

@@ -4,6 +4,7 @@
 //! Deliberately absent: proxies from the environment (the permit names the host that is spoken to), redirects
 //! (a key must not follow one), and any prompt, tool or policy.
 
+mod around;
 mod backoff;
 mod client;
 mod config;

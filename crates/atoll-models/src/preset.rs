@@ -41,12 +41,26 @@ const fn remote(name: &'static str, base_url: &'static str, key_env: &'static st
     }
 }
 
+/// The one that is looked for when models are listed.
+pub(crate) const NOTICED: &str = "ollama";
+
 /// Addresses and variables as each provider's own documentation names them.
-const PRESETS: [Preset; 10] = [
-    local("ollama", "http://127.0.0.1:11434/v1"),
+const PRESETS: [Preset; 18] = [
+    Preset {
+        wire: WireKind::Ollama,
+        ..local(NOTICED, "http://127.0.0.1:11434")
+    },
     local("llama-server", "http://127.0.0.1:8080/v1"),
     local("vllm", "http://127.0.0.1:8000/v1"),
     local("lm-studio", "http://127.0.0.1:1234/v1"),
+    Preset {
+        wire: WireKind::AnthropicMessages,
+        ..remote(
+            "anthropic",
+            "https://api.anthropic.com/v1",
+            "ANTHROPIC_API_KEY",
+        )
+    },
     Preset {
         output_limit: OutputLimit::MaxCompletionTokens,
         ..remote("openai", "https://api.openai.com/v1", "OPENAI_API_KEY")
@@ -61,16 +75,38 @@ const PRESETS: [Preset; 10] = [
         usage_in_stream: false,
         ..remote("mistral", "https://api.mistral.ai/v1", "MISTRAL_API_KEY")
     },
-    remote(
-        "deepseek",
-        "https://api.deepseek.com/v1",
-        "DEEPSEEK_API_KEY",
-    ),
+    // It refuses a tool's result without the thought that led to the call.
+    Preset {
+        reasoning_back: true,
+        ..remote(
+            "deepseek",
+            "https://api.deepseek.com/v1",
+            "DEEPSEEK_API_KEY",
+        )
+    },
     remote(
         "together",
         "https://api.together.xyz/v1",
         "TOGETHER_API_KEY",
     ),
+    remote(
+        "gemini",
+        "https://generativelanguage.googleapis.com/v1beta/openai",
+        "GEMINI_API_KEY",
+    ),
+    remote("xai", "https://api.x.ai/v1", "XAI_API_KEY"),
+    remote(
+        "fireworks",
+        "https://api.fireworks.ai/inference/v1",
+        "FIREWORKS_API_KEY",
+    ),
+    remote("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
+    remote("moonshot", "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY"),
+    remote("zai", "https://api.z.ai/api/paas/v4", "ZAI_API_KEY"),
+    Preset {
+        wire: WireKind::Ollama,
+        ..remote("ollama-cloud", "https://ollama.com", "OLLAMA_API_KEY")
+    },
 ];
 
 pub(crate) fn find(name: &str) -> Option<&'static Preset> {

@@ -252,6 +252,7 @@ impl Provider {
             remote: self.remote,
             price: model.price,
             images: model.images != Some(false),
+            tools: None,
             context_tokens: model.context_tokens,
             output_tokens_max: model.output_tokens_max,
             key_env: self.key_env.clone(),

@@ -10,6 +10,7 @@ use atoll_guard::{BoxFuture, End, Live, Permit, Stop};
 use atoll_ports::Models;
 use atoll_ports::models::{Calling, Error, Failure, Key, ModelChoice};
 
+use crate::around;
 use crate::client::{Clients, unsent};
 use crate::config::{BadConfig, Config, ProviderConfig, Retries, Timeouts};
 use crate::fault::Fault;
@@ -31,6 +32,7 @@ const NAMES_TOLD_MAX: usize = 12;
 pub struct Registry {
     providers: Vec<Arc<Provider>>,
     default: Option<String>,
+    notice: bool,
     timeouts: Timeouts,
     retries: Retries,
     keys_file: Option<PathBuf>,
@@ -64,6 +66,7 @@ impl Registry {
         let registry = Registry {
             providers,
             default: config.default,
+            notice: config.notice,
             timeouts: config.timeouts,
             retries: config.retries,
             keys_file,
@@ -363,6 +366,14 @@ impl Models for Registry {
                 .collect::<Vec<_>>()
         };
         self.providers.iter().flat_map(of).collect()
+    }
+
+    fn around(&self) -> BoxFuture<'_, Vec<ModelChoice>> {
+        let mut providers = self.providers.clone();
+        // Configured by that name it stands where its owner says.
+        let unnamed = self.notice && !self.providers.iter().any(|p| p.name == preset::NOTICED);
+        providers.extend(unnamed.then(|| self.provider(preset::NOTICED)).flatten());
+        Box::pin(async move { around::look(&providers, &self.clients).await })
     }
 
     fn offered(

@@ -44,6 +44,8 @@ pub struct ModelChoice {
     pub priced: bool,
     /// Whether it reads images, as far as is known.
     pub images: bool,
+    /// Whether it calls tools, if its server says so.
+    pub tools: Option<bool>,
     /// The window, in tokens.
     pub context_tokens: u64,
     /// The most it writes in one reply, in tokens.
@@ -168,6 +170,10 @@ pub trait Models: Send + Sync {
     fn default_model(&self) -> Option<ModelChoice>;
     /// Everything configured.
     fn configured(&self) -> Vec<ModelChoice>;
+    /// Models that answer on this machine now though nobody configured them. Quick, and never an error.
+    fn around(&self) -> BoxFuture<'_, Vec<ModelChoice>> {
+        Box::pin(std::future::ready(Vec::new()))
+    }
     /// Asks the provider which models it has. It is a call like another, but sends nothing of the user's.
     fn offered(
         &self,

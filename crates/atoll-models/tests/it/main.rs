@@ -6,6 +6,7 @@
     reason = "a test"
 )]
 
+mod around;
 mod charges;
 mod conformance;
 mod hang_up;

@@ -143,6 +143,49 @@ fn every_preset_can_be_named_without_configuration() {
 }
 
 #[test]
+fn a_preset_knows_its_wire_and_ollamas_old_address_is_understood() {
+    let wire = |text: &str, name: &str| {
+        let choice = read(text).unwrap().resolve(name).unwrap();
+        (choice.wire, choice.endpoint)
+    };
+    let here = ("ollama".to_owned(), "127.0.0.1:11434".to_owned());
+    assert_eq!(wire("", "ollama/x"), here);
+    let old = "[[providers]]\nname = \"ollama\"\nbase_url = \"http://127.0.0.1:11434/v1/\"";
+    assert_eq!(wire(old, "ollama/x"), here);
+    let chat = format!("{old}\nwire = \"chat-completions\"");
+    assert_eq!(wire(&chat, "ollama/x").0, "chat-completions");
+    assert_eq!(wire("", "anthropic/x").0, "anthropic-messages");
+    assert_eq!(wire("", "openai/x").0, "chat-completions");
+    let price = |name| read("").unwrap().resolve(name).unwrap().price.unwrap();
+    let dear = price("anthropic/claude-opus-4-5-20251101");
+    assert_eq!(
+        (
+            dear.input_micros,
+            dear.cached_micros,
+            dear.cache_write_micros,
+            dear.output_micros
+        ),
+        (5_000_000, 500_000, Some(6_250_000), 25_000_000)
+    );
+}
+
+#[test]
+fn thinking_is_a_word_or_a_number_of_tokens() {
+    for (text, holds) in [
+        ("\"on\"", true),
+        ("\"adaptive\"", true),
+        ("4096", true),
+        ("\"a lot\"", false),
+        ("-3", false),
+    ] {
+        let config = format!(
+            "[[providers]]\nname = \"ollama\"\nmodels = [{{ name = \"x\", thinking = {text}, images = false }}]"
+        );
+        assert_eq!(read(&config).is_ok(), holds, "{text}");
+    }
+}
+
+#[test]
 fn a_presets_key_is_not_sent_to_another_address_under_its_name() {
     let models =
         read("[[providers]]\nname = \"openai\"\nbase_url = \"https://evil.example/v1\"").unwrap();

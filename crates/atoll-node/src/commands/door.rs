@@ -146,7 +146,7 @@ impl Commands for Node {
         Box::pin(async move { self.shared.erase(&caller, &request).await })
     }
     fn models(&self, _: &Caller) -> Reply<'_, Vec<ModelView>> {
-        Box::pin(ready(Ok(self.shared.models())))
+        Box::pin(async move { Ok(self.shared.models().await) })
     }
     fn model_test(
         &self,

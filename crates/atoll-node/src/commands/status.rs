@@ -130,17 +130,22 @@ impl Shared {
                 .models
                 .default_model()
                 .is_some_and(|d| d.model == m.model),
+            found: false,
+            tools: m.tools,
         }
     }
 
-    pub(crate) fn models(&self) -> Vec<ModelView> {
+    /// What is configured, and what answers on this machine by itself.
+    pub(crate) async fn models(&self) -> Vec<ModelView> {
         let current = self.current();
-        current
-            .models
-            .configured()
-            .iter()
-            .map(|m| self.model_view(&current, m))
-            .collect()
+        let configured = current.models.configured();
+        let around = current.models.around().await;
+        let view = |m: &ModelChoice| self.model_view(&current, m);
+        let found = around.iter().map(|m| ModelView {
+            found: true,
+            ..view(m)
+        });
+        configured.iter().map(view).chain(found).collect()
     }
 
     pub(crate) fn policy(&self) -> PolicyView {

@@ -54,6 +54,12 @@ pub const KEYS: &[Setting] = &[
         "the model that works: provider/model",
     ),
     of(
+        "model.notice",
+        Bool,
+        "true",
+        "look for an Ollama on this machine when models are listed",
+    ),
+    of(
         "policy.profile",
         OneOf(&["read-only", "careful", "open"]),
         "careful",
@@ -195,7 +201,7 @@ pub const KEYS: &[Setting] = &[
     ),
     of(
         "providers.*.wire",
-        OneOf(&["chat-completions"]),
+        OneOf(&["chat-completions", "anthropic-messages", "ollama"]),
         "",
         "what it speaks",
     ),
@@ -242,12 +248,24 @@ pub const KEYS: &[Setting] = &[
         "",
         "ask for usage in streams",
     ),
+    of(
+        "providers.*.reasoning_back",
+        Bool,
+        "",
+        "send a model's earlier thoughts back (chat completions)",
+    ),
+    of(
+        "providers.*.budget_usd_per_day",
+        Dollars,
+        "",
+        "a day's money with it, over all sessions",
+    ),
     of("providers.*.headers", File, "", "headers to send along"),
     of(
         "providers.*.models",
         File,
         "",
-        "its models: name, context_tokens, output_tokens_max, price",
+        "its models: name, context_tokens, output_tokens_max, price, images, thinking",
     ),
     of(
         "trust",

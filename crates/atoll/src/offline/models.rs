@@ -24,8 +24,11 @@ pub fn section(paths: &Paths, config: &config::Config) -> Result<Config, Error> 
     let mut section = Config::default();
     let default = config.get("model.default");
     section.default = (!default.is_empty()).then_some(default);
+    section.notice = config.get("model.notice") == "true";
     for (name, table) in &config.providers {
         let mut table = table.clone();
+        // Money is the node's to keep: see `budgets`.
+        table.remove("budget_usd_per_day");
         table.insert("name".into(), Value::String(name.clone()));
         let provider: Result<ProviderConfig, _> = Value::Table(table).try_into();
         let provider = provider.map_err(|err| {

@@ -22,6 +22,12 @@ pub fn models(style: &Style, models: &[ModelView]) -> String {
                 m.price.clone(),
                 format!("{} tokens", count(m.context_tokens)),
                 format!("key {}", m.key),
+                match (m.found, m.tools) {
+                    (_, Some(false)) => "calls no tools",
+                    (true, _) => "answers now",
+                    _ => "",
+                }
+                .into(),
             ]
         })
         .collect();

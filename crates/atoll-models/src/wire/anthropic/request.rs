@@ -45,7 +45,9 @@ pub(in crate::wire) fn request(call: &ModelCall, manners: Manners) -> Outgoing {
     if let Some(thinking) = &thinking {
         body.insert("thinking".into(), thinking.clone());
     }
-    let mut messages = turns::messages(&conversation.messages, thinking.is_some(), &mut sent);
+    // Some models think unasked, and want their thoughts back.
+    let thoughts = manners.thinking.is_none() || thinking.is_some();
+    let mut messages = turns::messages(&conversation.messages, thoughts, &mut sent);
     mark_last(&mut messages);
     body.insert("messages".into(), Value::Array(messages));
     Outgoing {
