@@ -107,12 +107,11 @@ async fn version(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Response 
 fn locked(desk: &Desk, dialect: Dialect, headers: &HeaderMap) -> Option<Response> {
     let key = desk.options.key.as_ref()?;
     let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+    let bearer = header("authorization").and_then(|v| v.strip_prefix("Bearer "));
     let (given, kind) = match dialect {
-        Dialect::Messages => (header("x-api-key"), "authentication_error"),
-        _ => {
-            let bearer = header("authorization").and_then(|v| v.strip_prefix("Bearer "));
-            (bearer, "invalid_request_error")
-        }
+        // Its newer clients send a key as a bearer's token.
+        Dialect::Messages => (header("x-api-key").or(bearer), "authentication_error"),
+        _ => (bearer, "invalid_request_error"),
     };
     if given == Some(key) {
         return None;

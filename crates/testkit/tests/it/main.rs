@@ -6,5 +6,6 @@
     reason = "a test"
 )]
 
-mod client;
+mod clients;
+mod example;
 mod raw;
