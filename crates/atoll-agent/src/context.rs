@@ -98,6 +98,8 @@ struct Level {
     argument_bytes: usize,
     /// Of any other text, in bytes.
     text_bytes: usize,
+    /// Whether the model's thoughts go back to it.
+    thoughts: bool,
 }
 
 const ALL: Level = Level {
@@ -105,6 +107,7 @@ const ALL: Level = Level {
     result_bytes: usize::MAX,
     argument_bytes: usize::MAX,
     text_bytes: usize::MAX,
+    thoughts: true,
 };
 /// When the room gets short, this many of the last results stay in full, and arguments of this length.
 const YOUNG_RESULTS: usize = 6;
@@ -113,6 +116,7 @@ const TIGHTER: [Level; 3] = [
     Level {
         full_results: Some(2),
         argument_bytes: 400,
+        thoughts: false,
         ..ALL
     },
     Level {
@@ -120,12 +124,14 @@ const TIGHTER: [Level; 3] = [
         result_bytes: 2400,
         argument_bytes: 300,
         text_bytes: 4000,
+        thoughts: false,
     },
     Level {
         full_results: Some(1),
         result_bytes: 900,
         argument_bytes: 200,
         text_bytes: 1500,
+        thoughts: false,
     },
 ];
 
@@ -279,11 +285,16 @@ fn make(state: &State, entries: &[Entry], level: Level, left_out: Option<&str>) 
             }
             Said::Steer(text) => user(&mut messages, cut_bytes(text, level.text_bytes)),
             Said::Note(text) => user(&mut messages, bracket(&cut_bytes(text, level.text_bytes))),
-            Said::Reply { text, calls } => {
+            Said::Reply {
+                text,
+                calls,
+                thoughts,
+            } => {
+                let thoughts = if level.thoughts { &thoughts[..] } else { &[] };
                 let end = round_end(after);
                 let round = &after[..end];
                 let old = older.saturating_sub(results_before);
-                reply(&mut messages, (text, calls), round, level, old);
+                reply(&mut messages, (text, calls, thoughts), round, level, old);
                 results_before += round.iter().filter(|e| is_result(e)).count();
             }
             // Shown with the reply that it belongs to.
@@ -328,7 +339,7 @@ fn round_end(after: &[Entry]) -> usize {
 /// results are shown as one line.
 fn reply(
     messages: &mut Vec<Message>,
-    (text, calls): (&str, &[Call]),
+    (text, calls, thoughts): (&str, &[Call], &[Part]),
     round: &[Entry],
     level: Level,
     old: usize,
@@ -365,6 +376,7 @@ fn reply(
     if !calls.is_empty() && message.joined_text().is_empty() {
         message.content.clear();
     }
+    message.content.splice(0..0, thoughts.iter().cloned());
     messages.push(message);
     for call in calls {
         let found = results.iter().position(|(id, ..)| *id == call.id);

@@ -208,7 +208,11 @@ fn the_newest_rounds_stay_when_nothing_else_fits() {
         state.step += 1;
         let text = format!("round {round} {}", "words ".repeat(100));
         let calls = Vec::new();
-        state.say(Said::Reply { text, calls });
+        state.say(Said::Reply {
+            text,
+            calls,
+            thoughts: Vec::new(),
+        });
     }
     let (conversation, tokens) = conversation(&state);
     assert!(tokens <= room_tokens(&state));

@@ -88,6 +88,13 @@ pub enum Input {
         /// The tree it goes on from.
         tree: String,
     },
+    /// The session goes on with another model.
+    Switched {
+        /// Its window, in tokens.
+        context_tokens: u64,
+        /// The most it writes in one reply, in tokens.
+        output_tokens_max: u64,
+    },
     /// A person undid a turn.
     Undone {
         /// The turn.
@@ -219,6 +226,10 @@ impl Input {
             Body::TurnUndone(b) => Input::Undone {
                 turn: b.turn,
                 tree: r.text(&b.tree)?,
+            },
+            Body::ModelSwitched(b) => Input::Switched {
+                context_tokens: b.context_tokens,
+                output_tokens_max: b.output_tokens_max,
             },
             Body::SessionClosed(_) => Input::Closed,
             _ => return Ok(None),

@@ -8,7 +8,7 @@ use crate::finish;
 use crate::prompt::one_line;
 use crate::state::{Finishing, Queued, State, What};
 use crate::tools::{CALLS_MAX, ToolRequest, first_sentence, parse_call, rescue};
-use crate::transcript::{Call, Said, safe_arguments, safe_id, safe_name};
+use crate::transcript::{Call, Said, safe_arguments, safe_id, safe_name, thoughts_of};
 use crate::words;
 
 /// What is kept of a reply's text, in bytes.
@@ -56,6 +56,7 @@ impl State {
         self.say(Said::Reply {
             text: text.clone(),
             calls: echoed,
+            thoughts: thoughts_of(&message.content),
         });
         if dropped > 0 {
             let held = format!(

@@ -268,6 +268,15 @@ impl State {
         &self.config
     }
 
+    /// How many thoughts of its model would be left behind by another one.
+    pub fn thoughts(&self) -> u64 {
+        let thoughts = self.entries.iter().map(|entry| match &entry.said {
+            Said::Reply { thoughts, .. } => thoughts.len() as u64,
+            _ => 0,
+        });
+        thoughts.sum()
+    }
+
     /// How far it is.
     pub fn progress(&self) -> Progress {
         Progress {

@@ -1,5 +1,32 @@
 //! The transcript as the fold keeps it: what a conversation is made of.
 
+use atoll_domain::Part;
+
+/// What is kept of a reply's thoughts, in bytes; of longer ones nothing, since a part of one is worth nothing.
+const THOUGHT_BYTES_MAX: usize = 64 << 10;
+
+/// The thoughts of a reply, if they aren't too long to be sent again with each call.
+pub(crate) fn thoughts_of(content: &[Part]) -> Vec<Part> {
+    let thoughts = content
+        .iter()
+        .filter(|p| matches!(p, Part::Reasoning { .. }));
+    let bytes = |part: &Part| match part {
+        Part::Reasoning {
+            text,
+            signature,
+            sealed,
+        } => {
+            let len = |o: &Option<String>| o.as_ref().map_or(0, String::len);
+            text.len() + len(signature) + len(sealed)
+        }
+        _ => 0,
+    };
+    match thoughts.clone().map(bytes).sum::<usize>() <= THOUGHT_BYTES_MAX {
+        true => thoughts.cloned().collect(),
+        false => Vec::new(),
+    }
+}
+
 /// A call in a reply, as it is sent back to the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
@@ -20,8 +47,12 @@ pub(crate) enum Said {
     Steer(String),
     /// The agent's own words to the model.
     Note(String),
-    /// The model's reply.
-    Reply { text: String, calls: Vec<Call> },
+    /// The model's reply, with what it thought before: that goes back to the same model within the turn.
+    Reply {
+        text: String,
+        calls: Vec<Call>,
+        thoughts: Vec<Part>,
+    },
     /// A tool's result: the text, and one line that stands for it when there is no room.
     Result {
         call_id: String,

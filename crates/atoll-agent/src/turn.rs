@@ -77,6 +77,10 @@ impl State {
             Input::Stopped { reason } => self.stopped(reason),
             Input::TurnEnded { .. } => self.ended(),
             Input::Resumed { tree } => self.resumed(tree),
+            Input::Switched {
+                context_tokens,
+                output_tokens_max,
+            } => self.switched(*context_tokens, *output_tokens_max),
             Input::Undone { turn, tree } => {
                 self.moved_to(tree);
                 self.held.push(Said::Note(words::undone(*turn)));
@@ -85,6 +89,23 @@ impl State {
             Input::Closed => {
                 self.ended();
                 self.closed = true;
+            }
+        }
+    }
+
+    /// Another model goes on: it has a window of its own, and can't read the thoughts of the one before.
+    fn switched(&mut self, context_tokens: u64, output_tokens_max: u64) {
+        self.config.context_tokens = context_tokens;
+        self.config.output_tokens_max = output_tokens_max;
+        (self.scale_permille, self.room_permille) = (1000, 1000);
+        self.forget_thoughts();
+    }
+
+    /// Thoughts go back to the model that had them, within the turn.
+    fn forget_thoughts(&mut self) {
+        for entry in &mut self.entries {
+            if let Said::Reply { thoughts, .. } = &mut entry.said {
+                thoughts.clear();
             }
         }
     }
@@ -245,6 +266,7 @@ impl State {
         self.todo = None;
         self.queue.clear();
         self.turn.running = false;
+        self.forget_thoughts();
     }
 
     fn resumed(&mut self, tree: &str) {

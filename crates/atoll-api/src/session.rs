@@ -79,6 +79,9 @@ pub struct ResumeRequest {
     /// More words; without them a parked turn goes on where it stood.
     #[serde(default)]
     pub prompt: Option<String>,
+    /// Another model to go on with: `provider/model`.
+    #[serde(default)]
+    pub model: Option<String>,
     /// What an ask becomes.
     #[serde(default)]
     pub on_ask: OnAsk,
@@ -91,6 +94,7 @@ impl std::fmt::Debug for ResumeRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ResumeRequest")
             .field("prompt", &self.prompt)
+            .field("model", &self.model)
             .finish_non_exhaustive()
     }
 }

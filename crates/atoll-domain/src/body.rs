@@ -210,6 +210,19 @@ bodies! {
         /// The tree it goes on from.
         tree: Commitment,
     }
+    /// A session goes on with another model.
+    ModelSwitched {
+        /// The provider.
+        provider: String,
+        /// The model.
+        model: Commitment,
+        /// Its window, in tokens.
+        context_tokens: u64,
+        /// The most it writes in one reply, in tokens.
+        output_tokens_max: u64,
+        /// How many thoughts of the model before stay behind: no other can read them.
+        thoughts_lost: u64,
+    }
     /// A session ended for good.
     SessionClosed {
         /// How.

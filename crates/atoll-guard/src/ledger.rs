@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use atoll_domain::{Budget, Cost, Exceeded, SessionId};
+use atoll_domain::{Budget, Cost, Exceeded, Hash, SessionId};
 
 /// Whose budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,6 +12,13 @@ pub enum Account {
     Session(SessionId),
     /// The node's for the day, in days since the Unix epoch.
     Day(u64),
+    /// The node's for the day with one provider.
+    Provider {
+        /// The day, in days since the Unix epoch.
+        day: u64,
+        /// SHA-256 of the provider's name.
+        provider: Hash,
+    },
 }
 
 /// An account's state.
@@ -50,7 +57,7 @@ impl Ledger {
         self.lock().retain(|account, balance| {
             balance.reserved != Cost::ZERO
                 || match account {
-                    Account::Day(d) => *d >= day,
+                    Account::Day(d) | Account::Provider { day: d, .. } => *d >= day,
                     Account::Session(s) => !sessions.contains(s),
                 }
         });
@@ -121,6 +128,27 @@ mod tests {
             Unit::Money
         );
         assert!(ledger.reserve(&[account], cents(3)).is_ok());
+    }
+
+    #[test]
+    fn a_providers_day_ends_with_the_day_and_stops_only_its_own() {
+        let ledger = Ledger::default();
+        let of = |name: &[u8], day| Account::Provider {
+            day,
+            provider: Hash::of(name),
+        };
+        let (mine, other) = (of(b"mine", 7), of(b"other", 7));
+        let budget = Budget {
+            micros_max: Some(50_000),
+            ..Budget::default()
+        };
+        ledger.open(mine, budget, cents(4));
+        assert!(ledger.reserve(&[Account::Day(7), mine], cents(2)).is_err());
+        assert_eq!(ledger.balance(Account::Day(7)).reserved, Cost::ZERO);
+        assert!(ledger.reserve(&[Account::Day(7), other], cents(2)).is_ok());
+        ledger.forget(8, &[]);
+        assert_eq!(ledger.balance(mine), Balance::default());
+        assert_eq!(ledger.balance(other).reserved, cents(2));
     }
 
     #[test]

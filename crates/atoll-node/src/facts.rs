@@ -61,8 +61,8 @@ impl Context {
         })
     }
 
-    /// Whose budgets pay for it. Opens the day's account if this is its first use.
-    pub(crate) fn accounts(&self, shared: &Shared) -> Vec<Account> {
+    /// Whose budgets pay for it, and for a call of `provider`. Opens the day's accounts if this is their first use.
+    pub(crate) fn accounts(&self, shared: &Shared, provider: Option<&str>) -> Vec<Account> {
         let day = day_of(shared.clock.wall());
         let account = Account::Day(day);
         if shared.ledger.balance(account) == atoll_guard::Balance::default() {
@@ -72,6 +72,7 @@ impl Context {
                 .open(account, shared.current().options.day, spent);
         }
         let mut accounts = vec![account];
+        accounts.extend(provider.and_then(|p| shared.provider_account(p)));
         accounts.extend(self.session.map(Account::Session));
         accounts
     }

@@ -5,8 +5,8 @@ use std::sync::Mutex;
 
 use atoll_api::{OnAsk, Question};
 use atoll_domain::{
-    Act, ActionKey, Facts, GateAnswerKind, GateAnswered, GateId, GateOpened, Hash, Kind, Ms,
-    SessionId,
+    Act, ActionKey, Exceeded, Facts, GateAnswerKind, GateAnswered, GateId, GateOpened, Hash, Kind,
+    Ms, SessionId,
 };
 use atoll_guard::{Admission, Asked, GateAnswer, Permit, Refusal, Stop};
 use tokio::sync::oneshot;
@@ -30,6 +30,11 @@ pub(crate) enum Refused {
     NeedsPerson { rules: Vec<String>, why: String },
     /// A limit.
     Stop(Stop),
+    /// What may be spent with one provider in a day.
+    Provider {
+        provider: String,
+        exceeded: Exceeded,
+    },
     /// The log takes nothing.
     Full(atoll_guard::Full),
     /// It waits for a person: the session is to be parked.
@@ -183,6 +188,9 @@ impl Shared {
         let mut facts = facts;
         facts.ceiling = act.ceiling();
         facts.spent = context.spent(self); // afresh, also after a gate
+        let priced = facts.price.as_ref().map(|p| p.model.clone());
+        let payee = priced.as_deref().and_then(|m| m.split('/').next());
+        let accounts = context.accounts(self, payee);
         let admission = Admission {
             actor: context.actor.clone(),
             facts,
@@ -193,7 +201,7 @@ impl Shared {
             }),
             cause,
             key,
-            accounts: context.accounts(self),
+            accounts,
             ttl_ms: PERMIT_TTL_MS,
             now: self.clock.now(),
             wall: self.clock.wall(),
@@ -461,6 +469,18 @@ impl Refused {
                     .next("give it more: --max-cost, --max-steps or --time")
                     .next("atoll config set budget.day.usd 10")
             }
+            Refused::Provider { provider, exceeded } => Error::new(
+                codes::BUDGET,
+                format!(
+                    "the day's budget with {provider} is used up: {} of {} with this call",
+                    dollars(exceeded.used),
+                    dollars(exceeded.limit)
+                ),
+            )
+            .next(format!(
+                "atoll config set providers.{provider}.budget_usd_per_day 5"
+            ))
+            .next("atoll session resume @ --model OTHER/MODEL"),
             Refused::Stop(Stop::Sandbox(why)) => Error::new(
                 codes::SANDBOX_FAILED,
                 format!("the sandbox can't be made: {why}"),

@@ -17,6 +17,7 @@ mod recover;
 mod rows;
 mod session;
 mod shared;
+mod spend;
 mod sweep;
 mod view;
 

@@ -1,5 +1,6 @@
 //! The node's settings, with their defaults. Every bound of the node stands here.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ pub struct Options {
     pub profile: String,
     /// The day's budget over all sessions.
     pub day: Budget,
+    /// What may be spent in a day with one provider, in millionths of a US dollar, by its name.
+    pub providers: BTreeMap<String, u64>,
     /// A session's budget, where the request names none.
     pub session: Budget,
     /// Steps per turn, where the request names none.
@@ -63,6 +66,7 @@ impl Default for Options {
                 micros_max: Some(5_000_000),
                 ..Budget::default()
             },
+            providers: BTreeMap::new(),
             session: Budget {
                 micros_max: Some(2_000_000),
                 ms_max: Some(3_600_000),

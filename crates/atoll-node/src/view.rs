@@ -161,6 +161,17 @@ impl Viewer {
                 })
             }
             Body::SessionParked(b) => Some(Progress::Parked { reason: b.reason }),
+            Body::ModelSwitched(b) => {
+                let model = format!("{}/{}", b.provider, shared.words(&b.model));
+                let lost = match b.thoughts_lost {
+                    0 => String::new(),
+                    1 => "; a thought of the model before stays behind".into(),
+                    n => format!("; {n} thoughts of the model before stay behind"),
+                };
+                Some(Progress::Note {
+                    text: format!("{model} goes on{lost}"),
+                })
+            }
             Body::SessionResumed(b) if b.unknown > 0 => Some(Progress::Note {
                 text: "what was under way when the node stopped has an unknown outcome".into(),
             }),

@@ -155,6 +155,7 @@ fn options(paths: &Paths, config: &Config, identity: &str) -> Options {
             tokens_max: config.whole("budget.day.tokens"),
             ..Budget::default()
         },
+        providers: config.provider_budgets(),
         session: Budget {
             micros_max: config.micros("budget.session.usd"),
             tokens_max: config.whole("budget.session.tokens"),

@@ -142,8 +142,11 @@ pub(crate) fn listing(wire: WireKind) -> (&'static str, ReadNames) {
     }
 }
 
-/// Where a wire tells more of one model, and what reads it.
-pub(crate) const SHOW: (&str, fn(&[u8]) -> Result<Shown, Fault>) = ("/api/show", ollama::show);
+/// Reads what is told of a model.
+type ReadShown = fn(&[u8]) -> Result<Shown, Fault>;
+
+/// Where Ollama tells more of one model, and what reads it.
+pub(crate) const SHOW: (&str, ReadShown) = ("/api/show", ollama::show);
 
 /// A call's visible length: what it is estimated by.
 pub(crate) fn call_bytes(calls: &[ToolCall]) -> usize {

@@ -364,7 +364,9 @@ pub(crate) fn end_of(refused: &Refused) -> SessionEnd {
     match refused {
         Refused::Denied { .. } => SessionEnd::Denied,
         Refused::NeedsPerson { .. } | Refused::Park => SessionEnd::NeedsYou,
-        Refused::Stop(atoll_guard::Stop::Budget(_)) | Refused::Full(_) => SessionEnd::Limit,
+        Refused::Stop(atoll_guard::Stop::Budget(_))
+        | Refused::Provider { .. }
+        | Refused::Full(_) => SessionEnd::Limit,
         Refused::Stop(_) => SessionEnd::Error,
         Refused::Cancelled => SessionEnd::Cancelled,
     }

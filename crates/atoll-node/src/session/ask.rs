@@ -137,6 +137,9 @@ impl Drive {
             CallFailed::Refused(Refused::Stop(stop @ Stop::Budget(_))) => {
                 Ok(("limit".into(), stop.to_string()))
             }
+            CallFailed::Refused(refused @ Refused::Provider { .. }) => {
+                Ok(("limit".into(), refused.error().message))
+            }
             CallFailed::Refused(refused) => Ok(("denied".into(), refused.error().message)),
         }
     }

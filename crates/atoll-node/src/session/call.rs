@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use atoll_api::{Error, codes};
 use atoll_domain::action::ModelCall;
 use atoll_domain::{ActionKey, Conversation, Cost, EventId, Message, Part, PriceUsed, Step};
-use atoll_guard::{End, Permit};
+use atoll_guard::{End, Permit, Stop};
 use atoll_ports::meter::{self, Meter};
 use atoll_ports::models::{Calling, Delta, Failure, Key, ModelChoice, Reply};
 use futures::StreamExt;
@@ -82,7 +82,17 @@ impl Shared {
             () = cancel.cancelled() => return Err(CallFailed::Refused(Refused::Cancelled)),
         };
         let ask = self.call_ask(context, act, choice, key, cause, granted_spend, cancel);
-        let permit = self.admit(ask).await.map_err(CallFailed::Refused)?;
+        // Whose budget it was is worth knowing.
+        let provider = &choice.model.provider;
+        let named = |refused| match refused {
+            Refused::Stop(Stop::Budget(exceeded)) if self.is_providers(provider, &exceeded) => {
+                let provider = provider.clone();
+                Refused::Provider { provider, exceeded }
+            }
+            other => other,
+        };
+        let admitted = self.admit(ask).await;
+        let permit = admitted.map_err(|refused| CallFailed::Refused(named(refused)))?;
         let secret = choice
             .key_env
             .as_ref()

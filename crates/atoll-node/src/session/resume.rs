@@ -5,8 +5,8 @@ use std::sync::Arc;
 use atoll_agent::ToolOutput;
 use atoll_api::{Caller, Error, OnAsk, ResumeRequest, Started, codes};
 use atoll_domain::{
-    ActionKey, Again, Body, Label, PromptSent, Role, SessionEnd, SessionResumed, SessionState,
-    Step, TreeId,
+    ActionKey, Again, Body, Label, ModelSwitched, PromptSent, Role, SessionEnd, SessionResumed,
+    SessionState, Step, TreeId,
 };
 use atoll_guard::{Account, Entry};
 use atoll_ports::log::{Filter, SessionRow};
@@ -76,7 +76,7 @@ impl Shared {
             request.prompt.get_or_insert_with(|| GO_ON.to_owned());
         }
         self.check_resumable(&row, &ordinal, state, &request)?;
-        let opened: Opened = self.json(&row.config).ok_or_else(|| {
+        let mut opened: Opened = self.json(&row.config).ok_or_else(|| {
             Error::new(
                 codes::SESSION_STATE,
                 format!("the configuration of {ordinal} was erased"),
@@ -90,7 +90,19 @@ impl Shared {
             .next("atoll code starts a new one")
         })?;
         let model = format!("{}/{}", row.provider, self.words(&row.model));
-        let choice = self.choose_model(Some(&model))?;
+        let choice = self.choose_model(Some(request.model.as_ref().unwrap_or(&model)))?;
+        let switched = choice.model.to_string() != model;
+        if switched {
+            opened.agent.context_tokens = choice.context_tokens;
+            opened.agent.output_tokens_max = choice.output_tokens_max;
+            opened.agent.check().map_err(|err| {
+                Error::new(
+                    codes::USAGE,
+                    format!("{ordinal} can't go on with it: {err}"),
+                )
+                .next("atoll model list")
+            })?;
+        }
         let cursor = self.log.head();
         let root = self.words(&row.root);
         let tree = self.tree_of(&row)?;
@@ -112,7 +124,11 @@ impl Shared {
             request.keys.clone(),
             copy,
         )?;
-        let entries = self.resuming(caller, &row, &drive, &tree, &request)?;
+        let mut entries = self.resuming(caller, &row, &drive, &tree, &request)?;
+        if switched {
+            // Before it is said that the session goes on: what is proposed then is the new model's.
+            entries.insert(0, self.switching(caller, &drive));
+        }
         self.log
             .append_all(entries, true)
             .await
@@ -221,6 +237,21 @@ impl Shared {
             Some(Body::SessionOpened(b)) => b.profile,
             _ => self.current().options.profile.clone(),
         }
+    }
+
+    /// That another model goes on, and what stays behind.
+    fn switching(&self, caller: &Caller, drive: &Drive) -> Entry {
+        let choice = &drive.choice;
+        self.entry(|s| {
+            let body = ModelSwitched {
+                provider: choice.model.provider.clone(),
+                model: s.text(&choice.model.model),
+                context_tokens: choice.context_tokens,
+                output_tokens_max: choice.output_tokens_max,
+                thoughts_lost: drive.state.thoughts(),
+            };
+            (Origin::human(&caller.name, Some(drive.session)), body)
+        })
     }
 
     /// What is logged at a resume: unknown outcomes first, then that it goes on, then new words.

@@ -25,7 +25,8 @@ fn refused(refused: Refused) -> Used {
     match refused {
         Refused::Denied { rules, why } => Used::Done(ToolOutput::denied(&rules, &why), None),
         Refused::NeedsPerson { why, .. } => Used::NeedsPerson(why),
-        Refused::Stop(Stop::Budget(e)) => {
+        // A tool calls no model; were it so, it would be a limit of money.
+        Refused::Stop(Stop::Budget(e)) | Refused::Provider { exceeded: e, .. } => {
             Used::Done(ToolOutput::limit(e.unit, &e.to_string()), None)
         }
         Refused::Stop(stop) => Used::Done(ToolOutput::failed(&stop.to_string()), None),

@@ -77,6 +77,10 @@ pub fn apply(db: &Connection, fact: &Fact<'_>, id: &SessionId) -> rusqlite::Resu
             state(db, id, "running")?;
             tree(db, id, &b.tree)?;
         }
+        Body::ModelSwitched(b) => {
+            db.prepare_cached("UPDATE sessions SET provider = ?2, model = ?3 WHERE id = ?1")?
+                .execute(params![id.as_bytes(), b.provider, pack(&b.model)])?;
+        }
         Body::SessionDeleted(b) => {
             db.execute(
                 "UPDATE sessions SET deleted = 1, state = 'closed' WHERE id = ?1",

@@ -173,6 +173,7 @@ pub async fn run(app: &App, args: Args) -> Result<u8, Error> {
         let latest = super::pick::latest_in(app, Path::new(&root)).await?;
         let how = super::session::Resume {
             prompt: args.prompt,
+            model: args.model,
             on_ask: args.on_ask,
             detach: args.detach,
         };

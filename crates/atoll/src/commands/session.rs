@@ -30,13 +30,16 @@ pub enum Session {
     },
     /// Go on with a session: where it was parked, or with more words.
     #[command(
-        after_help = "Examples:\n  atoll session resume               pick one\n  atoll session resume s4\n  atoll session resume @ \"now also update the changelog\""
+        after_help = "Examples:\n  atoll session resume               pick one\n  atoll session resume s4\n  atoll session resume @ \"now also update the changelog\"\n  atoll session resume @ --model ollama/qwen2.5-coder:7b"
     )]
     Resume {
         /// s4, or @ for the latest; on a terminal a list to pick from.
         session: Option<String>,
         /// More words; - reads them from standard input. Not needed where the last turn was cut off.
         prompt: Option<String>,
+        /// Another model to go on with: provider/model. What it can't read of the one before is said.
+        #[arg(long, value_name = "NAME")]
+        model: Option<String>,
         /// What a question becomes: wait, deny, fail.
         #[arg(long, value_enum, env = "ATOLL_ON_ASK")]
         on_ask: Option<code::Ask>,
@@ -76,6 +79,7 @@ pub async fn run(app: &App, session: Session) -> Result<u8, Error> {
         Session::Resume {
             session,
             prompt,
+            model,
             on_ask,
             detach,
         } => {
@@ -85,6 +89,7 @@ pub async fn run(app: &App, session: Session) -> Result<u8, Error> {
             };
             let more = Resume {
                 prompt,
+                model,
                 on_ask,
                 detach,
             };
@@ -116,6 +121,8 @@ pub async fn run(app: &App, session: Session) -> Result<u8, Error> {
 pub struct Resume {
     /// More words; `-` reads them from standard input.
     pub prompt: Option<String>,
+    /// Another model to go on with; `None`: the one it has.
+    pub model: Option<String>,
     /// What a question becomes.
     pub on_ask: Option<code::Ask>,
     /// Start it and leave it.
@@ -129,14 +136,20 @@ pub async fn resume(app: &App, session: String, how: Resume) -> Result<u8, Error
         _ => how.prompt,
     };
     let on_ask: OnAsk = code::on_ask(app, how.on_ask);
+    let client = app.node().await?;
+    let caller = app.caller();
+    // The key of the model that goes on, which need not be a configured one.
+    let goes_on = match &how.model {
+        Some(model) => model.clone(),
+        None => client.session(&caller, session.clone()).await?.view.model,
+    };
     let request = ResumeRequest {
         prompt,
         on_ask,
-        keys: code::keys(app, None)?,
+        keys: code::keys(app, Some(&goes_on))?,
+        model: how.model,
     };
-    let client = app.node().await?;
     let mut signals = Signals::new()?;
-    let caller = app.caller();
     let begun = client.resume(&caller, session, request);
     let started = signals.during(begun).await?;
     Watch::new(app, client, started, on_ask)

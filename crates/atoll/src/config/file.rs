@@ -45,6 +45,14 @@ impl Config {
     pub fn whole(&self, key: &str) -> Option<u64> {
         self.get(key).parse().ok()
     }
+    /// What may be spent in a day with one provider, in millionths of a dollar, where that is set.
+    pub fn provider_budgets(&self) -> BTreeMap<String, u64> {
+        let of = |(name, table): (&String, &Table)| {
+            let usd = table.get("budget_usd_per_day")?;
+            Some((name.clone(), dollars(&written(usd))?))
+        };
+        self.providers.iter().filter_map(of).collect()
+    }
     /// An amount in millionths of a dollar.
     pub fn micros(&self, key: &str) -> Option<u64> {
         dollars(&self.get(key))

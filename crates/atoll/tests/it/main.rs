@@ -24,6 +24,7 @@ mod moments;
 mod node;
 mod pages;
 mod places;
+mod providers;
 mod recordings;
 mod roundtrip;
 mod scene;
