@@ -99,6 +99,11 @@ impl State {
         self.config.output_tokens_max = output_tokens_max;
         (self.scale_permille, self.room_permille) = (1000, 1000);
         self.forget_thoughts();
+        // What it is asked is not what the other one was asked: that is a step of its own.
+        let asks = |todo: &Todo| matches!(todo.what, What::Ask { .. });
+        if self.todo.as_ref().is_some_and(asks) {
+            self.ask_in_room();
+        }
     }
 
     /// Thoughts go back to the model that had them, within the turn.

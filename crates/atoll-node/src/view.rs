@@ -30,6 +30,16 @@ pub(crate) struct Viewer {
     steps: u64,
 }
 
+/// That another model goes on, and what stays behind.
+fn switched(b: &atoll_domain::ModelSwitched, model: &str) -> String {
+    let lost = match b.thoughts_lost {
+        0 => String::new(),
+        1 => "; a thought of the model before stays behind".into(),
+        n => format!("; {n} thoughts of the model before stay behind"),
+    };
+    format!("{}/{model} goes on{lost}", b.provider)
+}
+
 impl Viewer {
     /// What an event shows; `None`: nothing to people.
     pub(crate) fn progress(&mut self, shared: &Shared, event: &Event) -> Option<Progress> {
@@ -161,17 +171,9 @@ impl Viewer {
                 })
             }
             Body::SessionParked(b) => Some(Progress::Parked { reason: b.reason }),
-            Body::ModelSwitched(b) => {
-                let model = format!("{}/{}", b.provider, shared.words(&b.model));
-                let lost = match b.thoughts_lost {
-                    0 => String::new(),
-                    1 => "; a thought of the model before stays behind".into(),
-                    n => format!("; {n} thoughts of the model before stay behind"),
-                };
-                Some(Progress::Note {
-                    text: format!("{model} goes on{lost}"),
-                })
-            }
+            Body::ModelSwitched(b) => Some(Progress::Note {
+                text: switched(&b, &shared.words(&b.model)),
+            }),
             Body::SessionResumed(b) if b.unknown > 0 => Some(Progress::Note {
                 text: "what was under way when the node stopped has an unknown outcome".into(),
             }),

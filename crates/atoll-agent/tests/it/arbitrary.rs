@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use atoll_agent::{Effect, Input, SessionConfig, State, Status, ToolOutput, fold, next};
-use atoll_domain::{Hash, Message, SessionEnd, Speaker, Step, ToolCall, Unit, Usage};
+use atoll_domain::{Hash, Message, Part, SessionEnd, Speaker, Step, ToolCall, Unit, Usage};
 use proptest::prelude::*;
 
 const NAMES: &str = "read_file|list|search|edit|run|test|finish|[a-z]{1,6}";
@@ -15,11 +15,24 @@ fn message() -> impl Strategy<Value = Message> {
         name,
         arguments,
     });
-    (".{0,30}", proptest::collection::vec(call, 0..5)).prop_map(|(text, calls)| {
-        let mut message = Message::text(Speaker::Assistant, text);
-        message.tool_calls = calls;
-        message
-    })
+    let thought =
+        ("[a-c]{0,9}", proptest::option::of("[a-c]{0,9}")).prop_map(|(text, signature)| {
+            Part::Reasoning {
+                text,
+                signature,
+                sealed: None,
+            }
+        });
+    let thoughts = proptest::collection::vec(thought, 0..2);
+    (".{0,30}", proptest::collection::vec(call, 0..5), thoughts).prop_map(
+        |(text, calls, mut thoughts)| {
+            let mut message = Message::text(Speaker::Assistant, text);
+            message.tool_calls = calls;
+            thoughts.append(&mut message.content);
+            message.content = thoughts;
+            message
+        },
+    )
 }
 
 fn output() -> impl Strategy<Value = ToolOutput> {
@@ -62,6 +75,7 @@ enum Comes {
     Prompt(String),
     Stopped(String),
     Resumed(String),
+    Switched(u64, u64),
     Undone,
     Ended,
     Stray(u64, Message, ToolOutput),
@@ -75,6 +89,7 @@ fn comes() -> impl Strategy<Value = Comes> {
         2 => ".{0,20}".prop_map(Comes::Prompt),
         1 => "cancelled|money|tokens|.{0,5}".prop_map(Comes::Stopped),
         1 => "[a-f]{0,2}".prop_map(Comes::Resumed),
+        1 => (0u64..40_000, 0u64..9_000).prop_map(|(c, o)| Comes::Switched(c, o)),
         1 => Just(Comes::Undone),
         1 => Just(Comes::Ended),
         1 => (0u64..40, message(), output()).prop_map(|(s, m, o)| Comes::Stray(s, m, o)),
@@ -134,6 +149,10 @@ fn input(comes: &Comes, effect: Option<&Effect>) -> Option<Input> {
             reason: reason.clone(),
         },
         (Comes::Resumed(tree), _) => Input::Resumed { tree: tree.clone() },
+        (Comes::Switched(context_tokens, output_tokens_max), _) => Input::Switched {
+            context_tokens: *context_tokens,
+            output_tokens_max: *output_tokens_max,
+        },
         (Comes::Undone, _) => Input::Undone {
             turn: 1,
             tree: "aa".into(),

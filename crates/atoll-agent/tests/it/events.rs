@@ -101,6 +101,24 @@ fn the_events_of_a_step_are_read() {
 }
 
 #[test]
+fn a_switch_of_models_is_read_for_its_figures() {
+    let switched = ModelSwitched {
+        provider: "p".into(),
+        model: Sealer::new(&Zero).text("m"),
+        context_tokens: 9,
+        output_tokens_max: 3,
+        thoughts_lost: 1,
+    };
+    assert_eq!(
+        read(switched, &HashMap::new()).unwrap(),
+        Some(Input::Switched {
+            context_tokens: 9,
+            output_tokens_max: 3
+        })
+    );
+}
+
+#[test]
 fn an_opened_session_carries_its_config() {
     let mut sealer = Sealer::new(&Zero);
     let config = SessionConfig {

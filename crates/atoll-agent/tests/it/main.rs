@@ -4,4 +4,5 @@ mod arbitrary;
 mod ends;
 mod events;
 mod mend;
+mod thoughts;
 mod world;

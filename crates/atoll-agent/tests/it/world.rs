@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use atoll_agent::{By, Effect, Input, SessionConfig, State, ToolOutput, ToolRequest, fold, next};
 use atoll_domain::action::ReadOp;
-use atoll_domain::{Edit, Hash, Message, SessionEnd, Speaker, Step, ToolCall, Usage};
+use atoll_domain::{Edit, Hash, Message, Part, SessionEnd, Speaker, Step, ToolCall, Usage};
 use serde_json::{Value, json};
 
 /// One scripted answer of the model.
@@ -13,6 +13,8 @@ pub enum Answer {
     Say(&'static str),
     Call(Vec<(&'static str, Value)>),
     Raw(Vec<(&'static str, String)>),
+    /// A call, after a thought.
+    Think(&'static str, (&'static str, Value)),
     Fail(&'static str),
 }
 
@@ -239,6 +241,7 @@ impl World {
 }
 
 pub fn answered(step: Step, answer: Answer) -> Input {
+    let mut thoughts = Vec::new();
     let (text, calls) = match answer {
         Answer::Fail(reason) => {
             return Input::ReplyFailed {
@@ -253,6 +256,14 @@ pub fn answered(step: Step, answer: Answer) -> Input {
             calls.into_iter().map(|(n, a)| (n, a.to_string())).collect(),
         ),
         Answer::Raw(calls) => ("", calls),
+        Answer::Think(thought, (name, arguments)) => {
+            thoughts.push(Part::Reasoning {
+                text: thought.into(),
+                signature: Some("s".into()),
+                sealed: None,
+            });
+            ("", vec![(name, arguments.to_string())])
+        }
     };
     let finish = if calls.is_empty() {
         "stop"
@@ -260,6 +271,7 @@ pub fn answered(step: Step, answer: Answer) -> Input {
         "tool_calls"
     };
     let mut message = Message::text(Speaker::Assistant, text);
+    message.content.splice(0..0, thoughts);
     let calls = calls
         .into_iter()
         .enumerate()

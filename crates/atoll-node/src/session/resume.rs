@@ -10,6 +10,7 @@ use atoll_domain::{
 };
 use atoll_guard::{Account, Entry};
 use atoll_ports::log::{Filter, SessionRow};
+use atoll_ports::models::ModelChoice;
 use atoll_ports::workspace::Detected;
 
 use crate::facts::Context;
@@ -89,20 +90,7 @@ impl Shared {
             )
             .next("atoll code starts a new one")
         })?;
-        let model = format!("{}/{}", row.provider, self.words(&row.model));
-        let choice = self.choose_model(Some(request.model.as_ref().unwrap_or(&model)))?;
-        let switched = choice.model.to_string() != model;
-        if switched {
-            opened.agent.context_tokens = choice.context_tokens;
-            opened.agent.output_tokens_max = choice.output_tokens_max;
-            opened.agent.check().map_err(|err| {
-                Error::new(
-                    codes::USAGE,
-                    format!("{ordinal} can't go on with it: {err}"),
-                )
-                .next("atoll model list")
-            })?;
-        }
+        let (choice, switched) = self.model_of(&row, request.model.as_deref(), &mut opened)?;
         let cursor = self.log.head();
         let root = self.words(&row.root);
         let tree = self.tree_of(&row)?;
@@ -124,11 +112,8 @@ impl Shared {
             request.keys.clone(),
             copy,
         )?;
-        let mut entries = self.resuming(caller, &row, &drive, &tree, &request)?;
-        if switched {
-            // Before it is said that the session goes on: what is proposed then is the new model's.
-            entries.insert(0, self.switching(caller, &drive));
-        }
+        let switch = switched.then(|| self.switching(caller, &drive));
+        let entries = self.resuming(caller, &row, &drive, (&tree, switch), &request)?;
         self.log
             .append_all(entries, true)
             .await
@@ -192,7 +177,7 @@ impl Shared {
         row: &SessionRow,
         root: &str,
         opened: &Opened,
-        choice: &atoll_ports::models::ModelChoice,
+        choice: &ModelChoice,
         on_ask: OnAsk,
     ) -> Context {
         let unchanged = |d: &Detected| {
@@ -239,6 +224,27 @@ impl Shared {
         }
     }
 
+    /// The model that goes on, and whether it is another one than before.
+    fn model_of(
+        &self,
+        row: &SessionRow,
+        wanted: Option<&str>,
+        opened: &mut Opened,
+    ) -> Result<(ModelChoice, bool), Error> {
+        let before = format!("{}/{}", row.provider, self.words(&row.model));
+        let choice = self.choose_model(Some(wanted.unwrap_or(&before)))?;
+        let switched = choice.model.to_string() != before;
+        if switched {
+            opened.agent.context_tokens = choice.context_tokens;
+            opened.agent.output_tokens_max = choice.output_tokens_max;
+            opened.agent.check().map_err(|err| {
+                let words = format!("s{} can't go on with {}: {err}", row.ordinal, choice.model);
+                Error::new(codes::USAGE, words).next("atoll model list")
+            })?;
+        }
+        Ok((choice, switched))
+    }
+
     /// That another model goes on, and what stays behind.
     fn switching(&self, caller: &Caller, drive: &Drive) -> Entry {
         let choice = &drive.choice;
@@ -254,13 +260,14 @@ impl Shared {
         })
     }
 
-    /// What is logged at a resume: unknown outcomes first, then that it goes on, then new words.
+    /// What is logged at a resume: unknown outcomes first, then a switch of models, then that it goes on, then new
+    /// words.
     fn resuming(
         &self,
         caller: &Caller,
         row: &SessionRow,
         drive: &Drive,
-        tree: &TreeId,
+        (tree, switch): (&TreeId, Option<Entry>),
         request: &ResumeRequest,
     ) -> Result<Vec<Entry>, Error> {
         let mut entries = Vec::new();
@@ -282,6 +289,7 @@ impl Shared {
                 effect => drive.result_entry(effect.step(), &ToolOutput::unknown(), None),
             });
         }
+        entries.extend(switch);
         if drive.state.running() {
             entries.push(self.entry(|s| {
                 (

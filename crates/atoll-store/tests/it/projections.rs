@@ -2,9 +2,10 @@ use std::sync::atomic::Ordering;
 
 use atoll_domain::{
     Body, Budget, Cost, ExecStarted, GateAnswerKind, GateAnswered, GateId, GateOpened, JobId, Kind,
-    Label, Labelled, ModelAsked, Ms, PatchAccepted, PatchClass, PatchId, PatchProposed, PromptSent,
-    Purpose, SessionClosed, SessionDeleted, SessionEnd, SessionForked, SessionId, SessionOpened,
-    SessionState, SpendGranted, Step, ToolResult, TurnEnded, WorkspaceId, WorkspaceSnapped,
+    Label, Labelled, ModelAsked, ModelSwitched, Ms, PatchAccepted, PatchClass, PatchId,
+    PatchProposed, PromptSent, Purpose, SessionClosed, SessionDeleted, SessionEnd, SessionForked,
+    SessionId, SessionOpened, SessionState, SpendGranted, Step, ToolResult, TurnEnded, WorkspaceId,
+    WorkspaceSnapped,
 };
 use atoll_guard::{Entry, Journal as _};
 use atoll_ports::Log as _;
@@ -209,6 +210,21 @@ async fn a_session_is_folded_from_its_events() {
         cost(300, 1)
     );
     assert_eq!(store.open_permits().unwrap(), []);
+
+    let switched = ModelSwitched {
+        provider: "other".into(),
+        model: words("larger"),
+        context_tokens: 9,
+        output_tokens_max: 3,
+        thoughts_lost: 0,
+    };
+    put(&store, session(1), switched).await;
+    let row = store.session(&session(1)).unwrap().unwrap();
+    assert_eq!(
+        (row.provider.as_str(), row.model),
+        ("other", words("larger"))
+    );
+    assert_eq!(row.state, SessionState::NeedsYou);
 
     let job = store.job_by_ordinal(0).unwrap().unwrap();
     assert_eq!(
