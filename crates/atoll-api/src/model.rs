@@ -32,6 +32,9 @@ pub struct ModelView {
 pub struct ModelTest {
     /// `provider/model`.
     pub name: String,
+    /// What serves it, with its version, if it says so.
+    #[serde(default)]
+    pub server: Option<String>,
     /// Whether it answered.
     pub answered: bool,
     /// Whether it called the tool that it was asked to call.

@@ -51,6 +51,17 @@ async fn names(provider: &Provider, clients: &Clients) -> Result<Vec<String>, Fa
     read(&body(provider, request).await?)
 }
 
+/// What serves a provider's models, as it names itself: `Ollama 0.12.6`. `None`: it doesn't, or not in time.
+pub(crate) async fn server(provider: &Provider, clients: &Clients) -> Option<String> {
+    if provider.wire != WireKind::Ollama {
+        return None;
+    }
+    let client = clients.reaching(provider).ok()?;
+    let request = client.get(provider.endpoint.route(wire::VERSION.0));
+    let body = tokio::time::timeout(PATIENCE, body(provider, request)).await;
+    wire::VERSION.1(&body.ok()?.ok()?)
+}
+
 /// Fills in what the server tells of each model.
 async fn told(provider: &Provider, clients: &Clients, choices: &mut [ModelChoice]) {
     let all: Vec<BoxFuture<'_, ()>> = choices

@@ -376,6 +376,11 @@ impl Models for Registry {
         Box::pin(async move { around::look(&providers, &self.clients).await })
     }
 
+    fn server(&self, provider: &str) -> BoxFuture<'_, Option<String>> {
+        let provider = self.provider(provider);
+        Box::pin(async move { around::server(&*provider?, &self.clients).await })
+    }
+
     fn offered(
         &self,
         provider: &str,

@@ -26,7 +26,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::backoff;
 use crate::client::{Clients, unsent};
-use crate::config::{Retries, Timeouts};
+use crate::config::{Retries, Timeouts, WireKind};
 use crate::fault::Fault;
 use crate::provider::Provider;
 use crate::wire::{self, BodyKind, Decode, Outgoing, Sheet};
@@ -212,6 +212,9 @@ impl Talk {
         }
         let mut fault = wire::refusal(status, &body);
         fault.retry_after = retry_after;
+        if status == 404 && self.plan.provider.wire == WireKind::Ollama {
+            fault.words = format!("{} (ollama pull {})", fault.words, self.plan.sheet.model);
+        }
         if let Some(wait) = retry_after.filter(|_| fault.passing) {
             fault.words = format!("{} (it asks to wait {} s)", fault.words, wait.as_secs());
         }

@@ -174,6 +174,10 @@ pub trait Models: Send + Sync {
     fn around(&self) -> BoxFuture<'_, Vec<ModelChoice>> {
         Box::pin(std::future::ready(Vec::new()))
     }
+    /// What serves the provider's models, with its version, if it says so. Quick, and never an error.
+    fn server(&self, _provider: &str) -> BoxFuture<'_, Option<String>> {
+        Box::pin(std::future::ready(None))
+    }
     /// Asks the provider which models it has. It is a call like another, but sends nothing of the user's.
     fn offered(
         &self,

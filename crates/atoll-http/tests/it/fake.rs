@@ -161,6 +161,7 @@ pub fn update(seq: u64) -> Update {
 fn model_test() -> ModelTest {
     ModelTest {
         name: "local/m".into(),
+        server: Some("Ollama 0.12.6".into()),
         answered: true,
         tool_call: true,
         words: "42".into(),

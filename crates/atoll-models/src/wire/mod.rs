@@ -142,6 +142,12 @@ pub(crate) fn listing(wire: WireKind) -> (&'static str, ReadNames) {
     }
 }
 
+/// Reads what a server calls itself.
+type ReadVersion = fn(&[u8]) -> Option<String>;
+
+/// Where Ollama says which version it is, and what reads it.
+pub(crate) const VERSION: (&str, ReadVersion) = ("/api/version", ollama::version);
+
 /// Reads what is told of a model.
 type ReadShown = fn(&[u8]) -> Result<Shown, Fault>;
 

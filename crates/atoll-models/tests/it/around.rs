@@ -2,9 +2,9 @@
 
 use atoll_models::{Config, ModelConfig, ProviderConfig, WireKind};
 use atoll_ports::Models;
-use testkit::provider::{Options, Script, Server};
+use testkit::provider::{Options, Reply, Script, Server};
 
-use crate::stand::{config, registry};
+use crate::stand::{Stand, config, registry};
 
 fn server(port: u16) -> Server {
     let options = Options {
@@ -34,10 +34,23 @@ async fn its_models_are_there_while_it_answers_and_gone_when_it_is() {
     assert_eq!(found[0].context_tokens, 32_768);
     let paths: Vec<String> = first.requests().into_iter().map(|r| r.path).collect();
     assert_eq!(paths, ["/api/tags", "/api/show"]);
+    assert_eq!(models.server("p").await.as_deref(), Some("Ollama 0.12.6"));
     drop(first);
+    assert_eq!(models.server("p").await, None);
     assert!(models.around().await.is_empty());
     let _again = server(port);
     assert_eq!(models.around().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_model_that_is_not_there_can_be_pulled() {
+    let script = Script::list([Reply::refusal(404, "model 'm' not found")]);
+    let heard = Stand::new(WireKind::Ollama, script).call().await;
+    let words = heard.end.unwrap_err().words;
+    assert!(
+        words.contains("not found") && words.contains("ollama pull m"),
+        "{words}"
+    );
 }
 
 #[tokio::test]

@@ -87,8 +87,10 @@ impl Shared {
             .tool_calls
             .iter()
             .any(|c| c.name == "answer" && c.arguments.contains("42"));
+        let models = self.current().models.clone();
         Ok(ModelTest {
             name: choice.model.to_string(),
+            server: models.server(&choice.model.provider).await,
             answered: true,
             tool_call: called,
             words: reply.message.joined_text().chars().take(500).collect(),

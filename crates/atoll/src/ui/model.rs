@@ -39,6 +39,9 @@ pub fn tested(style: &Style, t: &ModelTest) -> String {
     let mut page = Page::new(style, 2, 9);
     let head = format!("{} answers.", Shown::line(&t.name));
     page.line(style.bold(&head));
+    if let Some(server) = &t.server {
+        page.row("server", Shown::line(server).to_string());
+    }
     page.row("said", t.words.trim());
     page.row(
         "tools",

@@ -9,4 +9,4 @@ mod show;
 pub(super) use decode::decoder;
 pub(super) use request::request;
 pub(crate) use show::Shown;
-pub(super) use show::show;
+pub(super) use show::{show, version};

@@ -1,4 +1,4 @@
-//! What `POST /api/show` says of a model.
+//! What `POST /api/show` says of a model, and `GET /api/version` of the server.
 
 use serde_json::Value;
 
@@ -32,6 +32,15 @@ pub(in crate::wire) fn show(body: &[u8]) -> Result<Shown, Fault> {
     })
 }
 
+/// `Ollama 0.12.6`.
+pub(in crate::wire) fn version(body: &[u8]) -> Option<String> {
+    let value: Value = serde_json::from_slice(body).ok()?;
+    let version = value["version"].as_str()?;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b".-+".contains(&b);
+    let fine = !version.is_empty() && version.len() <= 64 && version.bytes().all(plain);
+    fine.then(|| format!("Ollama {version}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,5 +59,13 @@ mod tests {
         let lie = br#"{"model_info":{"general.architecture":"x","x.context_length":-3}}"#;
         assert_eq!(show(lie).unwrap(), Shown::default());
         assert!(show(b"<html>").is_err());
+        let of = |body: &str| version(body.as_bytes());
+        assert_eq!(
+            of(r#"{"version":"0.12.6-rc1"}"#).as_deref(),
+            Some("Ollama 0.12.6-rc1")
+        );
+        for odd in ["", "{}", r#"{"version":3}"#, r#"{"version":"\u001b[2J"}"#] {
+            assert_eq!(of(odd), None, "{odd}");
+        }
     }
 }
