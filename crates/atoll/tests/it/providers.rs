@@ -11,7 +11,7 @@ fn project(scene: &Scene, first: &Server, second: &Server, budget: Option<&str>)
     let (more, price) = match budget {
         Some(usd) => (
             format!("budget_usd_per_day = {usd}\n"),
-            ", price = { input_usd = 0, output_usd = 100 }",
+            ", price = { input_usd = 0, cached_usd = 0, cache_write_usd = 0, output_usd = 100 }",
         ),
         None => (String::new(), ""),
     };
