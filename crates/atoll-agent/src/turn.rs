@@ -98,7 +98,7 @@ impl State {
         self.config.context_tokens = context_tokens;
         self.config.output_tokens_max = output_tokens_max;
         (self.scale_permille, self.room_permille) = (1000, 1000);
-        self.forget_thoughts();
+        self.forget_thoughts(0);
         // What it is asked is not what the other one was asked: that is a step of its own.
         let asks = |todo: &Todo| matches!(todo.what, What::Ask { .. });
         if self.todo.as_ref().is_some_and(asks) {
@@ -106,12 +106,19 @@ impl State {
         }
     }
 
-    /// Thoughts go back to the model that had them, within the turn.
-    fn forget_thoughts(&mut self) {
-        for entry in &mut self.entries {
-            if let Said::Reply { thoughts, .. } = &mut entry.said {
-                thoughts.clear();
-            }
+    /// Thoughts go back to the model that had them, within the turn; those of its last reply longer, since a
+    /// provider wants what is gone on with to begin with one.
+    fn forget_thoughts(&mut self, keep: usize) {
+        let replies = self
+            .entries
+            .iter_mut()
+            .rev()
+            .filter_map(|e| match &mut e.said {
+                Said::Reply { thoughts, .. } => Some(thoughts),
+                _ => None,
+            });
+        for thoughts in replies.skip(keep) {
+            thoughts.clear();
         }
     }
 
@@ -271,7 +278,7 @@ impl State {
         self.todo = None;
         self.queue.clear();
         self.turn.running = false;
-        self.forget_thoughts();
+        self.forget_thoughts(1);
     }
 
     fn resumed(&mut self, tree: &str) {

@@ -20,15 +20,10 @@ fn thoughts(conversation: &Conversation) -> Vec<&str> {
 }
 
 #[test]
-fn they_go_back_within_the_turn_and_not_into_the_next() {
-    let answers = vec![
-        look("first"),
-        look("second"),
-        finish(),
-        finish(),
-        look("x"),
-        finish(),
-    ];
+fn they_go_back_within_the_turn_and_the_last_into_the_next() {
+    let title = json!({"title": "None", "summary": "Nothing to do.", "solved": false});
+    let done = Answer::Think("done", ("finish", title));
+    let answers = vec![look("first"), look("second"), done, look("x"), finish()];
     let mut world = World::new(config(), answers);
     world.prompt("mend it").play();
     assert!(thoughts(&world.asked[0]).is_empty());
@@ -40,10 +35,11 @@ fn they_go_back_within_the_turn_and_not_into_the_next() {
         .iter()
         .find(|m| !m.tool_calls.is_empty());
     assert!(matches!(said.unwrap().content[0], Part::Reasoning { .. }));
-    assert_eq!(world.state.thoughts(), 0);
     let before = world.asked.len();
     world.prompt("and the next").play();
-    assert!(thoughts(&world.asked[before]).is_empty());
+    // A provider wants what is gone on with to begin with a thought.
+    assert_eq!(thoughts(&world.asked[before]), ["done"]);
+    assert_eq!(thoughts(&world.asked[before + 1]), ["done", "x"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use atoll_domain::action::ModelCall;
 use atoll_domain::{Conversation, Speaker, ToolSpec};
 use serde_json::{Map, Value, json};
 
+use super::turns::MayThink;
 use super::{form, turns};
 use crate::config::Thinking;
 use crate::usage::Sent;
@@ -19,7 +20,8 @@ pub(in crate::wire) fn request(call: &ModelCall, manners: Manners) -> Outgoing {
         messages: conversation.messages.len() as u64,
         ..Sent::default()
     };
-    let thinking = thinking(call, manners);
+    let may = turns::may_think(&conversation.messages);
+    let thinking = thinking(call, manners, may);
     let mut body = Map::new();
     body.insert("model".into(), json!(call.model.model));
     body.insert("max_tokens".into(), json!(call.output_tokens_max));
@@ -47,7 +49,11 @@ pub(in crate::wire) fn request(call: &ModelCall, manners: Manners) -> Outgoing {
     }
     // Some models think unasked, and want their thoughts back.
     let thoughts = manners.thinking.is_none() || thinking.is_some();
-    let mut messages = turns::messages(&conversation.messages, thoughts, &mut sent);
+    let told = match may {
+        MayThink::Telling(at) if thinking.is_some() => Some(at),
+        _ => None,
+    };
+    let mut messages = turns::messages(&conversation.messages, thoughts, told, &mut sent);
     mark_last(&mut messages);
     body.insert("messages".into(), Value::Array(messages));
     Outgoing {
@@ -104,9 +110,9 @@ fn tool(spec: &ToolSpec) -> Value {
 
 /// Whether and how the model is to think. Not where it must call a tool, and not in the middle of a turn that was
 /// begun without a thought (by another model, say): the provider refuses both.
-fn thinking(call: &ModelCall, manners: Manners) -> Option<Value> {
+fn thinking(call: &ModelCall, manners: Manners, may: MayThink) -> Option<Value> {
     let wanted = manners.thinking?;
-    if call.conversation.form.is_some() || !turns::may_think(&call.conversation.messages) {
+    if call.conversation.form.is_some() || may == MayThink::No {
         return None;
     }
     let tokens = match wanted {
@@ -177,8 +183,14 @@ mod tests {
         assert_eq!(of(8_192, Thinking::Off), Value::Null);
         assert_eq!(of(8_192, Thinking::Adaptive), json!({"type": "adaptive"}));
         // In the middle of a turn that another model began.
-        let body = sent(conversation(), 8_192, Some(Thinking::On));
+        let mut under_way = conversation();
+        under_way.messages.pop();
+        let body = sent(under_way, 8_192, Some(Thinking::On));
         assert!(body.get("thinking").is_none() && !body.to_string().contains("signed"));
+        // In the next one, which may be its own.
+        let body = sent(conversation(), 8_192, Some(Thinking::On));
+        assert_eq!(body["thinking"], enabled(4_096));
+        assert!(body.to_string().contains("[called run with {}]"));
     }
 
     #[test]

@@ -13,31 +13,51 @@ use crate::wire::calls::object_of;
 const NOTHING: &str = "(nothing)";
 const ID_LIMIT_BYTES: usize = 64;
 
-/// The messages; `thoughts` says whether thoughts go along.
-pub(super) fn messages(messages: &[Message], thoughts: bool, sent: &mut Sent) -> Vec<Value> {
+/// The messages; `thoughts` says whether thoughts go along, `told` which reply's calls are told as text.
+pub(super) fn messages(
+    messages: &[Message],
+    thoughts: bool,
+    told: Option<usize>,
+    sent: &mut Sent,
+) -> Vec<Value> {
     let mut turns = Turns {
         out: Vec::new(),
         ids: Ids::default(),
         thoughts,
         sent,
     };
-    for message in messages {
-        turns.add(message);
+    for (at, message) in messages.iter().enumerate() {
+        turns.add(message, told == Some(at));
     }
     turns.finish()
 }
 
-/// Whether the model may think: what it goes on with, if it called tools, must begin with a thought that can go back.
-pub(super) fn may_think(messages: &[Message]) -> bool {
-    let last = messages.iter().rev().find(|m| m.role == Speaker::Assistant);
-    let Some(last) = last.filter(|m| !m.tool_calls.is_empty()) else {
-        return true;
+/// Whether the model may think. What it goes on with must begin with a thought that can go back, if it called tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MayThink {
+    Yes,
+    /// In a new turn, if the calls of this reply are told as text: another model ended the turn before.
+    Telling(usize),
+    /// Not in the middle of what another model began.
+    No,
+}
+
+pub(super) fn may_think(messages: &[Message]) -> MayThink {
+    let role = |wanted| messages.iter().rposition(|m| m.role == wanted);
+    let Some(at) = role(Speaker::Assistant) else {
+        return MayThink::Yes;
     };
+    let last = &messages[at];
     let mut shown = last.content.iter().filter(|part| match part {
         Part::Text { text } => !text.trim().is_empty(),
         other => thought(other).is_some(),
     });
-    shown.next().is_some_and(|part| thought(part).is_some())
+    let begins = shown.next().is_some_and(|part| thought(part).is_some());
+    match role(Speaker::User) {
+        _ if begins || last.tool_calls.is_empty() => MayThink::Yes,
+        Some(user) if user > at => MayThink::Telling(at),
+        _ => MayThink::No,
+    }
 }
 
 /// A thought as a block; `None`: it is none, or no provider of this wire vouched for it.
@@ -63,7 +83,7 @@ struct Turns<'a> {
 }
 
 impl Turns<'_> {
-    fn add(&mut self, message: &Message) {
+    fn add(&mut self, message: &Message, told: bool) {
         match message.role {
             // Stands apart from the messages.
             Speaker::System => {}
@@ -71,7 +91,7 @@ impl Turns<'_> {
                 let blocks: Vec<Value> = self.parts(message);
                 self.turn("user").extend(blocks);
             }
-            Speaker::Assistant => self.assistant(message),
+            Speaker::Assistant => self.assistant(message, told),
             Speaker::Tool => self.result(message),
         }
     }
@@ -112,12 +132,18 @@ impl Turns<'_> {
         out
     }
 
-    fn assistant(&mut self, message: &Message) {
+    fn assistant(&mut self, message: &Message, told: bool) {
         let mut blocks = self.parts(message);
         self.ids.begin();
         for call in &message.tool_calls {
             let input = Value::Object(object_of(&call.arguments));
             self.sent.text_bytes += (call.name.len() + input.to_string().len()) as u64;
+            if told {
+                // Its result finds no call, and is told as well.
+                let text = format!("[called {} with {input}]", call.name);
+                blocks.push(json!({"type": "text", "text": text}));
+                continue;
+            }
             let id = self.ids.give(&call.id);
             blocks.push(json!({"type": "tool_use", "id": id, "name": call.name, "input": input}));
         }
@@ -210,7 +236,7 @@ mod tests {
     fn made(thoughts: bool) -> (Vec<Value>, Sent) {
         let mut sent = Sent::default();
         (
-            messages(&conversation().messages, thoughts, &mut sent),
+            messages(&conversation().messages, thoughts, None, &mut sent),
             sent,
         )
     }
@@ -251,10 +277,18 @@ mod tests {
             ]
         );
         let all = conversation().messages;
-        // The last reply called a tool without a thought.
-        assert!(!may_think(&all));
-        assert!(may_think(&all[..5]));
-        assert!(may_think(&all[..2]));
+        // The last reply called a tool without a thought, and then a person spoke.
+        assert_eq!(may_think(&all), MayThink::Telling(5));
+        assert_eq!(may_think(&all[..7]), MayThink::No);
+        assert_eq!(may_think(&all[..5]), MayThink::Yes);
+        assert_eq!(may_think(&all[..2]), MayThink::Yes);
+        let told = messages(&all, true, Some(5), &mut Sent::default());
+        let text = |text: &str| json!({"type": "text", "text": text});
+        let wanted = json!([
+            {"role": "assistant", "content": [text("[called run with {}]")]},
+            {"role": "user", "content": [text("[the result of an earlier call]\n"), text("and now?")]},
+        ]);
+        assert_eq!(json!(told[3..]), wanted);
     }
 
     #[test]
@@ -264,7 +298,7 @@ mod tests {
             Message::tool("gone", "what came of it"),
             Message::text(Speaker::User, ""),
         ];
-        let turns = messages(&odd, false, &mut Sent::default());
+        let turns = messages(&odd, false, None, &mut Sent::default());
         let wanted = json!([
             {"role": "user", "content": [{"type": "text", "text": "(nothing)"}]},
             {"role": "assistant", "content": [{"type": "text", "text": "(nothing)"}]},
