@@ -14,7 +14,7 @@ const OFFERED: usize = 10;
 const LOOKED_AT: usize = 1000;
 
 fn can_go_on(view: &SessionView) -> bool {
-    view.mode == "code" && matches!(view.state, SessionState::Idle | SessionState::Parked)
+    view.mode != "exec" && matches!(view.state, SessionState::Idle | SessionState::Parked)
 }
 
 /// A session that the person picks from the latest ones.
