@@ -51,6 +51,21 @@ pub trait Commands: Send + Sync {
     fn session(&self, caller: &Caller, session: String) -> Reply<'_, SessionDetail>;
     /// Takes the last turn's changes of the copy back.
     fn session_undo(&self, caller: &Caller, session: String) -> Reply<'_, SessionView>;
+    /// Takes the changes of all turns after `turn` back; 0: of all.
+    fn session_undo_to(
+        &self,
+        caller: &Caller,
+        session: String,
+        turn: u64,
+    ) -> Reply<'_, SessionView>;
+    /// A new session that goes on from a point of this one. `key` makes it once only.
+    fn session_fork(
+        &self,
+        caller: &Caller,
+        key: String,
+        session: String,
+        request: ForkRequest,
+    ) -> Reply<'_, SessionView>;
     /// Removes its private copy and hides it; the log stays.
     fn session_delete(&self, caller: &Caller, session: String) -> Reply<'_, ()>;
     /// Updates of a session after `cursor`, going on as it works; ends after `Ended` or `Parked`.

@@ -49,7 +49,7 @@ pub struct StepView {
     pub seq: u64,
     /// When.
     pub ts: Ms,
-    /// `prompt`, `model`, `read`, `edit`, `test`, `run`, `gate`, `patch`, `end`, ….
+    /// `turn 2`, `model`, `read`, `edit`, `test`, `run`, `gate`, `patch`, `end`, ….
     pub what: String,
     /// One line.
     pub line: String,
@@ -71,6 +71,14 @@ pub struct SessionDetail {
     pub gates: Vec<GateView>,
     /// Its jobs.
     pub jobs: Vec<ExecView>,
+}
+
+/// Go on beside a session, from one of its points.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForkRequest {
+    /// The end of this turn; without it the last that ended.
+    #[serde(default)]
+    pub turn: Option<u64>,
 }
 
 /// Go on with a session.

@@ -43,8 +43,29 @@ pub enum Progress {
         /// Others left out.
         skipped: u64,
     },
+    /// The session goes on from another's point.
+    Forked {
+        /// `s5`.
+        ordinal: String,
+        /// The session it comes from.
+        parent: String,
+        /// The last event of that one that counts.
+        seq: u64,
+        /// `provider/model`.
+        model: String,
+        /// Steps per turn at most.
+        steps_max: u64,
+    },
+    /// A turn's changes of the copy were taken back.
+    Undone {
+        /// The turn.
+        turn: u64,
+    },
     /// A person's words came in.
     Prompt {
+        /// The turn that they begin, or that runs.
+        #[serde(default)]
+        turn: u64,
         /// The words.
         text: String,
         /// Whether they steer a running turn.

@@ -48,6 +48,20 @@ impl Commands for Client {
     fn session_undo(&self, _: &Caller, session: String) -> Reply<'_, SessionView> {
         Box::pin(self.ask(Ask::post(format!("/v1/sessions/{}/undo", part(&session)))))
     }
+    fn session_undo_to(&self, _: &Caller, session: String, turn: u64) -> Reply<'_, SessionView> {
+        let path = format!("/v1/sessions/{}/undo/{turn}", part(&session));
+        Box::pin(self.ask(Ask::post(path)))
+    }
+    fn session_fork(
+        &self,
+        _: &Caller,
+        key: String,
+        session: String,
+        request: ForkRequest,
+    ) -> Reply<'_, SessionView> {
+        let path = format!("/v1/sessions/{}/fork", part(&session));
+        Box::pin(self.ask(Ask::post(path).key(key).json(&request)))
+    }
     fn session_delete(&self, _: &Caller, session: String) -> Reply<'_, ()> {
         Box::pin(self.ask(Ask::delete(format!("/v1/sessions/{}", part(&session)))))
     }

@@ -85,6 +85,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     }
 }
 
+/// The two names in the path.
+pub(crate) struct Names(pub(crate) String, pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Names {
+    type Rejection = Failure;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Names, Failure> {
+        match axum::extract::Path::<(String, String)>::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path((one, two))) => Ok(Names(one, two)),
+            Err(rejection) => Err(usage(rejection.body_text())),
+        }
+    }
+}
+
 /// The header that makes a command happen once only.
 pub(crate) struct Key(pub(crate) String);
 

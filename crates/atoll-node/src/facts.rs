@@ -11,6 +11,8 @@ use crate::shared::Shared;
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     pub(crate) session: Option<SessionId>,
+    /// Whose budget pays, if not the session's own: the one that it was forked from, at first.
+    pub(crate) purse: Option<SessionId>,
     pub(crate) actor: Actor,
     pub(crate) role: Role,
     pub(crate) profile: String,
@@ -29,6 +31,7 @@ impl Context {
     pub(crate) fn owner(shared: &Shared, caller: &atoll_api::Caller) -> Context {
         Context {
             session: None,
+            purse: None,
             actor: Actor::human(caller.name.clone()),
             role: Role::Owner,
             profile: shared.current().options.profile.clone(),
@@ -54,11 +57,15 @@ impl Context {
         facts
     }
 
-    /// What its session spent.
+    /// What its session spent, with those that share its budget.
     pub(crate) fn spent(&self, shared: &Shared) -> Cost {
-        self.session.map_or(Cost::ZERO, |s| {
-            shared.ledger.balance(Account::Session(s)).spent
-        })
+        let account = self.account();
+        account.map_or(Cost::ZERO, |a| shared.ledger.balance(a).spent)
+    }
+
+    /// The account of its session, or of the one that it was forked from.
+    pub(crate) fn account(&self) -> Option<Account> {
+        self.purse.or(self.session).map(Account::Session)
     }
 
     /// Whose budgets pay for it, and for a call of `provider`. Opens the day's accounts if this is their first use.
@@ -73,7 +80,7 @@ impl Context {
         }
         let mut accounts = vec![account];
         accounts.extend(provider.and_then(|p| shared.provider_account(p)));
-        accounts.extend(self.session.map(Account::Session));
+        accounts.extend(self.account());
         accounts
     }
 }

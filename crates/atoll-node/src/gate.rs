@@ -246,12 +246,9 @@ impl Shared {
 
     fn spent_words(&self, context: &Context) -> String {
         let spent = context.spent(self);
-        let limit = context.session.and_then(|s| {
-            self.ledger
-                .balance(atoll_guard::Account::Session(s))
-                .budget
-                .micros_max
-        });
+        let limit = context
+            .account()
+            .and_then(|account| self.ledger.balance(account).budget.micros_max);
         match limit {
             Some(limit) => format!("{} of {}", dollars(spent.micros), dollars(limit)),
             None => dollars(spent.micros),

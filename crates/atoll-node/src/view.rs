@@ -59,6 +59,7 @@ impl Viewer {
                     steps_max: b.steps_max,
                 })
             }
+            Body::SessionForked(b) => self.forked(shared, &b),
             Body::WorkspaceSnapped(b) => {
                 self.tree = shared.tree(&b.tree);
                 Some(Progress::Snapped {
@@ -68,6 +69,7 @@ impl Viewer {
                 })
             }
             Body::PromptSent(b) => Some(Progress::Prompt {
+                turn: b.turn,
                 text: shared.words(&b.text),
                 steer: b.steer,
             }),
@@ -170,6 +172,7 @@ impl Viewer {
                     steps: self.steps,
                 })
             }
+            Body::TurnUndone(b) => Some(Progress::Undone { turn: b.turn }),
             Body::SessionParked(b) => Some(Progress::Parked { reason: b.reason }),
             Body::ModelSwitched(b) => Some(Progress::Note {
                 text: switched(&b, &shared.words(&b.model)),
@@ -179,6 +182,22 @@ impl Viewer {
             }),
             _ => None,
         }
+    }
+
+    /// A fork begins as its parent was opened.
+    fn forked(&mut self, shared: &Shared, b: &atoll_domain::SessionForked) -> Option<Progress> {
+        let row = shared.log.session(&b.id).ok().flatten()?;
+        let opened: Option<crate::session::Opened> = shared.json(&row.config);
+        let agent = opened.map(|o| o.agent).unwrap_or_default();
+        self.test = agent.test.unwrap_or_default();
+        self.tree = shared.tree(&b.tree);
+        Some(Progress::Forked {
+            ordinal: format!("s{}", row.ordinal),
+            parent: shared.ordinal_of(&b.parent),
+            seq: b.seq,
+            model: shared.session_view(&row).model,
+            steps_max: agent.steps_max,
+        })
     }
 
     fn tool_done(&mut self, shared: &Shared, b: atoll_domain::ToolResult) -> Option<Progress> {
@@ -251,26 +270,23 @@ fn first_line(text: &str) -> String {
 }
 
 /// One line of `session show`: what, the line, whether it did what it was for.
-pub(crate) fn line(progress: &Progress) -> Option<(&'static str, String, Option<bool>)> {
+pub(crate) fn line(progress: &Progress) -> Option<(String, String, Option<bool>)> {
     let row = match progress {
-        Progress::Prompt { text, steer } => (
-            if *steer { "steer" } else { "prompt" },
-            first_line(text),
-            None,
-        ),
-        Progress::Snapped { files, .. } => ("snapshot", format!("{files} files"), Some(true)),
+        Progress::Snapped { files, .. } => {
+            ("snapshot".into(), format!("{files} files"), Some(true))
+        }
         Progress::Replied { text, usage, .. } if text.trim().is_empty() => (
-            "model",
+            "model".into(),
             format!("{} tokens", usage.input_tokens + usage.output_tokens),
             Some(true),
         ),
-        Progress::Replied { text, .. } => ("model", first_line(text), Some(true)),
+        Progress::Replied { text, .. } => ("model".into(), first_line(text), Some(true)),
         Progress::ReplyFailed { reason, words, .. } => (
-            "model",
+            "model".into(),
             format!("{reason}: {}", first_line(words)),
             Some(false),
         ),
-        Progress::Tool { tool, what, .. } => (tool_word(tool), first_line(what), None),
+        Progress::Tool { tool, what, .. } => (tool_word(tool).into(), first_line(what), None),
         Progress::ToolDone {
             tool,
             ok,
@@ -284,38 +300,62 @@ pub(crate) fn line(progress: &Progress) -> Option<(&'static str, String, Option<
             } else {
                 line.clone()
             };
-            ("", line, Some(*ok))
+            (String::new(), line, Some(*ok))
         }
-        Progress::Tested { evidence, .. } => ("", evidence.words(), Some(evidence.ok)),
+        Progress::Tested { evidence, .. } => (String::new(), evidence.words(), Some(evidence.ok)),
         Progress::Gate { gate } => (
-            "gate",
+            "gate".into(),
             format!("{} {}", gate.ordinal, first_line(&gate.question.what)),
             None,
         ),
-        Progress::GateAnswered { ordinal, answer } => ("gate", format!("{ordinal} {answer}"), None),
+        Progress::GateAnswered { ordinal, answer } => {
+            ("gate".into(), format!("{ordinal} {answer}"), None)
+        }
         Progress::Denied { what, rules } => {
             let line = format!("{what}: {}", rules.join(", "));
-            ("denied", line, Some(false))
+            ("denied".into(), line, Some(false))
         }
         Progress::Patch { patch } => {
             let line = format!("{} {}", patch.view.ordinal, patch.view.title);
-            ("patch", line, Some(true))
+            ("patch".into(), line, Some(true))
         }
-        Progress::Note { text } => ("note", first_line(text), None),
+        Progress::Note { text } => ("note".into(), first_line(text), None),
         Progress::JobEnded { outcome } => {
             let how = outcome
                 .reason
                 .map_or_else(|| "ended".to_owned(), |r| r.name().to_owned());
             (
-                "job",
+                "job".into(),
                 format!("{how}, {} ms", outcome.usage.wall_ms),
                 Some(outcome.ok),
             )
         }
         Progress::Ended { end, words, .. } => {
-            ("end", first_line(words), Some(end.exit_code() == 0))
+            ("end".into(), first_line(words), Some(end.exit_code() == 0))
         }
-        Progress::Parked { reason } => ("parked", reason.clone(), None),
+        Progress::Parked { reason } => ("parked".into(), reason.clone(), None),
+        other => return of_turn(other),
+    };
+    Some(row)
+}
+
+/// The same, of where a turn begins and what becomes of it.
+fn of_turn(progress: &Progress) -> Option<(String, String, Option<bool>)> {
+    let row = match progress {
+        Progress::Prompt {
+            text, steer: true, ..
+        } => ("steer".into(), first_line(text), None),
+        Progress::Prompt { text, turn, .. } => (format!("turn {turn}"), first_line(text), None),
+        Progress::Undone { turn } => (
+            "undone".into(),
+            format!("turn {turn}: its changes of the copy were taken back"),
+            None,
+        ),
+        Progress::Forked { parent, seq, .. } => (
+            "forked".into(),
+            format!("from {parent} at event {seq}"),
+            None,
+        ),
         _ => return None,
     };
     Some(row)

@@ -1,6 +1,6 @@
 //! Sessions.
 
-use atoll_api::{CodeRequest, ResumeRequest, SessionDetail, SessionView, Started};
+use atoll_api::{CodeRequest, ForkRequest, ResumeRequest, SessionDetail, SessionView, Started};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -8,7 +8,7 @@ use axum::routing::{delete, get, post};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Answer, Body, Failure, Key, Name, Query};
+use crate::answer::{Answer, Body, Failure, Key, Name, Names, Query, usage};
 use crate::route::{Door, Gives, Route};
 use crate::stream;
 use atoll_api::Caller;
@@ -45,6 +45,19 @@ pub(crate) fn routes() -> Vec<Route> {
             "Takes the last turn's changes back",
             post(undo),
         ),
+        // A path of its own: an older node refuses it, where it would ignore a body.
+        Route::post(
+            "/v1/sessions/{session}/undo/{turn}",
+            "Takes back what came after a turn",
+            post(undo_to),
+        ),
+        Route::post(
+            "/v1/sessions/{session}/fork",
+            "A new session that goes on from a point of this one",
+            post(fork),
+        )
+        .takes(ForkRequest::default())
+        .keyed(),
         Route::get(
             "/v1/sessions/{session}/watch",
             "Its updates as they come",
@@ -132,6 +145,35 @@ async fn undo(
     Name(session): Name,
 ) -> Answer<SessionView> {
     Ok(Json(door.commands.session_undo(&caller, session).await?))
+}
+
+async fn undo_to(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    Names(session, turn): Names,
+) -> Answer<SessionView> {
+    let turn = turn
+        .parse()
+        .map_err(|_| usage("a turn is a number, from 0"))?;
+    Ok(Json(
+        door.commands
+            .session_undo_to(&caller, session, turn)
+            .await?,
+    ))
+}
+
+async fn fork(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    Name(session): Name,
+    Key(key): Key,
+    Body(request): Body<ForkRequest>,
+) -> Answer<SessionView> {
+    Ok(Json(
+        door.commands
+            .session_fork(&caller, key, session, request)
+            .await?,
+    ))
 }
 
 #[derive(Deserialize)]

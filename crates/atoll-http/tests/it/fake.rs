@@ -257,6 +257,21 @@ impl Commands for Fake {
     fn session_undo(&self, _: &Caller, s: String) -> Reply<'_, SessionView> {
         self.note(format!("session_undo {s}"), session_view())
     }
+    fn session_undo_to(&self, _: &Caller, s: String, turn: u64) -> Reply<'_, SessionView> {
+        self.note(format!("session_undo_to {s} {turn}"), session_view())
+    }
+    fn session_fork(
+        &self,
+        _: &Caller,
+        key: String,
+        s: String,
+        r: ForkRequest,
+    ) -> Reply<'_, SessionView> {
+        self.note(
+            format!("session_fork {key} {s} {:?}", r.turn),
+            session_view(),
+        )
+    }
     fn session_delete(&self, _: &Caller, s: String) -> Reply<'_, ()> {
         self.note(format!("session_delete {s}"), ())
     }

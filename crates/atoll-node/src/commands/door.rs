@@ -47,7 +47,30 @@ impl Commands for Node {
     }
     fn session_undo(&self, caller: &Caller, session: String) -> Reply<'_, SessionView> {
         let caller = caller.clone();
-        Box::pin(async move { self.shared.session_undo(&caller, &session).await })
+        Box::pin(async move { self.shared.session_undo(&caller, &session, None).await })
+    }
+    fn session_undo_to(
+        &self,
+        caller: &Caller,
+        session: String,
+        turn: u64,
+    ) -> Reply<'_, SessionView> {
+        let caller = caller.clone();
+        Box::pin(async move {
+            self.shared
+                .session_undo(&caller, &session, Some(turn))
+                .await
+        })
+    }
+    fn session_fork(
+        &self,
+        caller: &Caller,
+        key: String,
+        session: String,
+        request: ForkRequest,
+    ) -> Reply<'_, SessionView> {
+        let caller = caller.clone();
+        Box::pin(async move { self.shared.fork(&caller, &key, &session, request).await })
     }
     fn session_delete(&self, caller: &Caller, session: String) -> Reply<'_, ()> {
         let caller = caller.clone();

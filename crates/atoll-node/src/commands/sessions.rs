@@ -1,5 +1,6 @@
 //! Sessions: list, show, cancel, undo, delete, watch.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use atoll_api::{Caller, Error, SessionDetail, SessionView, StepView, Update, Updates, codes};
@@ -9,7 +10,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use crate::commands::receiver_stream;
 use crate::session::Handle;
-use crate::shared::{Origin, Shared, files_error, lock, log_error};
+use crate::shared::{Origin, Shared, files_error, full_error, lock, log_error};
 use crate::view::Viewer;
 
 const PAGE: usize = 500;
@@ -18,6 +19,21 @@ const SESSIONS_MAX: usize = 10_000;
 const WAITING_MAX: usize = 256;
 /// Steps that `session show` lists.
 const STEPS_MAX: usize = 5000;
+
+/// A turn, and the tree before it.
+type Turn = (u64, atoll_domain::Commitment);
+
+fn no_turn(row: &SessionRow, turn: u64, turns: &[Turn]) -> String {
+    let there: Vec<String> = turns.iter().map(|(turn, _)| turn.to_string()).collect();
+    match there.as_slice() {
+        [] => format!("s{} has no turn to undo", row.ordinal),
+        _ => format!(
+            "s{} has no turn {turn} to go back to; it has 0 (its beginning), {}",
+            row.ordinal,
+            there.join(", ")
+        ),
+    }
+}
 
 impl Shared {
     pub(crate) fn sessions_list(&self, limit: usize) -> Result<Vec<SessionView>, Error> {
@@ -75,7 +91,7 @@ impl Shared {
                     steps.push(StepView {
                         seq,
                         ts,
-                        what: what.into(),
+                        what,
                         line,
                         ok,
                     });
@@ -109,22 +125,40 @@ impl Shared {
         Ok(())
     }
 
-    /// Brings the copy back to what it was before the last turn.
+    /// Brings the copy back to what it was before the last turn, or after the turn `to`; 0: before the first.
     pub(crate) async fn session_undo(
         &self,
         caller: &Caller,
         name: &str,
+        to: Option<u64>,
     ) -> Result<SessionView, Error> {
         let row = self.find_session(name)?;
         self.idle(&row)?;
-        let Some((turn, tree)) = self.turns(&row).map_err(log_error)?.pop() else {
-            return Err(Error::new(
-                codes::SESSION_STATE,
-                format!("s{} has no turn to undo", row.ordinal),
-            ));
+        let mut turns = self.turns(&row).map_err(log_error)?;
+        let state = |why: String| {
+            Error::new(codes::SESSION_STATE, why)
+                .next(format!("atoll session show s{}", row.ordinal))
+        };
+        let kept = match to {
+            None => turns.len().saturating_sub(1),
+            Some(0) => 0,
+            Some(to) => match turns.iter().position(|(turn, _)| *turn == to) {
+                Some(at) => at + 1,
+                None => return Err(state(no_turn(&row, to, &turns))),
+            },
+        };
+        let undone = turns.split_off(kept);
+        let Some((_, tree)) = undone.first() else {
+            return Err(state(match to {
+                Some(to) => format!(
+                    "turn {to} is the last of s{}: nothing comes after it",
+                    row.ordinal
+                ),
+                None => format!("s{} has no turn to undo", row.ordinal),
+            }));
         };
         let id = self
-            .tree(&tree)
+            .tree(tree)
             .ok_or_else(|| Error::new(codes::SESSION_STATE, "the files before it were erased"))?;
         let root = self.words(&row.root);
         let owner = self.runner.owner();
@@ -133,53 +167,43 @@ impl Shared {
             .await
             .map_err(files_error)?;
         self.workspaces.rest(row.id);
-        let draft = Origin::human(&caller.name, Some(row.id));
-        self.append(true, |s| {
-            (
-                draft,
-                TurnUndone {
-                    turn,
-                    tree: s.text(id.as_str()),
-                },
-            )
-        })
-        .await?;
+        // The newest first, so that each goes back from what the one after it left.
+        let entries = undone.iter().rev().map(|(turn, tree)| {
+            let tree = self.words(tree);
+            self.entry(|s| {
+                let body = TurnUndone {
+                    turn: *turn,
+                    tree: s.text(tree.trim()),
+                };
+                (Origin::human(&caller.name, Some(row.id)), body)
+            })
+        });
+        let logged = self.log.append_all(entries.collect(), true).await;
+        logged.map_err(|full| full_error(&full))?;
         Ok(self.session_view(&self.find_session(&format!("s{}", row.ordinal))?))
     }
 
-    /// The turns that are not undone, the oldest first, each with the tree before it.
-    pub(crate) fn turns(
-        &self,
-        row: &SessionRow,
-    ) -> Result<Vec<(u64, atoll_domain::Commitment)>, atoll_ports::log::Error> {
-        let filter = Filter {
-            session: Some(row.id),
-            kinds: ["WorkspaceSnapped", "ToolResult", "PromptSent", "TurnUndone"]
-                .map(String::from)
-                .to_vec(),
-            ..Filter::default()
-        };
-        let (mut after, mut now) = (0, None);
-        let mut turns: Vec<(u64, atoll_domain::Commitment)> = Vec::new();
-        loop {
-            let page = self.log.events(after, PAGE, &filter)?;
-            let Some(last) = page.last() else {
-                return Ok(turns);
-            };
-            after = last.seq;
-            for event in page {
-                match event.typed() {
-                    Body::WorkspaceSnapped(b) => now = Some(b.tree),
-                    Body::ToolResult(b) => now = b.tree.or(now),
-                    Body::PromptSent(b) if !b.steer => turns.extend(now.map(|tree| (b.turn, tree))),
-                    Body::TurnUndone(b) => {
-                        turns.retain(|(turn, _)| *turn != b.turn);
-                        now = Some(b.tree);
-                    }
-                    _ => {}
+    /// The turns that are not undone, the oldest first, each with the tree before it. A fork has its parent's, too.
+    pub(crate) fn turns(&self, row: &SessionRow) -> Result<Vec<Turn>, atoll_ports::log::Error> {
+        let kinds = ["WorkspaceSnapped", "ToolResult", "PromptSent", "TurnUndone"];
+        let mut now = None;
+        let mut turns: Vec<Turn> = Vec::new();
+        self.story(&row.id, 0, &kinds, |event| {
+            match event.typed() {
+                Body::WorkspaceSnapped(b) => now = Some(b.tree),
+                Body::ToolResult(b) => now = b.tree.or(now),
+                Body::PromptSent(b) if !b.steer => {
+                    turns.extend(now.map(|tree| (b.turn, tree)));
                 }
+                Body::TurnUndone(b) => {
+                    turns.retain(|(turn, _)| *turn != b.turn);
+                    now = Some(b.tree);
+                }
+                _ => {}
             }
-        }
+            ControlFlow::<()>::Continue(())
+        })?;
+        Ok(turns)
     }
 
     pub(crate) async fn session_delete(&self, caller: &Caller, name: &str) -> Result<(), Error> {

@@ -113,8 +113,12 @@ impl Drive {
 
     /// A test run as evidence: what it was and how long it took is in its job's outcome.
     fn evidence(&self, run: &TestRun, at: &TreeId) -> TestEvidence {
-        let id = job_id(&self.session, run.step);
-        let job = self.shared.log.job(&id).ok().flatten();
+        // A fork may rest on a run of its parent's: its own steps come after those.
+        let parts = self.shared.lineage(&self.session).unwrap_or_default();
+        let job = parts.iter().rev().find_map(|part| {
+            let id = job_id(&part.session, run.step);
+            self.shared.log.job(&id).ok().flatten()
+        });
         let outcome = job.and_then(|j| j.outcome);
         let outcome: Option<Outcome> = outcome.and_then(|o| self.shared.json(&o));
         TestEvidence {

@@ -6,6 +6,7 @@ mod config;
 mod drive;
 mod fetch;
 mod finish;
+mod fork;
 mod open;
 mod replay;
 mod resume;

@@ -72,6 +72,7 @@ impl Shared {
         let notes = self.opening_notes(&request, &prepared, &plan);
         let context = Context {
             session: Some(session),
+            purse: None,
             actor: atoll_domain::Actor::ai("agent"),
             role: Role::Agent,
             profile: plan.profile,
@@ -117,7 +118,9 @@ impl Shared {
     pub(crate) fn rest(&self, session: SessionId) {
         self.workspaces.rest(session);
         let day = crate::clock::day_of(self.clock.wall());
-        self.ledger.forget(day, &[session]);
+        let purse = self.purse_of(&session);
+        let done = (!self.purse_in_use(session, purse)).then_some(purse);
+        self.ledger.forget(day, done.as_slice());
     }
 
     fn plan(

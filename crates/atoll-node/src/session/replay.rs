@@ -1,16 +1,15 @@
 //! Folding a session's log again: to go on with it, and to prove that it comes out the same.
 
 use std::cell::Cell;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use atoll_agent::{Input, State};
 use atoll_api::{Error, Replayed, codes};
 use atoll_domain::{Commitment, SessionId};
-use atoll_ports::log::{self, Filter};
+use atoll_ports::log;
 
 use crate::shared::{Shared, log_error};
-
-const PAGE: usize = 500;
 
 impl Shared {
     /// Folds the session's events after `cursor` into `state`; the state and the new cursor.
@@ -20,29 +19,24 @@ impl Shared {
         state: State,
         cursor: u64,
     ) -> Result<(State, u64), Error> {
-        let filter = Filter {
-            session: Some(*session),
-            kinds: Input::KINDS.map(str::to_owned).to_vec(),
-            topic: None,
-        };
         let changed = Cell::new(None);
         let resolve = |c: &Commitment| self.resolve(c, &changed);
-        let (mut state, mut cursor) = (state, cursor);
-        loop {
-            let head = self.log.head(); // taken before: all up to here is in the page, or left out
-            let page = self.log.events(cursor, PAGE, &filter).map_err(log_error)?;
-            let full = page.len() == PAGE;
-            for event in page {
-                cursor = event.seq;
-                let input = Input::from_event(&event.typed(), &resolve);
-                let input = input.map_err(|err| unread(&err, &changed, event.seq))?;
-                if let Some(input) = input {
-                    state = atoll_agent::fold(state, &input);
+        let (mut state, mut cursor) = (Some(state), cursor);
+        let head = self.log.head(); // taken before: all up to here is read, or left out
+        let failed = self.story(session, cursor, &Input::KINDS, |event| {
+            cursor = event.seq;
+            match Input::from_event(&event.typed(), &resolve) {
+                Ok(Some(input)) => {
+                    state = state.take().map(|state| atoll_agent::fold(state, &input));
+                    ControlFlow::Continue(())
                 }
+                Ok(None) => ControlFlow::Continue(()),
+                Err(err) => ControlFlow::Break(unread(&err, &changed, event.seq)),
             }
-            if !full {
-                return Ok((state, cursor.max(head)));
-            }
+        });
+        match failed.map_err(log_error)? {
+            Some(err) => Err(err),
+            None => Ok((state.unwrap_or_default(), cursor.max(head))),
         }
     }
 
@@ -64,7 +58,7 @@ impl Shared {
     pub(crate) async fn replay(self: &Arc<Self>, name: &str) -> Result<Replayed, Error> {
         let row = self.find_session(name)?;
         let session = format!("s{}", row.ordinal);
-        if row.mode != "code" {
+        if row.mode == "exec" {
             let err = Error::new(
                 codes::SESSION_STATE,
                 format!("{session} has no agent: there is nothing to replay"),
@@ -83,22 +77,20 @@ impl Shared {
     }
 
     fn replay_inputs(&self, session: &SessionId) -> Result<(u64, Option<(u64, String)>), Error> {
-        let filter = Filter {
-            session: Some(*session),
-            ..Filter::default()
-        };
         let changed = Cell::new(None);
         let resolve = |c: &Commitment| self.resolve(c, &changed);
-        let (mut inputs, mut cursor) = (Vec::new(), 0);
-        loop {
-            let page = self.log.events(cursor, PAGE, &filter).map_err(log_error)?;
-            let Some(last) = page.last() else { break };
-            cursor = last.seq;
-            for event in &page {
-                let input = Input::from_event(&event.typed(), &resolve);
-                let input = input.map_err(|err| unread(&err, &changed, event.seq))?;
-                inputs.extend(input);
+        let mut inputs = Vec::new();
+        let failed = self.story(session, 0, &Input::KINDS, |event| {
+            match Input::from_event(&event.typed(), &resolve) {
+                Ok(input) => {
+                    inputs.extend(input);
+                    ControlFlow::Continue(())
+                }
+                Err(err) => ControlFlow::Break(unread(&err, &changed, event.seq)),
             }
+        });
+        if let Some(err) = failed.map_err(log_error)? {
+            return Err(err);
         }
         match atoll_agent::replay(&inputs) {
             Ok(replay) => Ok((replay.compared, None)),

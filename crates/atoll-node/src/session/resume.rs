@@ -100,9 +100,13 @@ impl Shared {
             .checkout(row.id, row.workspace, &root, &tree, owner)
             .await
             .map_err(files_error)?;
-        self.ledger
-            .open(Account::Session(row.id), row.budget, row.spent);
-        let context = self.resumed_context(&row, &root, &opened, &choice, request.on_ask);
+        let purse = self.purse_of(&row.id);
+        let spent = self.family_spent(&row, purse);
+        self.ledger.open(Account::Session(purse), row.budget, spent);
+        let context = Context {
+            purse: Some(purse),
+            ..self.resumed_context(&row, &root, &opened, &choice, request.on_ask)
+        };
         let mut drive = Drive::new(
             self.clone(),
             row.id,
@@ -139,7 +143,7 @@ impl Shared {
             Err(Error::new(codes::SESSION_STATE, why).next(format!("atoll session show {ordinal}")))
         };
         match state {
-            _ if row.mode != "code" => error(format!(
+            _ if row.mode == "exec" => error(format!(
                 "{ordinal} was a single job; run it again with atoll exec"
             )),
             SessionState::Running | SessionState::NeedsYou => {
@@ -195,6 +199,7 @@ impl Shared {
         }
         Context {
             session: Some(row.id),
+            purse: None,
             actor: atoll_domain::Actor::ai("agent"),
             role: Role::Agent,
             profile: self.profile_of(row),
@@ -207,18 +212,10 @@ impl Shared {
         }
     }
 
-    /// The profile that the session was opened with.
+    /// The profile that the session, or the one that it was forked from, was opened with.
     fn profile_of(&self, row: &SessionRow) -> String {
-        let filter = Filter {
-            session: Some(row.id),
-            kinds: vec!["SessionOpened".into()],
-            topic: None,
-        };
-        let opened = self
-            .log
-            .events(row.seqs.0.saturating_sub(1), 1, &filter)
-            .unwrap_or_default();
-        match opened.first().map(atoll_domain::Event::typed) {
+        let opened = self.first_event(&self.purse_of(&row.id));
+        match opened.ok().flatten().map(|event| event.typed()) {
             Some(Body::SessionOpened(b)) => b.profile,
             _ => self.current().options.profile.clone(),
         }

@@ -1,12 +1,13 @@
 //! `atoll session`.
 
-use atoll_api::{Commands, Error, OnAsk, ResumeRequest};
+use atoll_api::{Commands, Error, ForkRequest, OnAsk, ResumeRequest};
+use atoll_client::Client;
 use clap::Subcommand;
 
 use super::code;
 use super::signals::Signals;
 use super::watch::Watch;
-use crate::app::{App, now};
+use crate::app::{App, now, say};
 use crate::ui;
 
 /// Lines of work.
@@ -47,11 +48,35 @@ pub enum Session {
         #[arg(long)]
         detach: bool,
     },
-    /// Take the last turn's changes of the private copy back.
-    #[command(after_help = "Examples:\n  atoll session undo s4")]
+    /// Go on beside a session: a new one, from where the last turn of this one ended.
+    #[command(
+        after_help = "Examples:\n  atoll session fork s4\n  atoll session fork s4 \"try it without the cache\"\n  atoll session fork s4 --turn 2 \"another way\""
+    )]
+    Fork {
+        /// s4, or @ for the latest.
+        session: String,
+        /// What the fork is to do; - reads it from standard input. Without words it waits for a resume.
+        prompt: Option<String>,
+        /// From the end of this turn.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+        turn: Option<u64>,
+        /// What a question becomes: wait, deny, fail.
+        #[arg(long, value_enum, env = "ATOLL_ON_ASK")]
+        on_ask: Option<code::Ask>,
+        /// Start it and leave it.
+        #[arg(long)]
+        detach: bool,
+    },
+    /// Take the last turn's changes of the private copy back, or those of more turns.
+    #[command(
+        after_help = "Examples:\n  atoll session undo s4\n  atoll session undo s4 --to 2       as it was after turn 2\n  atoll session undo s4 --to 0       as it was at the beginning"
+    )]
     Undo {
         /// s4, or @ for the latest.
         session: String,
+        /// Back to the end of this turn; 0 is the beginning. `session show` names the turns.
+        #[arg(long, value_name = "TURN")]
+        to: Option<u64>,
     },
     /// Remove a session's private copy and hide it; the log stays.
     #[command(after_help = "Examples:\n  atoll session delete s4")]
@@ -95,15 +120,21 @@ pub async fn run(app: &App, session: Session) -> Result<u8, Error> {
             };
             resume(app, session, more).await
         }
-        Session::Undo { session } => {
-            let view = app.node().await?.session_undo(&caller, session).await?;
-            app.show("session", &view, |_| {
-                format!(
-                    "Session {}: the last turn's changes of its copy are taken back.\n",
-                    view.ordinal
-                )
-            })
+        Session::Fork {
+            session,
+            prompt,
+            turn,
+            on_ask,
+            detach,
+        } => {
+            let more = Resume {
+                prompt,
+                on_ask,
+                detach,
+            };
+            fork(app, session, turn, more).await
         }
+        Session::Undo { session, to } => undo(app, session, to).await,
         Session::Delete { session } => {
             app.node()
                 .await?
@@ -115,6 +146,48 @@ pub async fn run(app: &App, session: Session) -> Result<u8, Error> {
             })
         }
     }
+}
+
+async fn undo(app: &App, session: String, to: Option<u64>) -> Result<u8, Error> {
+    let (client, caller) = (app.node().await?, app.caller());
+    let view = match to {
+        None => client.session_undo(&caller, session).await?,
+        Some(turn) => client.session_undo_to(&caller, session, turn).await?,
+    };
+    let back = match to {
+        None => "the last turn's changes of its copy are taken back".to_owned(),
+        Some(0) => "its copy is as it was at the beginning".to_owned(),
+        Some(turn) => format!("its copy is as it was after turn {turn}"),
+    };
+    app.show("session", &view, |_| {
+        format!("Session {}: {back}.\n", view.ordinal)
+    })
+}
+
+/// Forks a session; with words the fork goes on at once.
+async fn fork(app: &App, session: String, turn: Option<u64>, how: Resume) -> Result<u8, Error> {
+    let prompt = match how.prompt.as_deref() {
+        Some("-") => Some(code::from_stdin()?),
+        _ => how.prompt,
+    };
+    let client = app.node().await?;
+    let request = ForkRequest { turn };
+    let key = Client::fresh_key()?;
+    let view = client
+        .session_fork(&app.caller(), key, session, request)
+        .await?;
+    if prompt.is_none() {
+        let ordinal = &view.ordinal;
+        return app.show("session", &view, |_| {
+            format!(
+                "Session {ordinal} is the fork.\n\nNext  atoll session resume {ordinal} \"…\"\n"
+            )
+        });
+    }
+    if !app.json {
+        say(&format!("Session {} is the fork.\n", view.ordinal));
+    }
+    resume(app, view.ordinal, Resume { prompt, ..how }).await
 }
 
 /// How to go on.

@@ -95,12 +95,25 @@ impl Turn {
                 self.steps.1 = *steps_max;
                 self.line("session", &format!("{ordinal}, {}", Shown::line(model)), "")
             }
+            Progress::Forked {
+                ordinal,
+                parent,
+                model,
+                steps_max,
+                ..
+            } => {
+                self.steps.1 = *steps_max;
+                let text = format!("{ordinal}, a fork of {parent}, {}", Shown::line(model));
+                self.line("session", &text, "")
+            }
             Progress::Snapped {
                 files,
                 masked,
                 skipped,
             } => self.snapped(*files, *masked, *skipped),
-            Progress::Prompt { text, steer: true } => self.prose("you", text),
+            Progress::Prompt {
+                text, steer: true, ..
+            } => self.prose("you", text),
             Progress::Asking { .. } => {
                 self.steps.0 += 1;
                 self.streamed_bytes = 0;

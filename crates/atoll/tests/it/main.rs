@@ -14,6 +14,7 @@ mod erase;
 mod fake;
 mod faults;
 mod fetch;
+mod forks;
 mod hostile;
 mod inputs;
 mod keys;

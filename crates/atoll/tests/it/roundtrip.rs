@@ -89,6 +89,12 @@ async fn sessions_arrive_as_they_were_sent() {
         client.session_undo(me, "s4".into()).await.unwrap(),
         fake::session_view()
     );
+    client.session_undo_to(me, "s4".into(), 2).await.unwrap();
+    let request = ForkRequest { turn: Some(1) };
+    client
+        .session_fork(me, "k2".into(), "s4".into(), request)
+        .await
+        .unwrap();
     client.session_delete(me, "s4".into()).await.unwrap();
     let updates: Vec<Update> = client
         .watch(me, "s4".into(), 7)
@@ -107,6 +113,8 @@ async fn sessions_arrive_as_they_were_sent() {
             "sessions 7",
             "session s4",
             "session_undo s4",
+            "session_undo_to s4 2",
+            "session_fork k2 s4 Some(1)",
             "session_delete s4",
             "watch s4 7",
         ]
