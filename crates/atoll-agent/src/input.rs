@@ -159,7 +159,7 @@ impl Reader<'_> {
 
 impl Input {
     /// The kinds of events that mean something to an agent; all others may be left out where they are read.
-    pub const KINDS: [&'static str; 14] = [
+    pub const KINDS: [&'static str; 15] = [
         "SessionOpened",
         "WorkspaceSnapped",
         "PromptSent",
@@ -172,6 +172,7 @@ impl Input {
         "TurnStopped",
         "TurnEnded",
         "SessionResumed",
+        "ModelSwitched",
         "TurnUndone",
         "SessionClosed",
     ];
