@@ -129,6 +129,7 @@ pub async fn run(app: &App, session: Session) -> Result<u8, Error> {
         } => {
             let more = Resume {
                 prompt,
+                model: None,
                 on_ask,
                 detach,
             };
