@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use atoll_domain::{Body, Draft, Entropy, Hash, Ms};
 use atoll_guard::{Appended, Full};
@@ -69,6 +70,15 @@ pub struct Db {
     pub key: Key,
     /// Blob files that are written and not yet synced.
     pub unsynced: Vec<File>,
+    /// Whether the write-ahead log may still hold what was erased.
+    pub stale: Arc<AtomicBool>,
+}
+
+/// Whether contents are erased by this work.
+fn erases(work: &[Work<'_>]) -> bool {
+    let erased = |ready: &Ready| matches!(ready.draft.body, Body::Erased(_));
+    work.iter()
+        .any(|piece| matches!(piece, Work::Group(group) if group.iter().any(erased)))
 }
 
 impl Db {
@@ -82,6 +92,7 @@ impl Db {
             clock,
             key,
             unsynced,
+            stale,
             ..
         } = self;
         let mut next = state.clone();
@@ -111,6 +122,9 @@ impl Db {
             next.save_head(&tx)?;
         }
         tx.commit()?;
+        if erases(work) {
+            stale.store(true, Ordering::Release);
+        }
         if next.clock_back != state.clock_back {
             tracing::warn!(
                 events = next.clock_back,

@@ -170,6 +170,8 @@ impl Store {
             keys,
             key,
             unsynced: Vec::new(),
+            // What an erasure of the time before left, if it was cut off.
+            stale: Arc::new(AtomicBool::new(true)),
         };
         if let Some(opening) = begin {
             begin_log(&mut db, opening)?;
@@ -428,7 +430,7 @@ impl Threads {
             orders: orders_rx,
             inbox: inbox.clone(),
         };
-        let mover = Mover::new(connect(db_path)?, stop_rx);
+        let mover = Mover::new(connect(db_path)?, stop_rx, db.stale.clone());
         let writer = Writer::new(Parts {
             db,
             space,

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
@@ -142,6 +142,8 @@ impl Syncer {
 pub struct Mover {
     db: Connection,
     stop: Receiver<()>,
+    /// Whether it may hold what was erased: then it is emptied.
+    stale: Arc<AtomicBool>,
 }
 
 /// How often the write-ahead log is looked at.
@@ -154,8 +156,8 @@ const MOVE_PAGES: u64 = 1_000;
 const MOVE_PAGES_HARD: u64 = 4_000;
 
 impl Mover {
-    pub fn new(db: Connection, stop: Receiver<()>) -> Mover {
-        Mover { db, stop }
+    pub fn new(db: Connection, stop: Receiver<()>, stale: Arc<AtomicBool>) -> Mover {
+        Mover { db, stop, stale }
     }
 
     /// Until the store closes.
@@ -171,6 +173,16 @@ impl Mover {
     }
 
     fn step(&self) -> Result<(), Error> {
+        if self.stale.swap(false, Ordering::AcqRel) {
+            let emptied = self
+                .db
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |r| {
+                    r.get::<_, i64>(0)
+                });
+            // Somebody reads, or the disk is full: at the next step.
+            self.stale.fetch_or(emptied != Ok(0), Ordering::AcqRel);
+            return emptied.map(drop).map_err(sql);
+        }
         // The file keeps its length, so this says only that it was long once.
         let path = self.db.path().unwrap_or_default();
         let length = std::fs::metadata(format!("{path}-wal")).map_or(0, |m| m.len());

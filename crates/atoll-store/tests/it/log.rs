@@ -359,3 +359,30 @@ async fn unknown_kinds_are_kept_as_they_are() {
     store.rebuild().await.unwrap();
     assert_eq!(store.verify().unwrap().bad, None);
 }
+
+#[tokio::test]
+async fn what_is_erased_leaves_the_write_ahead_log_while_the_store_is_open() {
+    let place = Place::new();
+    let store = place.open();
+    let (entry, content) = note(b"Quillfeather of Lower Wexmoor");
+    store.append(entry, true).await.unwrap();
+    let held = || {
+        let files = std::fs::read_dir(place.path()).unwrap().flatten();
+        let mut files = files.filter(|f| f.file_type().is_ok_and(|t| t.is_file()));
+        files.any(|f| {
+            let bytes = std::fs::read(f.path()).unwrap();
+            bytes.windows(12).any(|w| w == b"Quillfeather")
+        })
+    };
+    assert!(held(), "the test looks in the right place");
+    let (target, why) = (content.h, Commitment::of(&[1; 32], b"asked"));
+    let erased = Draft::node(Erased { target, why }.into());
+    store.append(Entry::plain(erased), true).await.unwrap();
+    for _ in 0..600 {
+        if !held() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("it is still there");
+}
