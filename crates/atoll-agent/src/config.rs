@@ -4,7 +4,7 @@ use atoll_domain::{Hash, Language};
 use serde::{Deserialize, Serialize};
 
 /// The agent's revision: changes whenever the same inputs could give other effects.
-pub const REVISION: &str = "2";
+pub const REVISION: &str = "3";
 
 /// The smallest window that holds the prompt, the tools, a task and a reply, in tokens.
 pub const CONTEXT_TOKENS_MIN: u64 = 4096;
@@ -29,6 +29,9 @@ pub enum Mode {
     /// Work on a workspace until there is a patch or an answer.
     #[default]
     Code,
+    /// Talk about a workspace: a reply without a call is the answer; edits that were made on the way become a
+    /// patch with it.
+    Chat,
 }
 
 /// A session's configuration. Integers and text only, so that it has canonical JSON.
@@ -124,6 +127,10 @@ impl SessionConfig {
         Ok(())
     }
 
+    /// Whether it is a conversation.
+    pub fn chats(&self) -> bool {
+        self.mode == Mode::Chat
+    }
     /// The window that is worked with, in tokens. A fold can't refuse, so a window that
     /// [`SessionConfig::check`] refuses counts as the smallest one, and a huge one is bounded.
     pub fn window_tokens(&self) -> u64 {

@@ -19,7 +19,7 @@ impl State {
         let tool = |what: &What| {
             matches!(
                 what,
-                What::Survey | What::Baseline | What::Call(_) | What::Check(_)
+                What::Survey | What::Baseline | What::Attach(_) | What::Call(_) | What::Check(_)
             )
         };
         if !self.is_at(step, tool) {
@@ -49,12 +49,13 @@ impl State {
                 if output.status == Status::Done {
                     self.listing = Some(output.text.clone());
                 }
-                if self.config.test.is_some() && !self.config.plan {
+                if self.config.test.is_some() && !self.config.plan && !self.config.chats() {
                     self.set(What::Baseline);
                 } else {
-                    self.begin();
+                    self.attach_or_begin();
                 }
             }
+            What::Attach(what) => self.attached(&what, output),
             What::Baseline => {
                 self.tests.baseline = Some(self.tested(step, output));
                 self.baseline_text = Some(output.text.clone());

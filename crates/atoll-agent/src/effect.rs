@@ -19,6 +19,8 @@ pub enum By {
     Baseline,
     /// The agent runs the tests before it proposes the patch.
     Check,
+    /// A person named a file in their words: `@path`.
+    Attach,
 }
 
 /// What a finished turn proposes: the node makes the patch of it, with base, diff and cost.

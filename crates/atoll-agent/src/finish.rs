@@ -52,6 +52,9 @@ impl State {
             return self.patch(finishing);
         }
         self.turn.sent_back += 1;
+        if self.config.chats() {
+            return self.judged_in_chat(finishing, run, output);
+        }
         if self.turn.sent_back > SENT_BACK_MAX {
             self.reply_to(&finishing, words::ACCEPTED);
             let words = failed_words(self, "");
@@ -72,6 +75,22 @@ impl State {
         self.close_round();
     }
 
+    /// Failing tests go back to the model once. Then the person gets the patch, which says that they fail.
+    fn judged_in_chat(&mut self, finishing: Finishing, run: &TestRun, output: Option<&ToolOutput>) {
+        if self.turn.sent_back > 1 {
+            return self.patch(finishing);
+        }
+        let mut text = format!("{}: {}.", words::CHAT_TESTS_FAIL, run.words());
+        text.push_str(" Mend what fails, or answer again and say why they fail.\n");
+        if let Some(output) = output {
+            let limit = crate::context::result_bytes(&self.config);
+            let shown = relative(&self.config, &output.text);
+            text.push_str(&digest(&shown, 160, limit));
+        }
+        self.reply_to(&finishing, &text);
+        self.close_round();
+    }
+
     /// Nothing was changed: the summary is the answer, unless the tests fail and nobody thought of it.
     fn answered(&mut self, finishing: Finishing) {
         let red = self
@@ -80,7 +99,7 @@ impl State {
             .as_ref()
             .is_some_and(|run| run.ran && !run.ok);
         let question = self.turn.task.trim_end().ends_with('?');
-        if red && !question && !self.turn.answer_sent_back {
+        if red && !self.config.chats() && !question && !self.turn.answer_sent_back {
             self.turn.answer_sent_back = true;
             self.reply_to(&finishing, words::NOTHING_CHANGED);
             return self.close_round();
@@ -153,6 +172,8 @@ pub(crate) fn failed_words(state: &State, why: &str) -> String {
     });
     let mut words = if state.config.plan {
         "No plan"
+    } else if state.config.chats() {
+        "No answer"
     } else {
         "No patch"
     }

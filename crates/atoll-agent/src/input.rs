@@ -95,6 +95,11 @@ pub enum Input {
         /// The most it writes in one reply, in tokens.
         output_tokens_max: u64,
     },
+    /// From now on the agent only plans, or does what is asked again.
+    Planning {
+        /// Whether it only plans.
+        on: bool,
+    },
     /// A person undid a turn.
     Undone {
         /// The turn.
@@ -159,7 +164,7 @@ impl Reader<'_> {
 
 impl Input {
     /// The kinds of events that mean something to an agent; all others may be left out where they are read.
-    pub const KINDS: [&'static str; 15] = [
+    pub const KINDS: [&'static str; 16] = [
         "SessionOpened",
         "WorkspaceSnapped",
         "PromptSent",
@@ -174,6 +179,7 @@ impl Input {
         "SessionResumed",
         "ModelSwitched",
         "TurnUndone",
+        "PlanSet",
         "SessionClosed",
     ];
 
@@ -232,6 +238,7 @@ impl Input {
                 context_tokens: b.context_tokens,
                 output_tokens_max: b.output_tokens_max,
             },
+            Body::PlanSet(b) => Input::Planning { on: b.on },
             Body::SessionClosed(_) => Input::Closed,
             _ => return Ok(None),
         };

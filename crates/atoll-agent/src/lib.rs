@@ -31,6 +31,7 @@
 //! may not be repeated append its outcome as unknown ([`ToolOutput::unknown`], or `ReplyFailed` with
 //! `lost`); then append `SessionResumed`, and whatever may be repeated is proposed again, with its step.
 
+mod attach;
 mod clip;
 mod config;
 mod context;

@@ -1,12 +1,13 @@
 //! The system prompt and the opening of a turn.
 
 use crate::clip::clip;
-use crate::config::{OnAsk, SessionConfig};
+use crate::config::{Mode, OnAsk, SessionConfig};
 use crate::report::{digest, failing};
 use crate::state::TestRun;
 
 const CODE: &str = include_str!("../prompts/system.md");
 const PLAN: &str = include_str!("../prompts/plan.md");
+const CHAT: &str = include_str!("../prompts/chat.md");
 
 /// The system message.
 pub(crate) fn system(config: &SessionConfig) -> String {
@@ -27,7 +28,11 @@ pub(crate) fn system(config: &SessionConfig) -> String {
         (None, false) => "No test command is known. If you find one, run it with `run`.".to_owned(),
         (None, true) => "No test command is known.".to_owned(),
     };
-    let template = if config.plan { PLAN } else { CODE };
+    let template = match (config.plan, config.mode) {
+        (true, _) => PLAN,
+        (false, Mode::Chat) => CHAT,
+        (false, Mode::Code) => CODE,
+    };
     // The name is the last to be filled in: what it holds is not a placeholder.
     template
         .trim_end()
@@ -98,13 +103,14 @@ mod tests {
 
     #[test]
     fn every_placeholder_is_filled() {
-        for plan in [false, true] {
+        for (plan, mode) in [(false, Mode::Code), (true, Mode::Code), (false, Mode::Chat)] {
             for test in [
                 None,
                 Some(vec!["go".to_owned(), "test".into(), "./...".into()]),
             ] {
                 let config = SessionConfig {
                     plan,
+                    mode,
                     test,
                     workspace: "sh{ask}op\n\u{1b}[2J".into(),
                     ..SessionConfig::default()

@@ -107,11 +107,21 @@ impl State {
             }
             return self.end(SessionEnd::Answer, text.to_owned(), None);
         }
+        // A conversation's reply is its answer; the person says what is next.
+        if self.config.chats() && !text.is_empty() && finish != "length" {
+            return self.conclude(Finishing {
+                call_id: None,
+                title: title(),
+                summary: text.to_owned(),
+                unrelated_failures: false,
+            });
+        }
         if self.turn.nudges < NUDGES_MAX {
             self.turn.nudges += 1;
             self.note(match (finish, self.config.plan) {
                 ("length", _) => words::CUT_LENGTH,
                 (_, true) => words::NUDGE_PLAN,
+                (_, false) if self.config.chats() => words::NUDGE_CHAT,
                 (_, false) => words::NUDGE,
             });
             return self.close_round();

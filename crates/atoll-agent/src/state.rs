@@ -5,11 +5,12 @@
 //!
 //! | to do | input | then |
 //! |---|---|---|
-//! | nothing | `Prompt` | first turn: survey; else ask |
-//! | survey (list) | `ToolDone` | baseline if a test command is known and no plan is wanted; else ask |
+//! | nothing | `Prompt` | first turn: survey; else attach or ask |
+//! | survey (list) | `ToolDone` | code: baseline if a test command is known and no plan is wanted; else attach or ask |
+//! | attach (read) | `ToolDone` | the next file that a chat's words name; else ask |
 //! | baseline (test) | `ToolDone` | ask |
 //! | ask | `Reply` with calls | the first call: tool, reject or finish |
-//! | | `Reply` without | plan: end; nudge, twice; then conclude |
+//! | | `Reply` without | plan: end; chat: conclude; nudge, twice; then conclude |
 //! | | `ReplyFailed` | `cut`, `garbage`, `lost`: ask again, twice; `auth`, `refused`, `unreachable`, `rate_limited`, `server`, `timeout`: end unreachable (the adapter tried again); `context`: squeeze, then ask; `denied`, `needs_person`, `limit`, `cancelled`: end |
 //! | tool, reject | `ToolDone` | the next call; after the last: close the round |
 //! | finish call | (at once) | conclude |
@@ -28,10 +29,12 @@
 //!
 //! *Conclude*: a person said more: go on. Nothing changed: an answer (once sent back if tests fail).
 //! No tests: patch. Tests not run since the last change: check. They pass: patch. They fail no more than
-//! before and the model says that they are unrelated: patch. Else sent back, thrice; then failed.
+//! before and the model says that they are unrelated: patch. Else sent back, thrice; then failed. A chat that
+//! changed something is sent back once; then it is a patch that says that its tests fail: a person reads it.
 
 use std::collections::VecDeque;
 
+use atoll_domain::action::ReadOp;
 use atoll_domain::{SessionEnd, Step};
 use serde::Serialize;
 
@@ -104,6 +107,8 @@ pub(crate) struct Turn {
     pub edits: u64,
     /// The tree when it began.
     pub tree: Option<String>,
+    /// Files that its words name, still to be read.
+    pub attach: Vec<ReadOp>,
 }
 
 /// The first turn's task, with what is known at the start.
@@ -137,6 +142,7 @@ pub(crate) struct Queued {
 pub(crate) enum What {
     Survey,
     Baseline,
+    Attach(ReadOp),
     Ask {
         wait_ms: u64,
     },
@@ -305,6 +311,7 @@ impl State {
         match &todo.what {
             What::Survey => own(By::Survey, crate::turn::survey()),
             What::Baseline => own(By::Baseline, test()),
+            What::Attach(what) => own(By::Attach, ToolRequest::Read { what: what.clone() }),
             What::Check(_) => own(By::Check, test()),
             What::Ask { wait_ms } => {
                 let (conversation, input_tokens_estimate) = context::conversation(self);

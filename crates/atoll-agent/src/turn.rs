@@ -3,12 +3,13 @@
 use atoll_domain::action::ReadOp;
 use atoll_domain::{SessionEnd, Unit};
 
-use crate::clip::cut_bytes;
+use crate::clip::{clip, cut_bytes};
 use crate::context;
 use crate::effect::Proposal;
 use crate::finish;
 use crate::input::Input;
 use crate::loops::{Loops, Verdict};
+use crate::output::ToolOutput;
 use crate::prompt;
 use crate::state::{First, State, TestRun, Todo, Turn, What};
 use crate::tools::{ToolRequest, first_sentence};
@@ -81,6 +82,12 @@ impl State {
                 context_tokens,
                 output_tokens_max,
             } => self.switched(*context_tokens, *output_tokens_max),
+            // Between turns: a running one goes on as it began.
+            Input::Planning { on } => {
+                if !self.turn.running {
+                    self.config.plan = *on;
+                }
+            }
             Input::Undone { turn, tree } => {
                 self.moved_to(tree);
                 self.held.push(Said::Note(words::undone(*turn)));
@@ -138,6 +145,10 @@ impl State {
         self.turn = Turn {
             number: turn.max(self.turn.number + 1),
             running: true,
+            attach: match self.config.chats() {
+                true => crate::attach::named(&text),
+                false => Vec::new(),
+            },
             task: text,
             tree: self.tree.clone(),
             ..Turn::default()
@@ -146,8 +157,32 @@ impl State {
         if self.first.is_none() {
             self.set(What::Survey);
         } else {
-            self.begin();
+            self.attach_or_begin();
         }
+    }
+
+    /// Reads the files that the words name, one by one; then the task is put to the model.
+    pub(crate) fn attach_or_begin(&mut self) {
+        match self.turn.attach.is_empty() {
+            true => self.begin(),
+            false => {
+                let what = self.turn.attach.remove(0);
+                self.set(What::Attach(what));
+            }
+        }
+    }
+
+    /// A file that the words name, for the model.
+    pub(crate) fn attached(&mut self, what: &ReadOp, output: &ToolOutput) {
+        let limit = context::result_bytes(&self.config);
+        let name = ToolRequest::Read { what: what.clone() }.target();
+        let text = clip(&output.text, 400, limit);
+        self.held.push(Said::Note(match output.ok() {
+            true => format!("The person attached {name}:\n{text}"),
+            false => format!("The person named {name}, which can't be read: {text}"),
+        }));
+        self.bound_held();
+        self.attach_or_begin();
     }
 
     fn bound_held(&mut self) {
@@ -215,7 +250,7 @@ impl State {
         }
         self.flush();
         if max > 2 && self.turn.rounds + 1 == max {
-            self.note(words::last_reply(self.config.plan));
+            self.note(words::last_reply(&self.config));
         }
         self.ask_in_room();
     }

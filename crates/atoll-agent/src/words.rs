@@ -1,6 +1,10 @@
 //! The agent's own words to the model.
 
+use crate::config::SessionConfig;
+
 pub(crate) const NUDGE: &str = "You called no tool. To go on, call one. When the work is done, call `finish` with a title and a summary; if only an answer was asked for, the summary is the answer.";
+pub(crate) const NUDGE_CHAT: &str = "Your answer was empty. Answer the person, or call a tool.";
+pub(crate) const CHAT_TESTS_FAIL: &str = "Not yet: you changed files, and the tests don't pass";
 pub(crate) const NUDGE_PLAN: &str =
     "Your answer was empty. Answer with the plan, or call a tool to look further.";
 pub(crate) const CUT_LENGTH: &str = "Your reply reached the limit of its length and was cut off. Go on in smaller steps: short thoughts, one edit at a time.";
@@ -18,9 +22,11 @@ pub(crate) fn undone(turn: u64) -> String {
     )
 }
 
-pub(crate) fn last_reply(plan: bool) -> String {
-    if plan {
+pub(crate) fn last_reply(config: &SessionConfig) -> String {
+    if config.plan {
         "This is your last reply: answer with the plan now.".into()
+    } else if config.chats() {
+        "This is your last reply in this turn: answer now, without calling a tool.".into()
     } else {
         "This is your last reply in this turn: call `finish` now, with `solved: false` if the work is not done.".into()
     }

@@ -34,6 +34,8 @@ pub trait Commands: Send + Sync {
 
     /// Starts a session. `key` makes it once only: the same key gives the same session.
     fn code(&self, caller: &Caller, key: String, request: CodeRequest) -> Reply<'_, Started>;
+    /// Starts a conversation, with its first words; as [`Commands::code`] otherwise.
+    fn chat(&self, caller: &Caller, key: String, request: CodeRequest) -> Reply<'_, Started>;
     /// Words for a running session, or the next turn of an idle one.
     fn say(&self, caller: &Caller, session: String, text: String) -> Reply<'_, Started>;
     /// Goes on with a parked or idle session.

@@ -90,6 +90,9 @@ pub struct ResumeRequest {
     /// Another model to go on with: `provider/model`.
     #[serde(default)]
     pub model: Option<String>,
+    /// Whether it only plans from now on; as before if left out.
+    #[serde(default)]
+    pub plan: Option<bool>,
     /// What an ask becomes.
     #[serde(default)]
     pub on_ask: OnAsk,

@@ -28,6 +28,9 @@ impl Commands for Client {
     fn code(&self, _: &Caller, key: String, request: CodeRequest) -> Reply<'_, Started> {
         Box::pin(self.ask(Ask::post("/v1/sessions").key(key).json(&request)))
     }
+    fn chat(&self, _: &Caller, key: String, request: CodeRequest) -> Reply<'_, Started> {
+        Box::pin(self.ask(Ask::post("/v1/chats").key(key).json(&request)))
+    }
     fn say(&self, _: &Caller, session: String, text: String) -> Reply<'_, Started> {
         let path = format!("/v1/sessions/{}/say", part(&session));
         Box::pin(self.ask(Ask::post(path).json(&json!({ "text": text }))))

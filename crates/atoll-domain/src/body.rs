@@ -223,6 +223,11 @@ bodies! {
         /// How many thoughts of the model before stay behind: no other can read them.
         thoughts_lost: u64,
     }
+    /// From the next turn on the agent only plans, or does what is asked again.
+    PlanSet {
+        /// Whether it only plans.
+        on: bool,
+    }
     /// A session ended for good.
     SessionClosed {
         /// How.

@@ -92,6 +92,7 @@ pub fn parse_call(config: &SessionConfig, name: &str, arguments: &str) -> Result
     };
     if !offered.iter().any(|t| t.name == tool) {
         let why = match tool {
+            "finish" if config.chats() => "to end the turn answer without calling a tool",
             "test" if !config.plan => "no test command is known: use `run`",
             _ => "a plan changes nothing",
         };

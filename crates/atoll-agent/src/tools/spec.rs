@@ -68,6 +68,10 @@ pub fn specs(config: &SessionConfig) -> Vec<ToolSpec> {
             &[],
         ));
     }
+    // A conversation's turn ends with an answer: there is nothing to declare finished.
+    if config.chats() {
+        return tools;
+    }
     tools.push(tool(
         "finish",
         "End the work and propose the patch, or give the answer. The tests are run first if they were not run since the last edit.",

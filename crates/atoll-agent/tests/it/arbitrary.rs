@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use atoll_agent::{Effect, Input, SessionConfig, State, Status, ToolOutput, fold, next};
+use atoll_agent::{Effect, Input, Mode, SessionConfig, State, Status, ToolOutput, fold, next};
 use atoll_domain::{Hash, Message, Part, SessionEnd, Speaker, Step, ToolCall, Unit, Usage};
 use proptest::prelude::*;
 
@@ -187,6 +187,10 @@ fn config() -> impl Strategy<Value = SessionConfig> {
     )
         .prop_map(|(plan, tested, steps_max, context_tokens)| SessionConfig {
             plan,
+            mode: match steps_max % 2 {
+                0 => Mode::Chat,
+                _ => Mode::Code,
+            },
             steps_max,
             context_tokens,
             test: tested.then(|| vec!["make".into(), "test".into()]),

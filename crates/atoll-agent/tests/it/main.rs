@@ -1,6 +1,7 @@
 //! Sessions played against a workspace in memory.
 
 mod arbitrary;
+mod chats;
 mod ends;
 mod events;
 mod mend;

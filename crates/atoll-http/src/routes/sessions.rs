@@ -21,6 +21,9 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::post("/v1/sessions", "Starts a session", post(code))
             .takes(CodeRequest::default())
             .keyed(),
+        Route::post("/v1/chats", "Starts a conversation", post(chat))
+            .takes(CodeRequest::default())
+            .keyed(),
         Route::get("/v1/sessions/{session}", "One session in full", get(one)),
         Route::delete(
             "/v1/sessions/{session}",
@@ -89,6 +92,15 @@ async fn code(
     Body(request): Body<CodeRequest>,
 ) -> Answer<Started> {
     Ok(Json(door.commands.code(&caller, key, request).await?))
+}
+
+async fn chat(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    Key(key): Key,
+    Body(request): Body<CodeRequest>,
+) -> Answer<Started> {
+    Ok(Json(door.commands.chat(&caller, key, request).await?))
 }
 
 async fn one(

@@ -226,6 +226,9 @@ impl Commands for Fake {
             started(),
         )
     }
+    fn chat(&self, _: &Caller, key: String, r: CodeRequest) -> Reply<'_, Started> {
+        self.note(format!("chat {key} {}", r.prompt), started())
+    }
     fn say(&self, _: &Caller, s: String, text: String) -> Reply<'_, Started> {
         self.note(format!("say {s} {text}"), started())
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::future::ready;
 
+use atoll_agent::Mode;
 use atoll_api::*;
 use futures::stream::BoxStream;
 
@@ -21,7 +22,11 @@ impl Commands for Node {
     }
     fn code(&self, caller: &Caller, key: String, request: CodeRequest) -> Reply<'_, Started> {
         let caller = caller.clone();
-        Box::pin(async move { self.shared.code(&caller, &key, request).await })
+        Box::pin(async move { self.shared.code(&caller, &key, Mode::Code, request).await })
+    }
+    fn chat(&self, caller: &Caller, key: String, request: CodeRequest) -> Reply<'_, Started> {
+        let caller = caller.clone();
+        Box::pin(async move { self.shared.code(&caller, &key, Mode::Chat, request).await })
     }
     fn say(&self, caller: &Caller, session: String, text: String) -> Reply<'_, Started> {
         let caller = caller.clone();

@@ -1,8 +1,8 @@
-//! Opening a session for `code`.
+//! Opening a session for `code` or `chat`.
 
 use std::sync::Arc;
 
-use atoll_agent::{SessionConfig, TASK_BYTES_MAX};
+use atoll_agent::{Mode, SessionConfig, TASK_BYTES_MAX};
 use atoll_api::{Caller, CodeRequest, Error, OnAsk, Started, codes};
 use atoll_domain::{
     Budget, Label, Labelled, Labels, PromptSent, Role, SessionId, SessionOpened, SpendGranted,
@@ -30,15 +30,24 @@ pub(crate) struct Plan {
     pub(crate) labels: Labels,
 }
 
+/// What a session is for, as the log has it.
+fn word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Code => "code",
+        Mode::Chat => "chat",
+    }
+}
+
 impl Shared {
     pub(crate) async fn code(
         self: &Arc<Self>,
         caller: &Caller,
         key: &str,
+        mode: Mode,
         request: CodeRequest,
     ) -> Result<Started, Error> {
         check_request(&request)?;
-        let session = SessionId::derive(&[b"code", key.as_bytes()]);
+        let session = SessionId::derive(&[word(mode).as_bytes(), key.as_bytes()]);
         if let Some(row) = self.log.session(&session).map_err(log_error)? {
             let ordinal = format!("s{}", row.ordinal);
             return Ok(Started {
@@ -61,7 +70,7 @@ impl Shared {
             ..Context::owner(self, caller)
         };
         let prepared = self.prepare(&opener, session, &request.root).await?;
-        let plan = self.plan(&request, &choice, &prepared)?;
+        let plan = self.plan(mode, &request, &choice, &prepared)?;
         self.ledger
             .open(Account::Session(session), plan.budget, Default::default());
         let entries = self.opening(caller, session, &request, &choice, &prepared, &plan);
@@ -125,6 +134,7 @@ impl Shared {
 
     fn plan(
         &self,
+        mode: Mode,
         request: &CodeRequest,
         choice: &ModelChoice,
         prepared: &Prepared,
@@ -134,7 +144,7 @@ impl Shared {
         let test = self.test_command(request, &prepared.detected, prepared.trusted)?;
         let agent = SessionConfig {
             revision: atoll_agent::REVISION.into(),
-            mode: atoll_agent::Mode::Code,
+            mode,
             workspace: prepared.name(),
             root: prepared.root.clone(),
             test,
@@ -228,7 +238,7 @@ impl Shared {
         let opened = self.entry(|s| {
             let body = SessionOpened {
                 id: session,
-                mode: "code".into(),
+                mode: word(plan.opened.agent.mode).into(),
                 workspace: prepared.workspace,
                 root: s.text(&prepared.root),
                 revision: atoll_agent::REVISION.into(),
@@ -303,7 +313,7 @@ impl Shared {
                 "nobody is asked: the first question ends the run, exit 4 (--on-ask fail)".into(),
             ),
         }
-        if plan.opened.agent.test.is_none() {
+        if plan.opened.agent.test.is_none() && !plan.opened.agent.chats() {
             notes.push("no test command was found: name one with --test \"…\"".into());
         }
         if let Some(micros) = plan

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use atoll_agent::ToolOutput;
 use atoll_api::{Caller, Error, OnAsk, ResumeRequest, Started, codes};
 use atoll_domain::{
-    ActionKey, Again, Body, Label, ModelSwitched, PromptSent, Role, SessionEnd, SessionResumed,
+    ActionKey, Again, Body, Label, ModelSwitched, PlanSet, PromptSent, Role, SessionEnd, SessionResumed,
     SessionState, Step, TreeId,
 };
 use atoll_guard::{Account, Entry};
@@ -297,6 +297,14 @@ impl Shared {
                     },
                 )
             }));
+        }
+        let plans = drive.state.config().plan;
+        if let Some(on) = request
+            .plan
+            .filter(|on| *on != plans && !drive.state.running())
+        {
+            let origin = Origin::human(&caller.name, Some(row.id));
+            entries.push(self.entry(|_| (origin, PlanSet { on })));
         }
         if let Some(text) = request.prompt.as_deref().filter(|p| !p.trim().is_empty()) {
             let steer = drive.state.running();

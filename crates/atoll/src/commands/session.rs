@@ -219,6 +219,7 @@ pub async fn resume(app: &App, session: String, how: Resume) -> Result<u8, Error
     };
     let request = ResumeRequest {
         prompt,
+        plan: None,
         on_ask,
         keys: code::keys(app, Some(&goes_on))?,
         model: how.model,
