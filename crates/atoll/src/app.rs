@@ -22,6 +22,8 @@ pub struct Terminal {
     pub stdout: bool,
     /// Standard error is one.
     pub stderr: bool,
+    /// It only shows text: nothing can be written over.
+    pub dumb: bool,
     /// Its columns and rows.
     pub size: (u16, u16),
 }
@@ -109,12 +111,13 @@ impl App {
             stdin: std::io::stdin().is_terminal(),
             stdout: std::io::stdout().is_terminal(),
             stderr: std::io::stderr().is_terminal(),
+            dumb: env("TERM").is_none_or(|term| term == "dumb"),
             size: size(),
         };
         let style = |on_terminal: bool| Style {
             color: color.wanted(on_terminal),
             columns: if on_terminal {
-                usize::from(terminal.size.0).clamp(40, 120)
+                usize::from(terminal.size.0).clamp(20, 120)
             } else {
                 COLUMNS
             },

@@ -11,6 +11,7 @@ AI agents that work on your machines, by your rules, with receipts.
 Usage: atoll [COMMAND]
 
 Work       code         give an agent a task in a repository; get a tested patch
+           chat         talk about a folder: answers, and patches where you ask for changes
            exec         run a command in the sandbox, on a private copy
 Decide     gate         list show answer: what needs you
            patch        list show accept reject undo
@@ -80,6 +81,8 @@ impl Color {
 pub enum Command {
     /// Give an agent a task in a repository; get a tested patch.
     Code(commands::code::Args),
+    /// Talk about a folder: answers, and patches where you ask for changes.
+    Chat(commands::chat::Args),
     /// Run a command in the sandbox, on a private copy.
     Exec(commands::exec::Args),
     /// What needs you.
@@ -171,7 +174,7 @@ mod tests {
             let verbs = body.split(':').next().unwrap_or_default();
             let noun = verbs.split_whitespace().next().unwrap_or_default();
             assert!(known.iter().any(|k| k == noun), "{noun} does not exist");
-            if noun != "code" && noun != "exec" {
+            if !["code", "chat", "exec"].contains(&noun) {
                 for verb in verbs.split_whitespace() {
                     assert!(known.iter().any(|k| k == verb), "{verb} does not exist");
                 }

@@ -12,6 +12,7 @@ mod daemon;
 mod offline;
 mod paths;
 mod term;
+mod typing;
 mod ui;
 mod usage;
 mod wiring;

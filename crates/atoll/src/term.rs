@@ -26,6 +26,11 @@ impl Mode {
         })
     }
 
+    /// As it is now, whatever somebody makes of it meanwhile.
+    pub fn kept() -> Option<Mode> {
+        Mode::with(|_| {})
+    }
+
     /// Everything goes through as it is typed.
     pub fn raw() -> Option<Mode> {
         Mode::with(Termios::make_raw)
@@ -104,7 +109,10 @@ pub fn all_input(limit_bytes: u64) -> Option<String> {
 pub fn notify(text: &str) {
     if std::io::stderr().is_terminal() {
         let shown = atoll_domain::Shown::line(text).cut(80);
-        crate::app::say(&format!("\x07\x1b]9;Atoll: {shown}\x07"));
+        crate::app::say(&match crate::app::env("TERM").as_deref() {
+            None | Some("dumb") => "\x07".to_owned(),
+            _ => format!("\x07\x1b]9;Atoll: {shown}\x07"),
+        });
     }
 }
 

@@ -18,7 +18,7 @@ use crate::term;
 const PROMPT_BYTES_MAX: u64 = 256 << 10;
 
 /// The profiles that there are.
-const PROFILES: [&str; 3] = ["read-only", "careful", "open"];
+pub const PROFILES: [&str; 3] = ["read-only", "careful", "open"];
 
 /// An agent works on a private copy and proposes a patch; your files stay as they are.
 #[derive(Debug, clap::Args)]
@@ -92,7 +92,7 @@ pub fn seconds(text: &str) -> Result<u64, String> {
         .ok_or_else(want)
 }
 
-fn usd(text: &str) -> Result<u64, String> {
+pub fn usd(text: &str) -> Result<u64, String> {
     config::dollars(text).ok_or_else(|| format!("{text} is no amount; write 0.50"))
 }
 
@@ -106,7 +106,7 @@ pub fn from_stdin() -> Result<String, Error> {
 }
 
 /// What a question becomes; `None` where nobody said and nobody can be asked.
-fn asked(app: &App, given: Option<Ask>) -> Option<OnAsk> {
+pub fn asked(app: &App, given: Option<Ask>) -> Option<OnAsk> {
     match given {
         Some(Ask::Wait) => Some(OnAsk::Wait),
         Some(Ask::Deny) => Some(OnAsk::Deny),
@@ -170,7 +170,7 @@ pub fn root(repo: &Path) -> Result<String, Error> {
 pub async fn run(app: &App, args: Args) -> Result<u8, Error> {
     let root = root(&args.repo)?;
     if args.go_on {
-        let latest = super::pick::latest_in(app, Path::new(&root)).await?;
+        let latest = super::pick::latest_in(app, Path::new(&root), "code").await?;
         let how = super::session::Resume {
             prompt: args.prompt,
             model: args.model,

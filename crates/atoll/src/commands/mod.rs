@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod chat;
 pub mod code;
 pub mod completion;
 pub mod config;
@@ -20,6 +21,7 @@ pub mod policy;
 pub mod session;
 mod signals;
 pub mod status;
+mod talk;
 pub mod up;
 mod watch;
 
@@ -32,6 +34,7 @@ use crate::cli::Command;
 pub async fn run(app: &App, command: Option<Command>) -> Result<u8, Error> {
     match command {
         None | Some(Command::Status) => status::run(app).await,
+        Some(Command::Chat(args)) => chat::run(app, args).await,
         Some(Command::Code(args)) => code::run(app, args).await,
         Some(Command::Exec(args)) => exec::run(app, args).await,
         Some(Command::Gate(gate)) => gate::run(app, gate).await,

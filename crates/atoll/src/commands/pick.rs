@@ -47,15 +47,17 @@ pub async fn session(app: &App) -> Result<String, Error> {
     }
 }
 
-/// The latest session of the folder, or of a folder around it.
-pub async fn latest_in(app: &App, folder: &Path) -> Result<String, Error> {
+/// The latest `code` or `chat` of the folder, or of a folder around it.
+pub async fn latest_in(app: &App, folder: &Path, mode: &str) -> Result<String, Error> {
     let all = app.node().await?.sessions(&app.caller(), LOOKED_AT).await?;
-    let here = |view: &&SessionView| can_go_on(view) && folder.starts_with(&view.root);
+    let here = |view: &&SessionView| {
+        can_go_on(view) && view.mode == mode && folder.starts_with(&view.root)
+    };
     let found = all.iter().find(here).map(|view| view.ordinal.clone());
     found.ok_or_else(|| {
         Error::new(codes::NO_SUCH, "this folder has no session to go on with")
             .found(folder.display().to_string())
-            .next("atoll code \"…\" begins one")
+            .next(format!("atoll {mode} \"…\" begins one"))
             .next("atoll session list")
     })
 }

@@ -15,7 +15,9 @@ use tokio::sync::Notify;
 use crate::app::{App, json_line, out, say};
 use crate::ask::{Asked, ask};
 use crate::commands::signals::Signals;
+use crate::commands::talk::Talk;
 use crate::term;
+use crate::typing::{Hands, Typed};
 use crate::ui::{self, Turn};
 
 /// Without a terminal something is said this often.
@@ -28,6 +30,8 @@ const COMING_BACK_MAX: u32 = 5;
 enum End {
     /// With this exit code.
     Code(u8),
+    /// The watcher goes, with this exit code.
+    Over(u8),
     /// The stream ended in the middle: come back from the cursor.
     Cut,
 }
@@ -45,6 +49,20 @@ pub struct Watch<'a> {
     status: bool,
     said: Instant,
     begun: Instant,
+    /// How a conversation's answers are told; `None`: the session works on a task.
+    talk: Option<Talk>,
+    /// The keyboard, where typing steers.
+    hands: Option<Hands>,
+}
+
+/// How a turn of a conversation ended for who watched it.
+pub struct Watched {
+    /// The exit code.
+    pub code: u8,
+    /// Whether the person wants the conversation to end.
+    pub over: bool,
+    /// Words that were typed and not sent.
+    pub typed: String,
 }
 
 impl<'a> Watch<'a> {
@@ -60,23 +78,61 @@ impl<'a> Watch<'a> {
             status: false,
             said: Instant::now(),
             begun: Instant::now(),
+            talk: None,
+            hands: None,
         }
+    }
+
+    /// Tells answers as a conversation's.
+    pub fn talking(self, talk: Talk) -> Watch<'a> {
+        Watch {
+            talk: Some(talk),
+            ..self
+        }
+    }
+
+    /// A turn of a conversation on a terminal: typing steers, Esc stops.
+    pub async fn turn(mut self, signals: Signals) -> Result<Watched, Error> {
+        if !self.app.terminal.dumb {
+            self.hands = Hands::new(String::new());
+        }
+        let watched = self.watch(signals).await;
+        self.clear();
+        let typed = match self.hands.take() {
+            Some(hands) => hands.rest().await,
+            None => String::new(),
+        };
+        let (code, over) = watched?;
+        Ok(Watched { code, over, typed })
     }
 
     /// Until the turn ends; the exit code. Detached, only says that it began.
     pub async fn run(mut self, detach: bool, signals: Signals) -> Result<u8, Error> {
-        if self.app.json {
-            out(json_line("started", &self.started).as_bytes());
-        }
-        self.notes();
-        if signals.interrupted {
-            self.interrupt().await?;
-        }
         if detach {
+            self.began();
+            if signals.interrupted {
+                self.interrupt().await?;
+            }
             if !self.app.json {
                 out(format!("{}\n", self.started.ordinal).as_bytes());
             }
             return Ok(0);
+        }
+        self.watch(signals).await.map(|(code, _)| code)
+    }
+
+    fn began(&mut self) {
+        if self.app.json {
+            out(json_line("started", &self.started).as_bytes());
+        }
+        self.notes();
+    }
+
+    /// Until the turn ends: the exit code, and whether the watcher wants to go.
+    async fn watch(&mut self, signals: Signals) -> Result<(u8, bool), Error> {
+        self.began();
+        if signals.interrupted {
+            self.interrupt().await?;
         }
         let Signals {
             int: mut interrupts,
@@ -109,19 +165,24 @@ impl<'a> Watch<'a> {
                     },
                     _ = interrupts.recv() => {
                         times_interrupted += 1;
-                        if times_interrupted > 1 { break End::Code(codes::CANCELLED.exit); }
+                        if times_interrupted > 1 { break End::Over(codes::CANCELLED.exit); }
                         self.interrupt().await?;
                     }
                     // The session goes on without its terminal.
-                    _ = hangups.recv() => break End::Code(0),
-                    _ = stops.recv() => break End::Code(143),
+                    _ = hangups.recv() => break End::Over(0),
+                    _ = stops.recv() => break End::Over(143),
+                    typed = typed(&mut self.hands) => self.typed(typed).await?,
                     _ = ticks.tick() => self.tick(),
                 }
             };
             match end {
                 End::Code(code) => {
                     self.clear();
-                    return Ok(code);
+                    return Ok((code, false));
+                }
+                End::Over(code) => {
+                    self.clear();
+                    return Ok((code, true));
                 }
                 End::Cut if self.cursor > before => lost = 0,
                 End::Cut => lost += 1,
@@ -152,12 +213,40 @@ impl<'a> Watch<'a> {
             .next(format!("atoll session resume {}", self.started.ordinal))
     }
 
+    /// What was typed while the turn runs.
+    async fn typed(&mut self, typed: Vec<Typed>) -> Result<(), Error> {
+        for typed in typed {
+            match typed {
+                Typed::Stop => self.interrupt().await?,
+                Typed::Words(words) => {
+                    let session = self.started.session.to_string();
+                    let said = self.client.say(&self.app.caller(), session, words).await;
+                    if let Err(err) = said {
+                        self.clear();
+                        say(&ui::error(&self.app.err, &err));
+                    }
+                }
+                Typed::TooLong => {
+                    self.clear();
+                    say("that is longer than can be sent; nothing was\n");
+                }
+                Typed::More => {}
+            }
+        }
+        self.status_line();
+        Ok(())
+    }
+
     async fn interrupt(&mut self) -> Result<(), Error> {
         self.clear();
+        self.break_line();
         say("\nStopping the turn; Ctrl-C again ends this command at once.\n");
-        self.client
-            .cancel(&self.app.caller(), self.started.session.to_string())
-            .await
+        let session = self.started.session.to_string();
+        match self.client.cancel(&self.app.caller(), session).await {
+            // Its turn ended by itself in this moment.
+            Err(err) if err.is(codes::NOT_RUNNING) && self.talk.is_some() => Ok(()),
+            done => done,
+        }
     }
 
     /// Takes the status line away.
@@ -171,18 +260,45 @@ impl<'a> Watch<'a> {
         if self.app.json {
             return;
         }
-        let now = format!(
-            "{}, {}",
-            self.turn.now(),
-            ui::words::span(self.begun.elapsed().as_millis() as u64)
-        );
-        if self.app.terminal.stderr {
-            let line = atoll_domain::Shown::line(&now).cut(self.app.err.columns.saturating_sub(1));
-            say(&format!("\r\x1b[K{}", self.app.err.dim(line.as_str())));
-            self.status = true;
-        } else if self.said.elapsed() >= HEARTBEAT {
+        if self.app.terminal.stderr && !self.app.terminal.dumb {
+            self.status_line();
+            return;
+        }
+        let now = self.now();
+        if self.said.elapsed() >= HEARTBEAT {
             self.said = Instant::now();
             say(&format!("        … {now}\n"));
+        }
+    }
+
+    fn now(&self) -> String {
+        let passed = ui::words::span(self.begun.elapsed().as_millis() as u64);
+        format!("{}, {passed}", self.turn.now())
+    }
+
+    /// The line that is written over: what is typed, else what goes on.
+    fn status_line(&mut self) {
+        // Not in the middle of an answer.
+        if self.app.json || self.talk.as_ref().is_some_and(Talk::mid_line) {
+            return;
+        }
+        let columns = usize::from(self.app.terminal.size.0).max(4) - 1;
+        let typed = self.hands.as_ref().map_or("", Hands::text);
+        let line = match typed.char_indices().rev().nth(columns.saturating_sub(4)) {
+            _ if typed.is_empty() => self.now(),
+            None => format!("> {typed}"),
+            // Its end, where the person types.
+            Some((at, _)) => format!("> {}", &typed[at..]),
+        };
+        let line = atoll_domain::Shown::line(&line).cut(columns);
+        say(&format!("\r\x1b[K{}", self.app.err.dim(line.as_str())));
+        self.status = true;
+    }
+
+    /// Ends a line of an answer that is being written.
+    fn break_line(&mut self) {
+        if let Some(talk) = &mut self.talk {
+            talk.pause();
         }
     }
 
@@ -191,8 +307,21 @@ impl<'a> Watch<'a> {
             out(json_line("update", update).as_bytes());
             return;
         }
+        if let Some(talk) = &mut self.talk {
+            if talk.hears(&update.progress) && std::mem::take(&mut self.status) {
+                say("\r\x1b[K");
+            }
+            talk.take(&update.progress);
+        }
+        // A conversation tells its words itself.
+        let told = matches!(update.progress, Progress::Replied { .. }) && self.talk.is_some();
+        if told {
+            self.turn.update(update);
+            return;
+        }
         let lines = self.turn.update(update);
         if !lines.is_empty() {
+            self.break_line();
             self.clear();
             say(&lines);
             self.said = Instant::now();
@@ -247,11 +376,15 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn ended(&self, end: SessionEnd, words: &str, data: &serde_json::Value) {
+    fn ended(&mut self, end: SessionEnd, words: &str, data: &serde_json::Value) {
         term::notify(&format!("{} {}", self.started.ordinal, ui::ended(end)));
         if self.app.json {
             out(json_line("result", data).as_bytes());
             return;
+        }
+        if let Some(talk) = &mut self.talk {
+            let patch = self.patch.as_ref();
+            return talk.ended(self.app, &self.started.ordinal, end, words, patch);
         }
         match &self.patch {
             Some(patch) => out(format!("\n{}", ui::ready(&self.app.style, patch)).as_bytes()),
@@ -267,6 +400,7 @@ impl<'a> Watch<'a> {
         if self.app.json || self.on_ask != OnAsk::Wait || gate.answer.is_some() {
             return Ok(None);
         }
+        self.break_line();
         self.clear();
         if !(terminal.stdin && terminal.stderr) {
             say(&ui::gate(&self.app.err, &gate, crate::app::now(), false));
@@ -285,8 +419,14 @@ impl<'a> Watch<'a> {
             gate.gate.to_string(),
             answered.clone(),
         ));
+        // One reader of the keyboard at a time.
+        let typed = match self.hands.take() {
+            Some(hands) => Some(hands.rest().await),
+            None => None,
+        };
         let asked = ask(self.app, &fresh, answered.notified()).await;
         looking.abort();
+        self.hands = typed.and_then(Hands::new);
         match asked {
             Asked::Gone => Ok(None),
             Asked::Later => {
@@ -316,6 +456,14 @@ impl<'a> Watch<'a> {
                 }
             }
         }
+    }
+}
+
+/// What is typed next; never, where nothing is read.
+async fn typed(hands: &mut Option<Hands>) -> Vec<Typed> {
+    match hands {
+        Some(hands) => hands.next().await,
+        None => std::future::pending().await,
     }
 }
 

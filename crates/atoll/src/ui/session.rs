@@ -158,6 +158,31 @@ pub fn no_patch(style: &Style, ordinal: &str, end: SessionEnd, words: &str) -> S
     )
 }
 
+/// The line between a conversation's turns: model, cost, and whether it only plans.
+pub fn chat_line(style: &Style, view: &SessionView, plan: bool) -> String {
+    let plan = if plan { ", only planning" } else { "" };
+    let line = format!(
+        "{} turn {}, {}, {}{plan}",
+        view.ordinal,
+        view.turns,
+        view.model,
+        cost(&view.spent)
+    );
+    style.dim(Shown::line(&line).cut(style.columns).as_str())
+}
+
+/// The block at the end of a conversation's turn that gave no answer.
+pub fn no_answer(style: &Style, ordinal: &str, end: SessionEnd, words: &str) -> String {
+    let said = wrap(Shown::text(words.trim()).as_str(), style.columns).join("\n");
+    let next = match end {
+        SessionEnd::NeedsYou => "atoll gate list".to_owned(),
+        SessionEnd::Denied => "atoll policy show".to_owned(),
+        SessionEnd::Unreachable => "atoll model test".to_owned(),
+        _ => format!("atoll session show {ordinal}"),
+    };
+    format!("\n{said}\nNext  {next}\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

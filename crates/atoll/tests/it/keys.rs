@@ -10,14 +10,22 @@ use crate::kit::{left, nothing_left, plain};
 use crate::scene::Scene;
 
 /// A command on a terminal of its own, and a person's hands.
-struct Typist {
-    child: Child,
+pub struct Typist {
+    pub child: Child,
     hands: ChildStdin,
 }
 
 impl Typist {
     /// `None` where there is no `script`, which makes the terminal.
-    fn at(scene: &Scene, line: &str) -> Option<Typist> {
+    pub fn at(scene: &Scene, line: &str) -> Option<Typist> {
+        Typist::on(
+            scene,
+            "xterm",
+            &format!("{} {line}", env!("CARGO_BIN_EXE_atoll")),
+        )
+    }
+    /// A shell's line on a terminal of this kind.
+    pub fn on(scene: &Scene, term: &str, line: &str) -> Option<Typist> {
         let script = ["/usr/bin/script", "/bin/script"]
             .into_iter()
             .find(|p| Path::new(p).exists());
@@ -25,12 +33,11 @@ impl Typist {
             eprintln!("SKIPPED: there is no `script` here; util-linux has it");
             return None;
         };
-        let line = format!("{} {line}", env!("CARGO_BIN_EXE_atoll"));
-        let mut command = scene.ready(script, &["-qefc", &line, "seen"]);
+        let mut command = scene.ready(script, &["-qefc", line, "seen"]);
         let mut child = command
             .env_remove("ATOLL_NO_AUTOSTART")
             .env("NO_COLOR", "1")
-            .env("TERM", "xterm")
+            .env("TERM", term)
             .env("SHELL", "/bin/sh")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -39,13 +46,13 @@ impl Typist {
         let hands = child.stdin.take().unwrap();
         Some(Typist { child, hands })
     }
-    fn types(&mut self, keys: &str) {
+    pub fn types(&mut self, keys: &str) {
         self.hands.write_all(keys.as_bytes()).unwrap();
         self.hands.flush().unwrap();
     }
 }
 
-fn seen(scene: &Scene) -> String {
+pub fn seen(scene: &Scene) -> String {
     let bytes = std::fs::read(scene.path().join("seen")).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }
@@ -108,4 +115,12 @@ fn a_key_answers_once_and_a_closed_terminal_ends_the_job() {
         !left(&scene).iter().any(|p| p.contains("311.47"))
     });
     nothing_left(&scene);
+}
+
+impl Drop for Typist {
+    fn drop(&mut self) {
+        // A test that failed leaves nobody at the terminal.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }

@@ -7,6 +7,7 @@
 //! The binary as people use it, and client and server against each other.
 
 mod bombs;
+mod chats;
 mod code;
 mod environment;
 mod erase;
@@ -34,6 +35,7 @@ mod shown;
 mod strangers;
 mod swaps;
 mod sweep;
+mod talks;
 mod transcripts;
 mod trees;
 mod vouched;

@@ -1,0 +1,117 @@
+//! How a conversation's answers are told: streamed on a terminal, whole and raw where they are piped.
+
+use atoll_api::{PatchDetail, Progress};
+use atoll_domain::{SessionEnd, Shown};
+
+use crate::app::{App, out, say};
+use crate::ui::{self, Markdown, Style};
+
+/// What was told of the reply that comes in.
+pub struct Talk {
+    /// `None`: standard output is no terminal.
+    markdown: Option<Markdown>,
+    /// What was written of the reply, as it came.
+    streamed: String,
+    /// The last reply, whole.
+    last: String,
+    mid_line: bool,
+}
+
+impl Talk {
+    pub fn new(app: &App) -> Talk {
+        let style = Style { ..app.style };
+        Talk {
+            markdown: app.terminal.stdout.then(|| Markdown::new(style)),
+            streamed: String::new(),
+            last: String::new(),
+            mid_line: false,
+        }
+    }
+
+    /// Whether a line of an answer stands unfinished on the terminal.
+    pub fn mid_line(&self) -> bool {
+        self.mid_line
+    }
+
+    /// Whether this update writes something on the terminal.
+    pub fn hears(&self, progress: &Progress) -> bool {
+        self.markdown.is_some()
+            && matches!(progress, Progress::Text { .. } | Progress::Replied { .. })
+    }
+
+    /// Takes in what the model says.
+    pub fn take(&mut self, progress: &Progress) {
+        match progress {
+            Progress::Asking { .. } | Progress::Retrying { .. } => {
+                self.pause();
+                self.streamed.clear();
+            }
+            Progress::Text { text } => {
+                self.streamed.push_str(text);
+                self.write(text);
+            }
+            Progress::Replied { text, .. } => self.replied(text),
+            _ => {}
+        }
+    }
+
+    /// The reply is whole: pieces that a slow watcher lost are told now.
+    fn replied(&mut self, text: &str) {
+        let streamed = std::mem::take(&mut self.streamed);
+        match text.strip_prefix(streamed.trim_end()) {
+            Some(rest) => self.write(rest),
+            None => {
+                self.pause();
+                self.write(text);
+            }
+        }
+        self.pause();
+        if !text.trim().is_empty() {
+            self.last = text.trim().to_owned();
+        }
+    }
+
+    fn write(&mut self, text: &str) {
+        if let Some(markdown) = &mut self.markdown {
+            let lines = markdown.feed(text);
+            if !text.is_empty() {
+                self.mid_line = true;
+            }
+            out(lines.as_bytes());
+        }
+    }
+
+    /// Ends the line that is being written.
+    pub fn pause(&mut self) {
+        if let Some(markdown) = &mut self.markdown {
+            out(markdown.end().as_bytes());
+        }
+        self.mid_line = false;
+    }
+
+    /// The turn is over: the answer for a pipe, then what else came of it, for people.
+    pub fn ended(
+        &mut self,
+        app: &App,
+        ordinal: &str,
+        end: SessionEnd,
+        words: &str,
+        patch: Option<&PatchDetail>,
+    ) {
+        self.pause();
+        let answers = matches!(end, SessionEnd::Answer | SessionEnd::Patch);
+        if answers && self.markdown.is_none() {
+            let answer = if self.last.is_empty() {
+                words
+            } else {
+                &self.last
+            };
+            out(format!("{}\n", Shown::text(answer.trim())).as_bytes());
+        }
+        match patch {
+            Some(patch) => say(&format!("\n{}", ui::ready(&app.err, patch))),
+            None if answers => {}
+            None => say(&ui::no_answer(&app.err, ordinal, end, words)),
+        }
+    }
+}
