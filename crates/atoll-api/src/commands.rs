@@ -107,6 +107,15 @@ pub trait Commands: Send + Sync {
         patch: String,
         request: AcceptRequest,
     ) -> Reply<'_, PatchDetail>;
+    /// Begins to edit it: its files in a private copy. `key` makes it once only.
+    fn patch_edit(&self, caller: &Caller, key: String, patch: String) -> Reply<'_, EditBegun>;
+    /// Ends an edit: the patch that takes the other's place, or the same one if nothing was changed.
+    fn patch_edited(
+        &self,
+        caller: &Caller,
+        patch: String,
+        request: EditRequest,
+    ) -> Reply<'_, PatchDetail>;
     /// Turns it down.
     fn patch_reject(&self, caller: &Caller, patch: String, why: String) -> Reply<'_, PatchView>;
     /// Takes an accepted one back.

@@ -23,7 +23,7 @@ pub use exec::{ExecRequest, ExecStarted, ExecView};
 pub use gate::{AnswerRequest, GateView, Question};
 pub use log::{EraseRequest, Erasure, EventView, ExportRequest, Replayed, Tail, Verification};
 pub use model::{ModelTest, ModelView};
-pub use patch::{AcceptRequest, PatchDetail, PatchRecord, PatchView};
+pub use patch::{AcceptRequest, EditBegun, EditRequest, PatchDetail, PatchRecord, PatchView};
 pub use session::{ForkRequest, ResumeRequest, SessionDetail, SessionView, StepView};
 pub use status::{DiskView, Health, NeedsYou, PolicyView, RuleView, Status};
 pub use update::{Progress, Update};

@@ -24,6 +24,9 @@ pub struct PatchRecord {
     pub model: String,
     /// Whether the tests ran in a sandbox, and how strong it was.
     pub sandbox: String,
+    /// The patch that a person made this one of, by hand: `p7`. Its tests were not run on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<String>,
 }
 
 /// A patch in a list.
@@ -37,7 +40,7 @@ pub struct PatchView {
     pub session: SessionId,
     /// `s4`.
     pub session_ordinal: String,
-    /// `proposed`, `accepted`, `rejected`, `undone`.
+    /// `proposed`, `accepted`, `rejected`, `undone`, `superseded`.
     pub state: String,
     /// The title.
     pub title: String,
@@ -83,4 +86,25 @@ pub struct AcceptRequest {
     /// The person saw the files that something outside runs, and wants them too.
     #[serde(default)]
     pub confirm_runs_outside: bool,
+}
+
+/// A private copy in which a patch is edited.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditBegun {
+    /// The edit: what it is ended with.
+    pub edit: SessionId,
+    /// The copy's folder on this machine.
+    pub folder: String,
+    /// The patch's files, relative to it. One that the patch removes isn't there.
+    pub files: Vec<String>,
+}
+
+/// Ends an edit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditRequest {
+    /// The edit.
+    pub edit: SessionId,
+    /// Without a new patch: the copy is thrown away.
+    #[serde(default)]
+    pub abandon: bool,
 }

@@ -116,6 +116,17 @@ impl Commands for Client {
     ) -> Reply<'_, PatchDetail> {
         Box::pin(self.ask(Ask::post(format!("/v1/patches/{}/accept", part(&patch))).json(&request)))
     }
+    fn patch_edit(&self, _: &Caller, key: String, patch: String) -> Reply<'_, EditBegun> {
+        Box::pin(self.ask(Ask::post(format!("/v1/patches/{}/edit", part(&patch))).key(key)))
+    }
+    fn patch_edited(
+        &self,
+        _: &Caller,
+        patch: String,
+        request: EditRequest,
+    ) -> Reply<'_, PatchDetail> {
+        Box::pin(self.ask(Ask::post(format!("/v1/patches/{}/edited", part(&patch))).json(&request)))
+    }
     fn patch_reject(&self, _: &Caller, patch: String, why: String) -> Reply<'_, PatchView> {
         let ask = Ask::post(format!("/v1/patches/{}/reject", part(&patch)));
         Box::pin(self.ask(ask.json(&json!({ "why": why }))))

@@ -487,6 +487,13 @@ bodies! {
         /// A person's reason.
         why: Commitment,
     }
+    /// A person edited a patch: another one took its place.
+    PatchEdited {
+        /// The patch.
+        id: PatchId,
+        /// The one that took its place.
+        into: PatchId,
+    }
     /// An accepted patch was taken back.
     PatchUndone {
         /// The patch.

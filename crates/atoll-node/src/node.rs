@@ -76,6 +76,7 @@ impl Node {
             calls: Mutex::new(HashMap::new()),
             job_slots: Semaphore::new(jobs_max),
             file_slots: Semaphore::new(files_max),
+            edits: Default::default(),
             disk: Default::default(),
             sweeping: Default::default(),
             down: CancellationToken::new(),

@@ -89,6 +89,7 @@ impl Shared {
                 PatchState::Accepted => "accepted",
                 PatchState::Rejected => "rejected",
                 PatchState::Undone => "undone",
+                PatchState::Superseded => "superseded",
             }
             .into(),
             title: record.as_ref().map(|r| r.title.clone()).unwrap_or_default(),

@@ -59,6 +59,8 @@ pub(crate) struct Shared {
     pub(crate) calls: Mutex<HashMap<String, Arc<Semaphore>>>,
     pub(crate) job_slots: Semaphore,
     pub(crate) file_slots: Semaphore,
+    /// Patches that are being edited, by their copies.
+    pub(crate) edits: Mutex<HashMap<SessionId, crate::commands::edits::Edit>>,
     /// What the last sweep found.
     pub(crate) disk: Mutex<Option<atoll_api::DiskView>>,
     pub(crate) sweeping: std::sync::atomic::AtomicBool,

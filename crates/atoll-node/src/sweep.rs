@@ -95,6 +95,7 @@ impl Shared {
             self.clock.wall(),
             self.current().options.copy_ttl_s.saturating_mul(1000),
         );
+        keep.copies.extend(self.edited_copies());
         for row in &sessions {
             if row.state == SessionState::Closed {
                 continue;
@@ -106,7 +107,7 @@ impl Shared {
             }
         }
         for patch in patches {
-            if patch.state == PatchState::Rejected {
+            if matches!(patch.state, PatchState::Rejected | PatchState::Superseded) {
                 continue;
             }
             // Without its session a patch can neither be let out nor taken back.

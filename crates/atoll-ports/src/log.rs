@@ -156,6 +156,8 @@ pub enum PatchState {
     Rejected,
     /// Taken back.
     Undone,
+    /// Edited by a person: another patch took its place.
+    Superseded,
 }
 
 /// A patch.

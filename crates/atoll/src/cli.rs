@@ -14,7 +14,7 @@ Work       code         give an agent a task in a repository; get a tested patch
            chat         talk about a folder: answers, and patches where you ask for changes
            exec         run a command in the sandbox, on a private copy
 Decide     gate         list show answer: what needs you
-           patch        list show accept reject undo
+           patch        list show accept reject edit undo
 Look back  session      list show resume fork undo delete
            log          tail show verify replay export rebuild erase
 Trust      policy       show check

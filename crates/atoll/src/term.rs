@@ -1,7 +1,7 @@
 //! The terminal: keys, raw mode, the pager, bells.
 #![allow(
     clippy::disallowed_types,
-    reason = "starts the user's own pager, on the user's own terminal, with text that was made safe"
+    reason = "starts the user's own pager and editor, on the user's own terminal"
 )]
 
 use std::io::{IsTerminal, Read, Write};
@@ -114,6 +114,21 @@ pub fn notify(text: &str) {
             _ => format!("\x07\x1b]9;Atoll: {shown}\x07"),
         });
     }
+}
+
+/// The user's own editor on these files; whether it ended well, or why it could not be started.
+pub fn edit(files: &[std::path::PathBuf]) -> Result<bool, String> {
+    let named = ["VISUAL", "EDITOR"]
+        .iter()
+        .find_map(|name| crate::app::env(name));
+    let editor = named.unwrap_or_else(|| "vi".into());
+    let mut words = editor.split_whitespace();
+    let program = words.next().unwrap_or("vi");
+    let mut command = Command::new(program);
+    // The editor starts where the user is, never in the copy: what lies there is not theirs.
+    let ran = command.args(words).args(files).status();
+    ran.map(|status| status.success())
+        .map_err(|err| format!("{program}: {err}"))
 }
 
 /// Through the user's pager; `false`: there is none.

@@ -328,6 +328,17 @@ impl Commands for Fake {
             patch_detail(),
         )
     }
+    fn patch_edit(&self, _: &Caller, key: String, p: String) -> Reply<'_, EditBegun> {
+        let begun = EditBegun {
+            edit: session_id(),
+            folder: "/c".into(),
+            files: vec!["a".into()],
+        };
+        self.note(format!("patch_edit {key} {p}"), begun)
+    }
+    fn patch_edited(&self, _: &Caller, p: String, r: EditRequest) -> Reply<'_, PatchDetail> {
+        self.note(format!("patch_edited {p} {}", r.abandon), patch_detail())
+    }
     fn patch_reject(&self, _: &Caller, p: String, why: String) -> Reply<'_, PatchView> {
         self.note(format!("patch_reject {p} {why}"), patch_view())
     }

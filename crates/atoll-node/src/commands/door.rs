@@ -138,6 +138,18 @@ impl Commands for Node {
         let caller = caller.clone();
         Box::pin(async move { self.shared.patch_accept(&caller, &patch, request).await })
     }
+    fn patch_edit(&self, _: &Caller, key: String, patch: String) -> Reply<'_, EditBegun> {
+        Box::pin(async move { self.shared.patch_edit(&key, &patch).await })
+    }
+    fn patch_edited(
+        &self,
+        caller: &Caller,
+        patch: String,
+        request: EditRequest,
+    ) -> Reply<'_, PatchDetail> {
+        let caller = caller.clone();
+        Box::pin(async move { self.shared.patch_edited(&caller, &patch, request).await })
+    }
     fn patch_reject(&self, caller: &Caller, patch: String, why: String) -> Reply<'_, PatchView> {
         let caller = caller.clone();
         Box::pin(async move { self.shared.patch_reject(&caller, &patch, &why).await })

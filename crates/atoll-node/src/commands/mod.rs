@@ -2,6 +2,7 @@
 
 mod branch;
 mod door;
+pub(crate) mod edits;
 mod erase;
 pub(crate) mod exec;
 mod exec_task;

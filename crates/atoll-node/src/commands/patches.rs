@@ -28,7 +28,7 @@ impl Shared {
         Ok(rows.iter().map(|p| self.patch_view(p)).collect())
     }
 
-    fn patch_session(&self, row: &PatchRow) -> Result<SessionRow, Error> {
+    pub(crate) fn patch_session(&self, row: &PatchRow) -> Result<SessionRow, Error> {
         let session = self.log.session(&row.session).map_err(log_error)?;
         session.ok_or_else(|| Error::new(codes::NO_SUCH, "the patch's session is gone"))
     }

@@ -90,6 +90,7 @@ impl Drive {
             steps: self.state.progress().rounds,
             model: self.choice.model.to_string(),
             sandbox: self.shared.sandbox_words(),
+            edited: None,
         };
         let tests_ok = record.after.as_ref().map(|e| e.ok);
         Ok(self.shared.entry(|s| {

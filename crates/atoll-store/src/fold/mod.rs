@@ -50,6 +50,7 @@ pub fn apply(db: &Connection, fact: &Fact<'_>) -> rusqlite::Result<()> {
         Body::GateAnswered(b) => things::gate_answered(db, fact, b)?,
         Body::PatchProposed(b) => things::patch_proposed(db, fact, b)?,
         Body::PatchAccepted(b) => things::patch_state(db, &b.id, "accepted")?,
+        Body::PatchEdited(b) => things::patch_state(db, &b.id, "superseded")?,
         Body::PatchRejected(b) => things::patch_state(db, &b.id, "rejected")?,
         Body::PatchUndone(b) => things::patch_state(db, &b.id, "undone")?,
         Body::ExecStarted(b) => things::exec_started(db, fact, b)?,

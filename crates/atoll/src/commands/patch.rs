@@ -1,11 +1,14 @@
 //! `atoll patch`.
 
-use atoll_api::{AcceptRequest, Commands, Error};
+use std::path::{Path, PathBuf};
+
+use atoll_api::{AcceptRequest, Commands, EditBegun, EditRequest, Error, codes};
+use atoll_client::Client;
 use atoll_domain::Shown;
 use clap::Subcommand;
 
 use crate::app::{App, now};
-use crate::ui;
+use crate::{term, ui};
 
 /// Proposed changes.
 #[derive(Debug, Subcommand)]
@@ -44,6 +47,14 @@ pub enum Patch {
         /// A reason, for the log.
         #[arg(long, default_value = "")]
         why: String,
+    },
+    /// Change it in your editor ($VISUAL, $EDITOR): a new patch takes its place, whose tests were not run.
+    #[command(
+        after_help = "Examples:\n  atoll patch edit p7\n  EDITOR=\"code --wait\" atoll patch edit p7"
+    )]
+    Edit {
+        /// p7, or @ for the latest.
+        patch: String,
     },
     /// Take an accepted patch back out of your files, or remove its branch.
     #[command(after_help = "Examples:\n  atoll patch undo p7")]
@@ -90,6 +101,7 @@ pub async fn run(app: &App, patch: Patch) -> Result<u8, Error> {
                 )
             })
         }
+        Patch::Edit { patch } => edit(app, &client, patch).await,
         Patch::Undo { patch } => {
             let view = client.patch_undo(&caller, patch).await?;
             app.show("patch", &view, |_| match &view.branch {
@@ -102,4 +114,54 @@ pub async fn run(app: &App, patch: Patch) -> Result<u8, Error> {
             })
         }
     }
+}
+
+/// The patch's files that an editor may open: plain files of the copy. A link in it could lead anywhere.
+fn plain_files(begun: &EditBegun) -> Vec<PathBuf> {
+    let folder = Path::new(&begun.folder);
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.into());
+    let plain = |path: &PathBuf| {
+        path.symlink_metadata().is_ok_and(|m| m.is_file())
+            && path.canonicalize().is_ok_and(|p| p.starts_with(&whole))
+    };
+    let files = begun.files.iter().map(|file| folder.join(file));
+    files.filter(plain).collect()
+}
+
+/// Opens the editor on the patch's files, and makes a new patch of what it leaves.
+async fn edit(app: &App, client: &Client, patch: String) -> Result<u8, Error> {
+    let caller = app.caller();
+    let key = Client::fresh_key()?;
+    let begun = client.patch_edit(&caller, key, patch.clone()).await?;
+    let files = plain_files(&begun);
+    let edited = match files.is_empty() {
+        true => Err("the patch has no plain file that could be edited".to_owned()),
+        false => match term::edit(&files) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("the editor ended with an error".to_owned()),
+            Err(why) => Err(why),
+        },
+    };
+    let abandon = edited.is_err();
+    let edit = begun.edit;
+    let request = EditRequest { edit, abandon };
+    let before = client.patch(&caller, patch.clone()).await?;
+    let ended = client.patch_edited(&caller, patch, request).await;
+    if let Err(why) = edited {
+        ended?;
+        let err = Error::new(codes::USAGE, "the patch was not edited").found(why);
+        let ordinal = before.view.ordinal;
+        return Err(err.next(format!("EDITOR=nano atoll patch edit {ordinal}")));
+    }
+    let detail = ended.map_err(|err| err.found(format!("your edits are in {}", begun.folder)))?;
+    app.show("patch", &detail, |style| {
+        match detail.view.patch == before.view.patch {
+            true => format!("Nothing was changed; {} stays.\n", detail.view.ordinal),
+            false => format!(
+                "{}Patch {} is superseded.\n",
+                ui::ready(style, &detail),
+                before.view.ordinal
+            ),
+        }
+    })
 }

@@ -11,7 +11,10 @@ const LABEL: usize = 8;
 
 fn tests(record: &PatchRecord) -> String {
     let Some(after) = &record.after else {
-        return "none were run".into();
+        return match &record.edited {
+            Some(from) => format!("not run on it: it was made of {from} by hand"),
+            None => "none were run".into(),
+        };
     };
     let mut words = evidence(after);
     if let Some(before) = record.before.as_ref().and_then(|b| b.passed)

@@ -9,6 +9,7 @@
 mod bombs;
 mod chats;
 mod code;
+mod edited;
 mod environment;
 mod erase;
 #[path = "../../../atoll-http/tests/it/fake.rs"]

@@ -175,6 +175,27 @@ async fn jobs_and_gates_arrive_as_they_were_sent() {
 }
 
 #[tokio::test]
+async fn an_edit_and_a_conversation_arrive_as_they_were_sent() {
+    let Door { client, fake, .. } = &door(0);
+    let me = &nobody();
+    let begun = client.patch_edit(me, "k3".into(), "p7".into()).await;
+    let request = EditRequest {
+        edit: begun.unwrap().edit,
+        abandon: true,
+    };
+    client.patch_edited(me, "p7".into(), request).await.unwrap();
+    let request = CodeRequest {
+        prompt: "why".into(),
+        ..CodeRequest::default()
+    };
+    client.chat(me, "k4".into(), request).await.unwrap();
+    assert_eq!(
+        fake.calls(),
+        ["patch_edit k3 p7", "patch_edited p7 true", "chat k4 why"]
+    );
+}
+
+#[tokio::test]
 async fn patches_log_and_models_arrive_as_they_were_sent() {
     let Door { client, fake, .. } = &door(0);
     let me = &nobody();
