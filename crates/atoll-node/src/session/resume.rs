@@ -5,8 +5,8 @@ use std::sync::Arc;
 use atoll_agent::ToolOutput;
 use atoll_api::{Caller, Error, OnAsk, ResumeRequest, Started, codes};
 use atoll_domain::{
-    ActionKey, Again, Body, Label, ModelSwitched, PlanSet, PromptSent, Role, SessionEnd, SessionResumed,
-    SessionState, Step, TreeId,
+    ActionKey, Again, Body, Label, ModelSwitched, PlanSet, PromptSent, Role, SessionEnd,
+    SessionResumed, SessionState, Step, TreeId,
 };
 use atoll_guard::{Account, Entry};
 use atoll_ports::log::{Filter, SessionRow};

@@ -63,6 +63,8 @@ pub struct Args {
 /// What a turn of a conversation begins with.
 struct Words {
     text: String,
+    /// Another model to go on with.
+    model: Option<String>,
     plan: bool,
     on_ask: OnAsk,
 }
@@ -93,9 +95,10 @@ impl Args {
 fn goes_on(app: &App, words: Words) -> Result<ResumeRequest, Error> {
     Ok(ResumeRequest {
         prompt: Some(words.text),
+        keys: code::keys(app, words.model.as_deref())?,
+        model: words.model,
         plan: Some(words.plan),
         on_ask: words.on_ask,
-        keys: code::keys(app, None)?,
     })
 }
 
@@ -125,6 +128,7 @@ async fn once(app: &App, args: &Args, root: String, text: String) -> Result<u8, 
     let on_ask = code::asked(app, args.on_ask).unwrap_or(OnAsk::Deny);
     let words = Words {
         text,
+        model: None,
         plan: args.plan,
         on_ask,
     };

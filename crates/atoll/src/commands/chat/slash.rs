@@ -17,7 +17,7 @@ pub enum Slash {
 
 /// What `/help` says.
 pub const HELP: &str = "\
-/model         the model that answers
+/model [NAME]  the model that answers, or another one from now on
 /cost          what the conversation cost
 /undo [TURN]   take the last turn's changes of the copy back, or all after TURN
 /plan [WORDS]  only plan from now on, or again do what is asked

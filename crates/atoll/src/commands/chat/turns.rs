@@ -22,6 +22,8 @@ struct Conversation<'a> {
     root: String,
     /// Its session, once there were words.
     session: Option<String>,
+    /// Another model, from the next turn on.
+    model: Option<String>,
     plan: bool,
     on_ask: OnAsk,
 }
@@ -42,6 +44,7 @@ pub async fn run(app: &App, args: Args, root: String) -> Result<u8, Error> {
     let mut talk = Conversation {
         app,
         client: app.node().await?,
+        model: None,
         plan: args.plan,
         on_ask: code::asked(app, args.on_ask).unwrap_or(OnAsk::Wait),
         args,
@@ -173,11 +176,12 @@ impl Conversation<'_> {
                     say(&format!("{}\n", Shown::line(named)));
                 }
             },
-            Slash::Model(Some(name)) if session.is_none() => self.args.model = Some(name),
             Slash::Model(Some(name)) => {
-                let words = "a conversation that began keeps its model";
-                let err = Error::new(codes::SESSION_STATE, words);
-                return Err(err.next(format!("atoll chat --model {name}")));
+                say(&format!("{} answers next.\n", Shown::line(&name)));
+                match session.is_none() {
+                    true => self.args.model = Some(name),
+                    false => self.model = Some(name),
+                }
             }
             Slash::Quit | Slash::Plan(_) => {}
         }
@@ -188,6 +192,7 @@ impl Conversation<'_> {
     async fn turn(&mut self, text: String) -> Result<Next, Error> {
         let words = Words {
             text: text.clone(),
+            model: self.model.clone(),
             plan: self.plan,
             on_ask: self.on_ask,
         };
@@ -210,6 +215,8 @@ impl Conversation<'_> {
             Ok(started) => started,
             Err(err) if err.is(codes::CANCELLED) => return Err(err),
             Err(err) => {
+                // A model that isn't there is not tried again by itself.
+                self.model = None;
                 say(&ui::error(&self.app.err, &err));
                 // The words are there again, to be sent once more.
                 let left = if text.contains('\n') {
@@ -221,6 +228,7 @@ impl Conversation<'_> {
             }
         };
         self.session = Some(started.ordinal.clone());
+        self.model = None;
         let watched = Watch::new(self.app, self.client.clone(), started, self.on_ask)
             .talking(Talk::new(self.app))
             .turn(signals)
