@@ -20,7 +20,7 @@ pub struct Allowed {
     pub why: &'static str,
 }
 
-pub const ALLOWED: [Allowed; 18] = [
+pub const ALLOWED: [Allowed; 19] = [
     Allowed {
         path: "crates/atoll-node/src/",
         classes: &[Guard],
@@ -45,6 +45,11 @@ pub const ALLOWED: [Allowed; 18] = [
         path: "crates/atoll-models/src/",
         classes: &[Sockets],
         why: "calls providers, by a permit",
+    },
+    Allowed {
+        path: "crates/atoll-llama/src/supervise.rs",
+        classes: &[Process],
+        why: "starts the embedded engine, from this very binary, for a permitted call",
     },
     Allowed {
         path: "crates/atoll-http/src/bind.rs",

@@ -20,7 +20,7 @@ enum Kind {
 }
 
 /// Each crate, its floor and kind. A crate on none is refused.
-const FLOORS: [(&str, u8, Kind); 16] = [
+const FLOORS: [(&str, u8, Kind); 17] = [
     ("atoll-domain", 1, Kind::Pure),
     ("atoll-guard", 2, Kind::Pure),
     ("atoll-agent", 3, Kind::Pure),
@@ -32,6 +32,7 @@ const FLOORS: [(&str, u8, Kind); 16] = [
     ("atoll-workspace", 4, Kind::Adapter),
     ("atoll-runners", 4, Kind::Adapter),
     ("atoll-models", 4, Kind::Adapter),
+    ("atoll-llama", 4, Kind::Adapter),
     ("atoll-node", 4, Kind::Node),
     ("atoll-http", 5, Kind::Face),
     ("atoll-client", 5, Kind::Face),
@@ -44,12 +45,13 @@ const MAGNETS: [&str; 5] = ["core", "common", "utils", "helpers", "runtime"];
 /// All that a face may know of the project.
 const FACE_KNOWS: [&str; 2] = ["atoll-domain", "atoll-api"];
 /// Vendors and adapters that the node must be able to live without.
-const VENDORS: [&str; 9] = [
+const VENDORS: [&str; 10] = [
     "atoll_store",
     "atoll_policy",
     "atoll_workspace",
     "atoll_runners",
     "atoll_models",
+    "atoll_llama",
     "openai",
     "anthropic",
     "ollama",
