@@ -214,7 +214,12 @@ impl Child {
         *self.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(process);
         // Its end of the pipe is closed when no asks can come any more.
         std::thread::spawn(move || asks.iter().all(|ask| send(&mut stdin, &ask).is_ok()));
-        let words = std::thread::spawn(move || last_words(stderr));
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let (keep, kept) = (said.clone(), std::sync::mpsc::channel());
+        std::thread::spawn(move || {
+            last_words(stderr, &keep);
+            kept.0.send(())
+        });
         let (warden, limits) = (self.clone(), (options.idle_ms, options.cancel_ms));
         let watching = std::thread::spawn(move || warden.watch(limits.0, limits.1));
         let mut from = BufReader::new(stdout);
@@ -233,10 +238,14 @@ impl Child {
             self.kill();
         }
         let status = self.bury();
-        let said = words.join().unwrap_or_default();
+        // Something else may hold its standard error open: that isn't waited for without end.
+        let _ = kept.1.recv_timeout(Duration::from_millis(END_MS));
         let words = match broke {
             Some(broke) => format!("the engine was ended: {broke}"),
-            None => ended(status, &said),
+            None => {
+                let said = said.lock().unwrap_or_else(PoisonError::into_inner);
+                ended(status, &String::from_utf8_lossy(&said))
+            }
         };
         self.end(Code::Engine, words);
         let _ = watching.join();
@@ -350,14 +359,14 @@ impl Child {
 }
 
 /// Reads to the end and keeps the last of it.
-fn last_words(mut from: impl Read) -> String {
-    let (mut kept, mut chunk) = (Vec::new(), [0; 1024]);
+fn last_words(mut from: impl Read, kept: &Mutex<Vec<u8>>) {
+    let mut chunk = [0; 1024];
     while let Ok(n @ 1..) = from.read(&mut chunk) {
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.extend_from_slice(&chunk[..n]);
         let over = kept.len().saturating_sub(LAST_WORDS_BYTES);
         kept.drain(..over);
     }
-    String::from_utf8_lossy(&kept).into_owned()
 }
 
 /// How a process ended, for a person.

@@ -83,16 +83,19 @@ async fn an_engine_that_dies_ends_its_call_and_the_next_call_starts_another() {
 async fn what_is_no_engine_is_ended() {
     let folder = folder();
     for (body, told) in [
-        ("echo hello; sleep 1000", "what is no answer"),
+        ("echo hello; exec sleep 1000", "what is no answer"),
         (
-            "echo \"$loaded\"; echo \"$loaded\"; sleep 1000",
+            "echo \"$loaded\"; echo \"$loaded\"; exec sleep 1000",
             "what nobody asked",
         ),
         (
-            "echo \"$loaded\"; echo '{\"answer\":\"piece\",\"id\":99,\"text\":\"x\"}'; sleep 1000",
+            "echo \"$loaded\"; echo '{\"answer\":\"piece\",\"id\":99,\"text\":\"x\"}'; exec sleep 1000",
             "what nobody asked",
         ),
-        ("head -c 3000000 /dev/zero; sleep 1000", "what is no answer"),
+        (
+            "head -c 3000000 /dev/zero; exec sleep 1000",
+            "what is no answer",
+        ),
     ] {
         let models = embedded(folder.path(), script(body));
         // Where it was taken for loaded for a moment, the call began and failed.
