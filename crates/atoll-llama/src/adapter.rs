@@ -124,6 +124,9 @@ impl Embedded {
             remote: false,
             price: None,
             priced: true,
+            images: false,
+            // The grammar makes whole calls of whatever it writes.
+            tools: Some(true),
             context_tokens,
             output_tokens_max: OUTPUT_TOKENS_MAX.min(context_tokens / 2),
             key_env: None,
@@ -136,9 +139,14 @@ impl Embedded {
         self.engines.pids()
     }
 
-    /// Calls a model, by a permit. Nothing waits here: the engine starts when the deltas are polled.
+    /// Calls a model, by a permit.
     pub fn call(&self, permit: Permit<ModelCall>, now: Tick) -> Result<Calling, Stop> {
-        let mut live = permit.begin(now)?;
+        self.take(permit.begin(now)?, now)
+    }
+
+    /// Calls a model, by a permit that was opened by who chose between this and other sources of models. Nothing
+    /// waits here: the engine starts when the deltas are polled.
+    pub fn take(&self, mut live: Live<ModelCall>, now: Tick) -> Result<Calling, Stop> {
         let found = match self.permitted(live.act()) {
             Ok(found) => found,
             Err(stop) => return Err(undone(live, stop)),

@@ -103,3 +103,43 @@ fn run(ready: Ready) -> Result<(), Failed> {
         "this atoll was built without the engine (cargo build --features embedded)".into(),
     ))
 }
+
+/// Puts the fence up for `model` and says, a line each, what is still let through: for a test of the fence.
+#[doc(hidden)]
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tries what the fence must refuse"
+)]
+pub fn fence_main(model: &Path) -> i32 {
+    let fenced = crate::confine::first().and_then(|()| crate::confine::confine(model, 8 << 30));
+    let fences = match fenced {
+        Ok(fences) => fences,
+        Err(err) => {
+            println!("no fence: {err}");
+            return 1;
+        }
+    };
+    println!("fences {}", fences.join(" "));
+    let say = |what: &str, done: bool| println!("{what} {}", if done { "yes" } else { "no" });
+    say("model", std::fs::read(model).is_ok());
+    say("thread", std::thread::spawn(|| 7).join().is_ok());
+    say("other", std::fs::read("/etc/passwd").is_ok());
+    say(
+        "list",
+        std::fs::read_dir("/").is_ok_and(|mut dir| dir.next().is_some_and(|e| e.is_ok())),
+    );
+    say("write", std::fs::write(model, b"x").is_ok());
+    say("tcp", std::net::TcpListener::bind("127.0.0.1:0").is_ok());
+    say("udp", std::net::UdpSocket::bind("127.0.0.1:0").is_ok());
+    say("unix", std::os::unix::net::UnixDatagram::unbound().is_ok());
+    say(
+        "program",
+        std::process::Command::new("/bin/true").status().is_ok(),
+    );
+    say(
+        "memory",
+        Vec::<u8>::new().try_reserve_exact(1 << 40).is_ok(),
+    );
+    0
+}

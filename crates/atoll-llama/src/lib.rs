@@ -28,5 +28,7 @@ pub mod wire;
 
 pub use adapter::{Embedded, Found, PROVIDER};
 pub use child::engine_main;
+#[doc(hidden)]
+pub use child::fence_main;
 pub use engine::Options;
 pub use prefix::Slots;

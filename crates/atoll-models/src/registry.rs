@@ -218,7 +218,16 @@ impl Registry {
         key: Option<Key>,
         now: Tick,
     ) -> Result<Calling, Stop> {
-        let mut live = permit.begin(now)?;
+        self.take(permit.begin(now)?, key, now)
+    }
+
+    /// Makes a call whose permit was opened, by who chose between this and other sources of models.
+    pub fn take(
+        &self,
+        mut live: Live<ModelCall>,
+        key: Option<Key>,
+        now: Tick,
+    ) -> Result<Calling, Stop> {
         let provider = match self.permitted(live.act()) {
             Ok(provider) => provider,
             Err(stop) => return Err(undone(live, stop)),

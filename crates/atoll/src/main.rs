@@ -11,6 +11,7 @@ mod config;
 mod daemon;
 mod offline;
 mod paths;
+mod plugged;
 mod term;
 mod typing;
 mod ui;
@@ -31,6 +32,13 @@ fn main() -> ExitCode {
         .is_some_and(|word| word == "--spawner")
     {
         return code(u8::try_from(atoll_runners::spawner_main()).unwrap_or(1));
+    }
+    // So is the engine of the models on disk, which fences itself in before there is any thread.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == "--engine")
+    {
+        return code(u8::try_from(atoll_llama::engine_main()).unwrap_or(1));
     }
     if std::env::args_os()
         .nth(1)

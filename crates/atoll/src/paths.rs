@@ -80,6 +80,10 @@ impl Paths {
     pub fn policy(&self) -> PathBuf {
         self.config.join("policy")
     }
+    /// Models that run here.
+    pub fn models(&self) -> PathBuf {
+        self.data.join("models")
+    }
     /// The node's own words.
     pub fn node_log(&self) -> PathBuf {
         self.state.join("node.log")

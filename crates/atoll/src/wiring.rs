@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use atoll_api::{Error, codes};
 use atoll_domain::Budget;
+use atoll_llama::Embedded;
 use atoll_node::{Adapters, Machine, Options, Reloaded, SystemEntropy};
 use atoll_policy::{Engine, Profile, Source};
 use atoll_runners::ProcessRunner;
@@ -88,6 +89,8 @@ pub fn adapters(
         vars,
     });
     let identity = store.node().to_owned();
+    // One for the node's whole life: what runs is kept over a new reading of the configuration.
+    let embedded = offline::models::embedded(paths);
     let paths = paths.clone();
     Ok(Adapters {
         log: store,
@@ -96,14 +99,14 @@ pub fn adapters(
         workspaces: Arc::new(workspaces),
         clock: Arc::new(Machine::default()),
         entropy: Arc::new(SystemEntropy),
-        load: Box::new(move || load(&paths, &identity)),
+        load: Box::new(move || load(&paths, &identity, &embedded)),
     })
 }
 
 /// Reads the configuration: settings, models, rules.
-fn load(paths: &Paths, identity: &str) -> Result<Reloaded, Error> {
+fn load(paths: &Paths, identity: &str, embedded: &Arc<Embedded>) -> Result<Reloaded, Error> {
     let config = config::load(&paths.config_file())?;
-    let models = offline::models::registry(paths, &config)?;
+    let models = offline::models::registry(paths, &config, embedded.clone())?;
     let options = options(paths, &config, identity);
     let engine = engine(paths, &options)?;
     let profile: Profile = options.profile.parse().unwrap_or_default();

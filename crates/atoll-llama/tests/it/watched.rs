@@ -223,3 +223,41 @@ fn names_are_found_and_what_is_none_is_left_alone() {
     assert!(!choice.remote && choice.priced && choice.price.is_none());
     assert_eq!(choice.context_tokens, 512);
 }
+
+#[test]
+fn the_fence_leaves_one_file_threads_and_nothing_else() {
+    let folder = folder();
+    let model = folder.path().join("tiny.gguf");
+    let before = std::fs::read(&model).unwrap();
+    let said = std::process::Command::new(env!("CARGO_BIN_EXE_atoll-engine"))
+        .args(["--fence", model.to_str().unwrap()])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    let mut lines = said.lines();
+    let fences = lines.next().unwrap();
+    assert!(
+        fences.starts_with("fences ") && fences.ends_with("seccomp"),
+        "{said}"
+    );
+    let wanted = [
+        "model yes",
+        "thread yes",
+        "other no",
+        "list no",
+        "write no",
+        "tcp no",
+        "udp no",
+        "unix no",
+        "program no",
+        "memory no",
+    ];
+    // Which files are read is Landlock's to say, where the kernel has it.
+    let landlock = fences.contains("landlock");
+    for (line, wanted) in lines.zip(wanted) {
+        let theirs = ["other ", "list "].iter().any(|w| line.starts_with(w));
+        assert!(line == wanted || (theirs && !landlock), "{line}: {said}");
+    }
+    assert_eq!(said.lines().count(), 11, "{said}");
+    assert_eq!(std::fs::read(&model).unwrap(), before);
+}

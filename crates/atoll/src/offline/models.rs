@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use atoll_api::{Error, codes};
+use atoll_llama::Embedded;
 use atoll_models::{Config, KEYS_FILE, ProviderConfig, Registry};
 use atoll_ports::Models;
 use atoll_ports::models::ModelChoice;
@@ -12,6 +13,7 @@ use toml::Value;
 
 use crate::config;
 use crate::paths::Paths;
+use crate::plugged::{Plugged, is_embedded};
 
 fn wrong(paths: &Paths, why: impl std::fmt::Display) -> Error {
     Error::new(codes::CONFIG, "the models' configuration is wrong")
@@ -23,7 +25,7 @@ fn wrong(paths: &Paths, why: impl std::fmt::Display) -> Error {
 pub fn section(paths: &Paths, config: &config::Config) -> Result<Config, Error> {
     let mut section = Config::default();
     let default = config.get("model.default");
-    section.default = (!default.is_empty()).then_some(default);
+    section.default = (!default.is_empty() && !is_embedded(&default)).then_some(default);
     section.notice = config.get("model.notice") == "true";
     for (name, table) in &config.providers {
         let mut table = table.clone();
@@ -56,23 +58,39 @@ pub fn keys_file(paths: &Paths) -> PathBuf {
     paths.config.join(KEYS_FILE)
 }
 
-/// All models of the configuration. Nothing is contacted.
-pub fn registry(paths: &Paths, config: &config::Config) -> Result<Registry, Error> {
+/// The models on disk.
+pub fn embedded(paths: &Paths) -> Arc<Embedded> {
+    Arc::new(Embedded::new(
+        paths.models(),
+        atoll_llama::Options::default(),
+    ))
+}
+
+/// All models of the configuration, and those on disk. Nothing is contacted or started.
+pub fn registry(
+    paths: &Paths,
+    config: &config::Config,
+    embedded: Arc<Embedded>,
+) -> Result<Plugged, Error> {
     let section = section(paths, config)?;
     let entropy = Arc::new(atoll_node::SystemEntropy);
-    Registry::new(section, Some(keys_file(paths)), entropy).map_err(|err| wrong(paths, err))
+    let registry =
+        Registry::new(section, Some(keys_file(paths)), entropy).map_err(|err| wrong(paths, err))?;
+    let default = config.get("model.default");
+    let default = is_embedded(&default).then_some(default);
+    Ok(Plugged::new(registry, embedded, default))
 }
 
 /// Whether the models' configuration holds.
 pub fn check(paths: &Paths) -> Result<(), Error> {
-    registry(paths, &config::load(&paths.config_file())?).map(|_| ())
+    registry(paths, &config::load(&paths.config_file())?, embedded(paths)).map(|_| ())
 }
 
 /// Finds a model by its name. A wrong default doesn't keep another from being chosen.
 pub fn resolve(paths: &Paths, name: &str) -> Result<ModelChoice, Error> {
     let mut config = config::load(&paths.config_file())?;
     config.set.remove("model.default");
-    let registry = registry(paths, &config)?;
+    let registry = registry(paths, &config, embedded(paths))?;
     registry.resolve(name).map_err(|err| {
         Error::new(codes::MODEL_UNKNOWN, format!("there is no model {name:?}"))
             .found(err.words)
@@ -83,7 +101,7 @@ pub fn resolve(paths: &Paths, name: &str) -> Result<ModelChoice, Error> {
 /// The environment variables that hold keys of configured providers, and of the model that is asked for.
 pub fn key_names(paths: &Paths, model: Option<&str>) -> Result<BTreeSet<String>, Error> {
     let config = config::load(&paths.config_file())?;
-    let registry = registry(paths, &config)?;
+    let registry = registry(paths, &config, embedded(paths))?;
     let named = model.and_then(|name| registry.resolve(name).ok());
     let all = registry
         .configured()
