@@ -23,6 +23,7 @@ pub mod memory;
 mod prefix;
 mod prompt;
 mod reply;
+pub mod shelf;
 mod supervise;
 pub mod wire;
 
