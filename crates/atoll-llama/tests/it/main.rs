@@ -9,6 +9,7 @@
 
 #[cfg(feature = "engine")]
 mod computed;
+mod download;
 mod files;
 mod made;
 mod stand;
