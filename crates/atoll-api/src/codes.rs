@@ -27,6 +27,8 @@ codes! {
     MODEL_FAILED = 206, 6, "the provider failed";
     MODEL_GARBAGE = 207, 6, "the provider's answer can't be understood";
     MODEL_CONTEXT = 208, 5, "the conversation is longer than the model's window";
+    MODEL_FETCH = 209, 6, "the model can't be fetched";
+    MODEL_FILE = 210, 8, "the model's file isn't what it must be";
     DENIED = 301, 3, "the policy says no";
     NEEDS_PERSON = 302, 4, "a person must decide";
     GATE_CLOSED = 303, 7, "the gate is answered already, or ran out";

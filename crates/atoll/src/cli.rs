@@ -18,7 +18,7 @@ Decide     gate         list show answer: what needs you
 Look back  session      list show resume fork undo delete
            log          tail show verify replay export rebuild erase
 Trust      policy       show check
-Models     model        list use test
+Models     model        list use pull add remove test
 Settings   config       get set show trust
 This node  up down restart status doctor explain completion
 

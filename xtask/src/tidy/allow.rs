@@ -20,7 +20,7 @@ pub struct Allowed {
     pub why: &'static str,
 }
 
-pub const ALLOWED: [Allowed; 20] = [
+pub const ALLOWED: [Allowed; 21] = [
     Allowed {
         path: "crates/atoll-node/src/",
         classes: &[Guard],
@@ -50,6 +50,11 @@ pub const ALLOWED: [Allowed; 20] = [
         path: "crates/atoll-llama/src/child.rs",
         classes: &[Process, Files, Sockets],
         why: "tries, behind the engine's fence, what the fence must refuse",
+    },
+    Allowed {
+        path: "crates/atoll-llama/src/shelf/",
+        classes: &[Process, Files, Sockets],
+        why: "on its user's word: fetches models, runs the user's pip, and puts them on the shelf",
     },
     Allowed {
         path: "crates/atoll-llama/src/supervise.rs",

@@ -19,6 +19,7 @@ pub mod patch;
 mod pick;
 pub mod policy;
 pub mod session;
+pub mod shelf;
 mod signals;
 pub mod status;
 mod talk;

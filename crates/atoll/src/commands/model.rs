@@ -3,7 +3,7 @@
 use atoll_api::{Commands, Error};
 use clap::Subcommand;
 
-use super::code;
+use super::{code, shelf};
 use crate::app::{App, say};
 use crate::config;
 use crate::offline;
@@ -12,7 +12,7 @@ use crate::ui;
 /// Language models.
 #[derive(Debug, Subcommand)]
 pub enum Model {
-    /// What is configured; the default is marked.
+    /// What is configured, what lies on disk and what can be pulled; the default is marked.
     #[command(after_help = "Examples:\n  atoll model list")]
     List,
     /// Make a model the default.
@@ -21,6 +21,27 @@ pub enum Model {
     )]
     Use {
         /// provider/model.
+        name: String,
+    },
+    /// Fetch a model that runs here.
+    #[command(after_help = "Examples:\n  atoll model pull\n  atoll model pull smollm2-135m")]
+    Pull {
+        /// Its name in `model list`; the default of those that run here if left out.
+        name: Option<String>,
+    },
+    /// Copy a GGUF file of yours to where models lie.
+    #[command(after_help = "Examples:\n  atoll model add ~/mine.gguf --name mine")]
+    Add {
+        /// The file.
+        file: std::path::PathBuf,
+        /// What to call it; the file's own name if left out.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Take a model off the disk.
+    #[command(after_help = "Examples:\n  atoll model remove smollm2-135m")]
+    Remove {
+        /// Its name in `model list`.
         name: String,
     },
     /// Try a model with a short question and a tool call.
@@ -39,8 +60,19 @@ pub async fn run(app: &App, model: Model) -> Result<u8, Error> {
     match model {
         Model::List => {
             let models = app.node().await?.models(&caller).await?;
-            app.show("models", &models, |style| ui::models(style, &models))
+            let listed = shelf::listed(app, models.clone());
+            let to_pull = shelf::to_pull(app);
+            app.show("models", &listed, |style| {
+                ui::models(style, &models) + &ui::shelf(style, &listed, &to_pull)
+            })
         }
+        Model::Pull { name } => shelf::pull(app, name).await,
+        Model::Add { file, name } => {
+            let done = shelf::add(app, &file, name.as_deref())?;
+            super::config::reload(app).await;
+            Ok(done)
+        }
+        Model::Remove { name } => shelf::remove(app, &name),
         Model::Use { name } => {
             let choice = offline::models::resolve(&app.paths, &name)?;
             let full = choice.model.to_string();
