@@ -59,7 +59,7 @@ pub const CATALOG: [Entry; 2] = [
     },
     Entry {
         name: "smollm2-135m",
-        about: "for trying out that all works; too small for real tasks",
+        about: "shows that all works; too small for tasks",
         licence: "Apache-2.0",
         size_bytes: 98_362_432,
         sha256: "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",

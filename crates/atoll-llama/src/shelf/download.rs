@@ -118,7 +118,7 @@ async fn attempt(
     let range = tag
         .filter(|_| from > 0 && from < pin.size_bytes)
         .map(|tag| (from, tag));
-    let mut response = follow(client, url, range.as_ref()).await?;
+    let response = follow(client, url, range.as_ref()).await?;
     let mut at = match response.status() {
         StatusCode::PARTIAL_CONTENT => continues(&response, from, pin)?,
         StatusCode::OK => 0,
@@ -148,25 +148,14 @@ async fn attempt(
     resumed.get_or_insert(at);
     let seek = file.seek(SeekFrom::Start(at));
     seek.map_err(|err| Broke::For(disk(told.clone())(err)))?;
-    loop {
-        let next = tokio::time::timeout(Duration::from_secs(IDLE_S), response.chunk()).await;
-        let next = next.map_err(|_| off(format!("nothing came for {IDLE_S} s")))?;
-        let Some(bytes) = next.map_err(off)? else {
-            break;
-        };
-        if at + bytes.len() as u64 > pin.size_bytes {
-            let _ = file.set_len(0); // none of it is what was pinned
-            return Err(Broke::For(another(None, pin)));
-        }
-        file.write_all(&bytes)
-            .map_err(|err| Broke::For(disk(told.clone())(err)))?;
-        at += bytes.len() as u64;
+    let mut bytes = |done| {
         watch(Step::Bytes {
             resumed: resumed.unwrap_or(0),
-            done: at,
+            done,
             total: pin.size_bytes,
         });
-    }
+    };
+    at = copy(response, file, at, pin, &told, &mut bytes).await?;
     if at == pin.size_bytes {
         Ok(())
     } else {
@@ -174,6 +163,32 @@ async fn attempt(
             "it broke off after {at} of {} bytes",
             pin.size_bytes
         )))
+    }
+}
+
+/// Writes what comes, from `at` on; where it ended.
+async fn copy(
+    mut response: Response,
+    file: &mut File,
+    mut at: u64,
+    pin: &Pin,
+    told: &str,
+    written: &mut (dyn FnMut(u64) + Send),
+) -> Result<u64, Broke> {
+    loop {
+        let next = tokio::time::timeout(Duration::from_secs(IDLE_S), response.chunk()).await;
+        let next = next.map_err(|_| off(format!("nothing came for {IDLE_S} s")))?;
+        let Some(bytes) = next.map_err(off)? else {
+            return Ok(at);
+        };
+        if at + bytes.len() as u64 > pin.size_bytes {
+            let _ = file.set_len(0); // none of it is what was pinned
+            return Err(Broke::For(another(None, pin)));
+        }
+        file.write_all(&bytes)
+            .map_err(|err| Broke::For(disk(told)(err)))?;
+        at += bytes.len() as u64;
+        written(at);
     }
 }
 

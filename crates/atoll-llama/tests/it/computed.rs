@@ -214,7 +214,8 @@ async fn a_model_that_does_not_fit_is_not_loaded() {
 
 #[tokio::test]
 async fn files_that_pass_the_header_and_are_no_model_fail_with_words() {
-    let spoils: [(&str, fn(&mut Made)); 5] = [
+    type Spoil = (&'static str, fn(&mut Made));
+    let spoils: [Spoil; 5] = [
         ("no such architecture", |m| {
             m.text("general.architecture", "nonesuch");
             let keys: Vec<_> = m

@@ -9,7 +9,7 @@ use crate::ui::{Style, table};
 const BAR: u64 = 20;
 
 fn mb(bytes: u64) -> String {
-    format!("{} MB", bytes / 1_000_000)
+    format!("{} MB", bytes.saturating_add(500_000) / 1_000_000)
 }
 
 /// How far a download is: a bar, sizes, the rate and the time left. `fresh`: bytes that came in `ms`.
