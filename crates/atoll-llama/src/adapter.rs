@@ -189,7 +189,10 @@ impl Embedded {
         let chat = Chat {
             id: self.engines.id(),
             turns,
-            grammar: grammar::reply(&act.conversation.tools),
+            grammar: grammar::reply(
+                &act.conversation.tools,
+                act.conversation.form.as_ref().map(|form| &form.schema),
+            ),
             output_tokens_max: u32::try_from(act.output_tokens_max).unwrap_or(u32::MAX),
             sampling: Sampling {
                 temperature: TEMPERATURE,

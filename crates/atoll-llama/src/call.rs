@@ -93,6 +93,7 @@ async fn step(plan: &Plan, phase: &mut Phase) -> Option<Item> {
                 input_tokens: done.input_tokens.into(),
                 cached_tokens: done.cached_tokens.min(done.input_tokens).into(),
                 output_tokens: done.output_tokens.into(),
+                cache_written_tokens: 0,
                 reported: true,
             },
         }))));

@@ -50,6 +50,12 @@ pub fn turns(conversation: &Conversation) -> Result<Vec<Turn>, CantPut> {
     if !conversation.tools.is_empty() {
         system.push(tools(&conversation.tools));
     }
+    if let Some(form) = &conversation.form {
+        system.push(format!(
+            "Answer with one JSON value of this schema and nothing else: {}",
+            form.schema
+        ));
+    }
     if !system.is_empty() {
         let turn = Turn {
             role: "system".into(),
@@ -155,6 +161,7 @@ mod tests {
                 Message::text(Speaker::System, "Be brief."),
             ],
             tools: vec![read()],
+            form: None,
         };
         let turns = turns(&conversation).unwrap();
         let roles: Vec<&str> = turns.iter().map(|t| t.role.as_str()).collect();
@@ -185,6 +192,7 @@ mod tests {
         let conversation = |message| Conversation {
             messages: vec![message],
             tools: vec![],
+            form: None,
         };
         assert_eq!(turns(&conversation(message)), Err(CantPut::Image));
         let mut odd = Message::text(Speaker::Assistant, "");

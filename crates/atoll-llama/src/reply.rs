@@ -7,11 +7,16 @@ use serde_json::Value;
 /// Longer arguments no tool has, in bytes.
 const CALL_LIMIT_BYTES: usize = 1 << 20;
 
+/// How every call begins.
+const HEAD: &str = "{\"tool\": ";
+
 /// What was written so far.
 #[derive(Debug)]
 pub struct Written {
     tools: bool,
     text: String,
+    /// So much of it was shown, in bytes.
+    shown: usize,
     named: bool,
 }
 
@@ -21,19 +26,23 @@ impl Written {
         Written {
             tools,
             text: String::new(),
+            shown: 0,
             named: false,
         }
     }
 
     fn is_call(&self) -> bool {
-        self.tools && self.text.starts_with('{')
+        self.tools && self.text.starts_with(HEAD)
     }
 
     /// Takes a piece; what a watcher sees of it. A call's JSON isn't shown as words.
     pub fn push(&mut self, piece: &str) -> Option<Delta> {
         self.text.push_str(piece);
-        if !self.is_call() {
-            return (!piece.is_empty()).then(|| Delta::Text(piece.to_owned()));
+        let open = self.tools && HEAD.starts_with(self.text.as_str());
+        if !open && !self.is_call() {
+            let from = std::mem::replace(&mut self.shown, self.text.len());
+            let fresh = &self.text[from..];
+            return (!fresh.is_empty()).then(|| Delta::Text(fresh.to_owned()));
         }
         if self.named {
             return None;
@@ -64,7 +73,7 @@ impl Written {
 
 /// The tool's name, once it is written whole.
 fn name(text: &str) -> Option<String> {
-    let rest = text.strip_prefix("{\"tool\": ")?;
+    let rest = text.strip_prefix(HEAD)?;
     let mut whole = serde_json::Deserializer::from_str(rest).into_iter::<String>();
     whole.next()?.ok()
 }
@@ -106,6 +115,20 @@ mod tests {
         assert_eq!(message.tool_calls[0].name, "read");
         assert_eq!(message.tool_calls[0].arguments, "{\"path\":\"a\"}");
         assert!(message.tool_calls[0].id.starts_with("call_"));
+    }
+
+    #[test]
+    fn an_object_that_is_no_call_is_shown_whole() {
+        let mut written = Written::new(true);
+        let seen: Vec<Delta> = ["{", "\"to", "pic\": 1", "}"]
+            .iter()
+            .filter_map(|p| written.push(p))
+            .collect();
+        let text = |t: &str| Delta::Text(t.into());
+        assert_eq!(seen, [text("{\"topic\": 1"), text("}")]);
+        let (message, finish) = written.finish(&key(), "stop");
+        assert_eq!(message.joined_text(), "{\"topic\": 1}");
+        assert_eq!(finish, "stop");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The grammar of a reply (GBNF, as llama.cpp reads it), made from tools' JSON schemas: with it a model can't
 //! write a call that is no JSON, names no tool, or lacks an argument.
 //!
-//! A reply is text that doesn't start with `{`, or one call: `{"tool": NAME, "arguments": {…}}`. What a schema says
+//! A reply is text that doesn't start with `{` (or, where a form was asked for, an object of that form), or one call: `{"tool": NAME, "arguments": {…}}`. What a schema says
 //! beyond types, properties, enumerations and lists isn't forced; what isn't understood becomes any JSON value, so
 //! that every tool can be called.
 
@@ -12,6 +12,7 @@ mod schema;
 mod tests;
 
 use atoll_domain::ToolSpec;
+use serde_json::Value;
 
 /// A grammar is no larger than this, in bytes: schemas that make more of it are forced as any JSON object.
 const GRAMMAR_LIMIT_BYTES: usize = 256 << 10;
@@ -30,9 +31,10 @@ boolean ::= "true" | "false"
 null ::= "null"
 "#;
 
-/// The grammar of a reply with these tools on offer; `None` without tools, where anything may be written.
-pub fn reply(tools: &[ToolSpec]) -> Option<String> {
-    if tools.is_empty() {
+/// The grammar of a reply with these tools on offer, and its words in that form; `None` without either, where
+/// anything may be written.
+pub fn reply(tools: &[ToolSpec], form: Option<&Value>) -> Option<String> {
+    if tools.is_empty() && form.is_none() {
         return None;
     }
     let mut rules = schema::Rules::new(GRAMMAR_LIMIT_BYTES);
@@ -41,15 +43,19 @@ pub fn reply(tools: &[ToolSpec]) -> Option<String> {
         let arguments = rules.arguments(&tool.parameters);
         let head = literal(&format!(
             "{{\"tool\": {}, \"arguments\": ",
-            serde_json::Value::from(tool.name.as_str())
+            Value::from(tool.name.as_str())
         ));
         rules.push(&format!("call{i}"), &format!("{head} {arguments} \"}}\""));
         calls.push(format!("call{i}"));
     }
     // Nothing follows a call, and text can't become one halfway.
-    let text = "text ::= [^{ \\t\\r\\n] [^\\x00]*\n";
-    let root = format!("root ::= text | {}\n", calls.join(" | "));
-    Some(format!("{root}{text}{}{JSON}", rules.text()))
+    let text = match form {
+        Some(schema) => rules.form(schema),
+        None => "[^{ \\t\\r\\n] [^\\x00]*".into(),
+    };
+    calls.insert(0, "text".into());
+    let root = format!("root ::= {}\ntext ::= {text}\n", calls.join(" | "));
+    Some(format!("{root}{}{JSON}", rules.text()))
 }
 
 /// A text as the grammar's literal.

@@ -35,18 +35,27 @@ impl Rules {
 
     /// A rule for a tool's arguments, which are always an object.
     pub(super) fn arguments(&mut self, schema: &Value) -> String {
-        let mark = (self.text.len(), self.count);
-        let name = match schema.as_object() {
-            Some(map) => self.object(map, 0),
+        match schema.as_object() {
+            Some(map) => self.bounded("object", |rules| rules.object(map, 0)),
             None => "object".into(),
-        };
+        }
+    }
+
+    /// A rule for a reply in a form: one value of any kind.
+    pub(super) fn form(&mut self, schema: &Value) -> String {
+        self.bounded("value", |rules| rules.of(schema, 0))
+    }
+
+    /// What `make` makes, or `plain` where it makes too much.
+    fn bounded(&mut self, plain: &str, make: impl FnOnce(&mut Rules) -> String) -> String {
+        let mark = (self.text.len(), self.count);
+        let name = make(self);
         if self.text.len() <= self.limit_bytes {
             return name;
         }
-        // Too much of it: take its rules away again.
         self.text.truncate(mark.0);
         self.count = mark.1;
-        "object".into()
+        plain.into()
     }
 
     fn rule(&mut self, body: &str) -> String {

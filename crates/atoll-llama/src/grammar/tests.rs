@@ -14,7 +14,7 @@ fn tool(name: &str, parameters: Value) -> ToolSpec {
 }
 
 fn judge(tools: &[ToolSpec]) -> Judge {
-    Judge::of(&reply(tools).unwrap())
+    Judge::of(&reply(tools, None).unwrap())
 }
 
 fn edit() -> ToolSpec {
@@ -31,7 +31,7 @@ fn edit() -> ToolSpec {
 
 #[test]
 fn without_tools_nothing_is_forced() {
-    assert_eq!(reply(&[]), None);
+    assert_eq!(reply(&[], None), None);
 }
 
 #[test]
@@ -76,6 +76,25 @@ fn a_reply_is_words_or_one_whole_call() {
 }
 
 #[test]
+fn words_in_a_form_are_of_that_form_and_calls_stay_calls() {
+    let form =
+        json!({"type": "object", "required": ["ok"], "properties": {"ok": {"type": "boolean"}}});
+    let alone = Judge::of(&reply(&[], Some(&form)).unwrap());
+    let beside = Judge::of(&reply(&[edit()], Some(&form)).unwrap());
+    for judge in [&alone, &beside] {
+        assert!(judge.accepts(r#"{"ok": true}"#) && judge.accepts(r#"{"ok":false}"#));
+        for bad in ["yes", "{}", r#"{"ok": 1}"#, r#"{"ok": true} "#] {
+            assert!(!judge.accepts(bad), "{bad}");
+        }
+    }
+    let list = json!({"type": "array", "items": {"type": "integer"}});
+    let list = Judge::of(&reply(&[], Some(&list)).unwrap());
+    assert!(list.accepts("[1, 2]") && !list.accepts("{}") && !list.accepts("[true]"));
+    let call = r#"{"tool": "edit", "arguments": {"path": "a", "lines": [1]}}"#;
+    assert!(beside.accepts(call) && !alone.accepts(call));
+}
+
+#[test]
 fn whatever_the_schema_a_tool_can_be_called() {
     let deep = (0..200).fold(
         json!({"type": "string"}),
@@ -97,7 +116,7 @@ fn whatever_the_schema_a_tool_can_be_called() {
         json!({"type": "object", "properties": wide.clone()}),
         json!({"type": "object", "required": wide.keys().collect::<Vec<_>>(), "properties": wide}),
     ] {
-        let grammar = reply(&[tool("t", schema.clone())]).unwrap();
+        let grammar = reply(&[tool("t", schema.clone())], None).unwrap();
         assert!(
             grammar.len() < GRAMMAR_LIMIT_BYTES + 2048,
             "{}",

@@ -123,6 +123,32 @@ async fn with_tools_even_a_model_of_noise_writes_words_or_a_whole_call() {
 }
 
 #[tokio::test]
+async fn a_form_is_kept_by_a_model_of_noise() {
+    let (_folder, models) = stand(|_| {});
+    let mut act = act(&models, conversation(&["well?"]), 40);
+    act.conversation.form = Some(atoll_domain::Form {
+        name: "verdict".into(),
+        schema: json!({"type": "object", "required": ["ok", "why"], "properties": {
+            "ok": {"type": "boolean"}, "why": {"enum": ["clear", "unclear"]}}}),
+    });
+    let (deltas, end) = call(&models, act).await;
+    let text = end.unwrap().message.joined_text();
+    let value: Value = serde_json::from_str(&text).unwrap();
+    assert!(
+        value["ok"].is_boolean() && value["why"].is_string(),
+        "{text}"
+    );
+    let shown: String = deltas
+        .iter()
+        .filter_map(|d| match d {
+            Delta::Text(text) => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(shown, text);
+}
+
+#[tokio::test]
 async fn two_conversations_are_computed_together_and_neither_hears_the_other() {
     let (_folder, models) = stand(|_| {});
     let alone = said(&models, &["first"], 32).await.message;

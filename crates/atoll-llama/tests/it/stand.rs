@@ -53,6 +53,7 @@ pub fn conversation(texts: &[&str]) -> Conversation {
     Conversation {
         messages: messages.collect(),
         tools: Vec::new(),
+        form: None,
     }
 }
 
