@@ -1,6 +1,7 @@
 //! What tests share: a guard that admits everything into a log in memory, a scripted model provider,
-//! and the suites that every log, all workspaces and every finder of toolchains pass.
+//! model files of random numbers, and the suites that every log, all workspaces and every finder of toolchains pass.
 
+pub mod gguf;
 pub mod log;
 pub mod permits;
 pub mod provider;

@@ -7,10 +7,10 @@ use atoll_ports::models::{Delta, Failure, Reply};
 use futures::StreamExt;
 use serde_json::{Value, json};
 
-use crate::made::{CONTEXT, Made, model};
 use crate::stand::{
     PATIENCE, act, alive, begin, call, conversation, embedded, failure, options, tool, until,
 };
+use testkit::gguf::{CONTEXT, Made, model};
 
 fn stand(spoil: impl FnOnce(&mut Made)) -> (tempfile::TempDir, Embedded) {
     let folder = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use atoll_llama::shelf::{Fault, Pin, Shelf, Step};
 use sha2::{Digest, Sha256};
 
-use crate::made::model;
+use testkit::gguf::model;
 
 /// What a request asked for: its path, its range's start, its `If-Range`.
 #[derive(Clone, Debug, PartialEq)]

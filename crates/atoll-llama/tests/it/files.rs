@@ -5,7 +5,7 @@ use std::io::Cursor;
 use atoll_llama::gguf::{BadModel, Header, read, read_file};
 use proptest::prelude::*;
 
-use crate::made::{CONTEXT, Made, model};
+use testkit::gguf::{CONTEXT, Made, model};
 
 fn judged(bytes: &[u8]) -> Result<Header, BadModel> {
     read(Cursor::new(bytes))

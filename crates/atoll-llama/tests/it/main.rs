@@ -11,6 +11,5 @@
 mod computed;
 mod download;
 mod files;
-mod made;
 mod stand;
 mod watched;

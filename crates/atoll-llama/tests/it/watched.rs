@@ -6,10 +6,10 @@ use atoll_ports::models::{Delta, Failure};
 use futures::StreamExt;
 use testkit::permits::{guard, permit};
 
-use crate::made::model;
 use crate::stand::{
     PATIENCE, act, alive, begin, call, conversation, embedded, failure, script, until,
 };
+use testkit::gguf::model;
 
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();

@@ -32,6 +32,7 @@ mod recordings;
 mod roundtrip;
 mod scene;
 mod service;
+mod shelf;
 mod shown;
 mod strangers;
 mod swaps;

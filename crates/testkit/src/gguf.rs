@@ -1,22 +1,33 @@
 //! GGUF files made here: a whole model of a few thousand random numbers, and ways to spoil it.
 
+#![allow(clippy::disallowed_methods, reason = "scratch folders of tests")]
+
 use std::path::{Path, PathBuf};
 
+/// The numbers that stand for a token.
 pub const WIDTH: u64 = 32;
+/// The window, in tokens.
 pub const CONTEXT: u32 = 512;
 
 /// A file in the making.
 #[derive(Clone, Default)]
 pub struct Made {
+    /// Its keys, each with its value's bytes.
     pub keys: Vec<(String, Vec<u8>)>,
+    /// Its tensors.
     pub tensors: Vec<Tensor>,
 }
 
+/// A tensor in the making.
 #[derive(Clone)]
 pub struct Tensor {
+    /// Its name.
     pub name: String,
+    /// Its dimensions, the row first.
     pub dimensions: Vec<u64>,
+    /// The number of its type.
     pub kind: u32,
+    /// Its bytes.
     pub data: Vec<u8>,
     /// Where it says that it lies, if not where it does.
     pub offset: Option<u64>,
@@ -29,21 +40,25 @@ fn text(text: &str) -> Vec<u8> {
 }
 
 impl Made {
+    /// Sets a key to a text.
     pub fn text(&mut self, key: &str, value: &str) {
         let mut bytes = 8u32.to_le_bytes().to_vec();
         bytes.extend(text(value));
         self.set(key, bytes);
     }
+    /// Sets a key to a whole number.
     pub fn whole(&mut self, key: &str, value: u32) {
         let mut bytes = 4u32.to_le_bytes().to_vec();
         bytes.extend(value.to_le_bytes());
         self.set(key, bytes);
     }
+    /// Sets a key to a number.
     pub fn real(&mut self, key: &str, value: f32) {
         let mut bytes = 6u32.to_le_bytes().to_vec();
         bytes.extend(value.to_le_bytes());
         self.set(key, bytes);
     }
+    /// Sets a key to a list of texts.
     pub fn texts(&mut self, key: &str, values: &[String]) {
         let mut bytes = 9u32.to_le_bytes().to_vec();
         bytes.extend(8u32.to_le_bytes());
@@ -51,6 +66,7 @@ impl Made {
         values.iter().for_each(|v| bytes.extend(text(v)));
         self.set(key, bytes);
     }
+    /// Sets a key to a list of whole numbers.
     pub fn wholes(&mut self, key: &str, values: &[i32]) {
         let mut bytes = 9u32.to_le_bytes().to_vec();
         bytes.extend(5u32.to_le_bytes());
@@ -58,6 +74,7 @@ impl Made {
         values.iter().for_each(|v| bytes.extend(v.to_le_bytes()));
         self.set(key, bytes);
     }
+    /// Sets a key to these bytes, its type first.
     pub fn set(&mut self, key: &str, bytes: Vec<u8>) {
         self.keys.retain(|(name, _)| name != key);
         self.keys.push((key.into(), bytes));
@@ -85,6 +102,7 @@ impl Made {
         });
     }
 
+    /// The file's bytes.
     pub fn bytes(&self) -> Vec<u8> {
         let mut out = b"GGUF".to_vec();
         out.extend(3u32.to_le_bytes());
@@ -114,9 +132,10 @@ impl Made {
         out
     }
 
+    /// Writes `NAME.gguf` into a folder.
     pub fn write(&self, folder: &Path, name: &str) -> PathBuf {
         let path = folder.join(format!("{name}.gguf"));
-        std::fs::write(&path, self.bytes()).unwrap();
+        std::fs::write(&path, self.bytes()).expect("the scratch folder can be written");
         path
     }
 }
@@ -128,10 +147,10 @@ fn letters() -> Vec<char> {
     let mut next = 256;
     let letter = |b: u32| {
         if plain(b) {
-            return char::from_u32(b).unwrap();
+            return char::from_u32(b).unwrap_or('?');
         }
         next += 1;
-        char::from_u32(next - 1).unwrap()
+        char::from_u32(next - 1).unwrap_or('?')
     };
     (0..256).map(letter).collect()
 }
