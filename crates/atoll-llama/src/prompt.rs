@@ -172,7 +172,7 @@ mod tests {
                 .starts_with("Be good.\n\nBe brief.\n\nYou have tools.")
         );
         assert!(turns[0].text.ends_with(
-            "- read: reads a file\n  arguments: how (\"text\"|\"hex\", optional); path (string) which"
+            "- read: reads a file\n  arguments: path (string) which; how (\"text\"|\"hex\", optional)"
         ));
         assert_eq!(turns[1].text, "hi\n\nthere");
         assert_eq!(

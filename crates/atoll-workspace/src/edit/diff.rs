@@ -223,7 +223,11 @@ fn blank_place(
         .filter(|_| hunk.counted)
         .map(|s| if old.is_empty() { s } else { s.wrapping_sub(1) });
     match stated {
-        Some(at) if at >= from && texts.get(at..at + old.len()).is_some_and(|w| w == old) => {
+        // A stated line may be any number: its end need not exist.
+        Some(at)
+            if at >= from
+                && at.checked_add(old.len()).and_then(|end| texts.get(at..end)) == Some(old) =>
+        {
             Ok(place(at))
         }
         _ => Err(Error::Malformed(format!(
@@ -325,9 +329,11 @@ fn body<'a>(hunk: &mut Hunk<'a>, line: &'a str) -> Option<()> {
 /// Start and counts of `@@ -start,old +start,new @@`.
 fn range(line: &str) -> Option<(usize, usize, usize)> {
     let mut parts = line.strip_prefix("@@")?.split_whitespace();
+    // No file has more lines than 32 bits count, and sums of such numbers can't overflow.
+    let number = |p: &str| usize::try_from(p.parse::<u32>().ok()?).ok();
     let read = |p: &str| -> Option<(usize, usize)> {
         let (start, count) = p.split_once(',').unwrap_or((p, "1"));
-        Some((start.parse().ok()?, count.parse().ok()?))
+        Some((number(start)?, number(count)?))
     };
     let (start, old) = read(parts.next()?.strip_prefix('-')?)?;
     let (_, new) = read(parts.next()?.strip_prefix('+')?)?;

@@ -299,6 +299,15 @@ proptest! {
     }
 
     #[test]
+    fn any_line_may_be_stated(start in prop_oneof![Just(0), Just(u64::MAX), Just(i64::MAX as u64), any::<u64>()], count in 0u64..3, blank in any::<bool>()) {
+        let line = if blank { "" } else { "a" };
+        let diff = format!("@@ -{start},{count} +1 @@\n-{line}\n+b\n");
+        for text in ["", "\n", "a\n", "a\n\na\n"] {
+            let _ = apply(text, &Edit::Diff(&diff));
+        }
+    }
+
+    #[test]
     fn nothing_panics(text in ".{0,60}", a in ".{0,30}", b in ".{0,30}", diff in "(@@ -[0-9],[0-9] \\+1 @@\n)?([ +-][ab\u{3000}]{0,3}\n){0,8}") {
         let _ = apply(&text, &swap(&a, &b));
         let _ = apply(&text, &Edit::Diff(&diff));

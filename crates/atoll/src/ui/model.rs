@@ -9,8 +9,7 @@ use crate::ui::{Page, Style, table};
 /// A list of models.
 pub fn models(style: &Style, models: &[ModelView]) -> String {
     if models.is_empty() {
-        return "No model is configured. One that answers here:\n  atoll model use ollama/MODEL\n"
-            .into();
+        return "No model is configured, and no Ollama answers on this machine.\n".into();
     }
     let rows: Vec<Vec<String>> = models
         .iter()

@@ -249,6 +249,7 @@ fn an_ollama_on_this_machine_is_listed_while_it_answers() {
     );
     drop(server);
     let gone = list();
-    assert!(gone.code == 0 && !gone.out.contains("qwen"), "{}", gone.out);
+    assert_eq!(gone.code, 0, "{}", gone.err);
+    assert!(!gone.out.contains("qwen2.5-coder:7b"), "{}", gone.out);
     assert!(!gone.err.contains("ollama"), "{}", gone.err);
 }
