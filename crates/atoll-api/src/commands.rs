@@ -19,6 +19,9 @@ pub struct Caller {
 /// Updates as they come.
 pub type Updates = BoxStream<'static, Update>;
 
+/// Lines as they come, each without its new line.
+pub type Lines = BoxStream<'static, Result<Vec<u8>, Error>>;
+
 /// A command under way.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
@@ -132,14 +135,12 @@ pub trait Commands: Send + Sync {
     ) -> Reply<'_, BoxStream<'static, EventView>>;
     /// Checks the log.
     fn verify(&self, caller: &Caller) -> Reply<'_, Verification>;
+    /// Makes a checkpoint if anything is new, and gives the newest.
+    fn checkpoint(&self, caller: &Caller) -> Reply<'_, KeptCheckpoint>;
     /// Replays a session's recorded inputs and compares what it proposed.
     fn replay(&self, caller: &Caller, session: String) -> Reply<'_, Replayed>;
-    /// NDJSON lines.
-    fn export(
-        &self,
-        caller: &Caller,
-        request: ExportRequest,
-    ) -> Reply<'_, BoxStream<'static, Vec<u8>>>;
+    /// NDJSON lines. Where the last item is an error, or the stream was cut, lines are missing.
+    fn export(&self, caller: &Caller, request: ExportRequest) -> Reply<'_, Lines>;
     /// Makes all projections again; how many events they were made from.
     fn rebuild(&self, caller: &Caller) -> Reply<'_, u64>;
     /// Erases contents: their bytes and salts go, the chain stays.

@@ -17,11 +17,14 @@ mod status;
 mod update;
 
 pub use code::{CodeRequest, OnAsk, Started, WorkspaceTrust};
-pub use commands::{Caller, Commands, Reply, Updates};
+pub use commands::{Caller, Commands, Lines, Reply, Updates};
 pub use error::{Code, Error};
 pub use exec::{ExecRequest, ExecStarted, ExecView};
 pub use gate::{AnswerRequest, GateView, Question};
-pub use log::{EraseRequest, Erasure, EventView, ExportRequest, Replayed, Tail, Verification};
+pub use log::{
+    EraseRequest, Erasure, EventView, ExportRequest, KeptCheckpoint, Replayed, Tail, Verification,
+    WitnessView,
+};
 pub use model::{ModelTest, ModelView};
 pub use patch::{AcceptRequest, EditBegun, EditRequest, PatchDetail, PatchRecord, PatchView};
 pub use session::{ForkRequest, ResumeRequest, SessionDetail, SessionView, StepView};

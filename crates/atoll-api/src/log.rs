@@ -52,8 +52,32 @@ pub struct Verification {
     /// Events that came after the clock was set back: order is by number, not by time.
     #[serde(default)]
     pub clock_back: u64,
+    /// Whose log it is: its root key.
+    #[serde(default)]
+    pub root: Option<String>,
+    /// Checkpoints kept elsewhere that it was held against.
+    #[serde(default)]
+    pub kept: u64,
     /// What this does and doesn't show.
     pub promise: String,
+}
+
+/// Where checkpoints are kept beside the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WitnessView {
+    /// The place.
+    pub place: String,
+    /// Why the last could not be kept there.
+    pub trouble: Option<String>,
+}
+
+/// A checkpoint to keep elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptCheckpoint {
+    /// Events that it covers.
+    pub size: u64,
+    /// The signed note.
+    pub note: String,
 }
 
 /// What a replay found.
@@ -104,4 +128,8 @@ pub struct ExportRequest {
     /// With contents.
     #[serde(default)]
     pub contents: bool,
+    /// Of a session: with the proof that the log extends the one of so many events, over which somebody kept a
+    /// checkpoint.
+    #[serde(default)]
+    pub since: Option<u64>,
 }

@@ -3,7 +3,7 @@
 use atoll_domain::{Cost, Hash, Ms};
 use serde::{Deserialize, Serialize};
 
-use crate::{GateView, PatchView, SessionView};
+use crate::{GateView, PatchView, SessionView, WitnessView};
 
 /// Whether the node is there, and which.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,8 +72,11 @@ pub struct Status {
     pub day_micros_max: Option<u64>,
     /// Events in the log.
     pub events: u64,
-    /// When the last checkpoint was: `2 min ago`, and where it is kept.
+    /// How long ago the last checkpoint was made, in seconds.
     pub checkpoint: Option<u64>,
+    /// Where checkpoints are kept beside the log, if anywhere.
+    #[serde(default)]
+    pub witness: Option<WitnessView>,
     /// Whether the log refuses new actions.
     pub full: bool,
     /// What Atoll holds of the disk; `None` before the first sweep.

@@ -155,10 +155,13 @@ impl Commands for Client {
     fn verify(&self, _: &Caller) -> Reply<'_, Verification> {
         Box::pin(self.ask(Ask::get("/v1/log/verify")))
     }
+    fn checkpoint(&self, _: &Caller) -> Reply<'_, KeptCheckpoint> {
+        Box::pin(self.ask(Ask::post("/v1/log/checkpoint")))
+    }
     fn replay(&self, _: &Caller, session: String) -> Reply<'_, Replayed> {
         Box::pin(self.ask(Ask::get(format!("/v1/sessions/{}/replay", part(&session)))))
     }
-    fn export(&self, _: &Caller, request: ExportRequest) -> Reply<'_, BoxStream<'static, Vec<u8>>> {
+    fn export(&self, _: &Caller, request: ExportRequest) -> Reply<'_, Lines> {
         let ask = Ask::get("/v1/log/export").query(&request);
         Box::pin(async move { Ok(lines::raw(self.ask_stream(ask).await?)) })
     }

@@ -1,5 +1,6 @@
 //! Streams: JSON lines, or server-sent events where the client accepts those.
 
+use atoll_api::{Error, Lines};
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
@@ -40,15 +41,16 @@ pub(crate) fn items<T: Serialize + Send + 'static>(
     )
 }
 
-/// Raw lines, each with its new line.
-pub(crate) fn lines(lines: BoxStream<'static, Vec<u8>>) -> Response {
-    body(
+/// Raw lines, each with its new line. An error cuts the connection, so that nobody takes a part for the whole.
+pub(crate) fn lines(lines: Lines) -> Response {
+    body_of(
         LINES,
-        lines.map(|mut line| {
+        lines.map(|line| {
+            let mut line = line?;
             if line.last() != Some(&b'\n') {
                 line.push(b'\n');
             }
-            Bytes::from(line)
+            Ok(Bytes::from(line))
         }),
     )
 }
@@ -60,7 +62,14 @@ fn line<T: Serialize>(item: &T) -> Bytes {
 }
 
 fn body(kind: &'static str, chunks: impl Stream<Item = Bytes> + Send + 'static) -> Response {
-    let body = Body::from_stream(chunks.map(Ok::<_, std::convert::Infallible>));
+    body_of(kind, chunks.map(Ok))
+}
+
+fn body_of(
+    kind: &'static str,
+    chunks: impl Stream<Item = Result<Bytes, Error>> + Send + 'static,
+) -> Response {
+    let body = Body::from_stream(chunks);
     let mut response = Response::new(body);
     let kind = header::HeaderValue::from_static(kind);
     response.headers_mut().insert(header::CONTENT_TYPE, kind);

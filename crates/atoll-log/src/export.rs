@@ -4,10 +4,12 @@
 //! signed checkpoint, and each event's line is followed by its proof of
 //! inclusion; the events that name the keys come with it, so that the signature
 //! can be checked. In both, content may follow the event that commits to it, or
-//! be left out.
+//! be left out. Behind the checkpoint may stand proofs that its tree extends
+//! that of older ones, which somebody kept. The form is docs/log-format.md.
 //!
 //! ```text
 //! {"checkpoint":{"note":"…"}}
+//! {"consistency":{"old":3,"path":["sha256:…"]}}
 //! {"actor":…,"hash":"sha256:…",…}
 //! {"proof":{"path":["sha256:…"],"seq":7}}
 //! {"content":{"base64":"…","bytes":5,"h":"sha256:…","salt":"…64 hex digits"}}
@@ -19,10 +21,13 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
 use crate::line::Exported;
-use crate::{Bad, Checkpoint, Epochs, Error, Flaw, Intact, Verifier, merkle, scan};
+use crate::{Bad, Checkpoint, Epochs, Error, Flaw, Intact, PublicKey, Verifier, merkle, scan};
 
 /// The longest line of any kind that is read, in bytes.
 pub const LINE_BYTES_MAX: usize = 96 << 20;
+
+/// Proofs of consistency in one export.
+pub const OLDER_MAX: usize = 64;
 
 /// Content as it travels in an export.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +47,14 @@ pub struct Proof {
     pub seq: u64,
 }
 
+/// That the checkpoint's tree extends the one over its first `old` events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Consistency {
+    pub old: u64,
+    pub path: Vec<Hash>,
+}
+
 /// The checkpoint that a part's proofs lead to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -54,6 +67,7 @@ pub struct Signed {
 #[serde(rename_all = "lowercase")]
 pub enum Extra {
     Checkpoint(Signed),
+    Consistency(Consistency),
     Content(Content),
     Proof(Proof),
 }
@@ -69,14 +83,17 @@ impl Extra {
         })
     }
 
-    /// The proof that the event with number `seq` is in the tree over `hashes`.
-    pub fn proof(hashes: &[merkle::Raw], seq: u64) -> Result<Extra, Error> {
+    /// The proof that the event with number `seq` is in the tree.
+    pub fn proof(tree: &merkle::Levels, seq: u64) -> Result<Extra, Error> {
         let index = seq.checked_sub(1).ok_or(Error::Range)?;
-        let path = merkle::inclusion(hashes, index)?
-            .into_iter()
-            .map(Hash)
-            .collect();
+        let path = hashes(tree.inclusion(index)?);
         Ok(Extra::Proof(Proof { path, seq }))
+    }
+
+    /// The proof that the tree extends the one over its first `old` events.
+    pub fn consistency(tree: &merkle::Levels, old: u64) -> Result<Extra, Error> {
+        let path = hashes(tree.consistency(old)?);
+        Ok(Extra::Consistency(Consistency { old, path }))
     }
 
     /// The line, without a newline.
@@ -88,6 +105,7 @@ impl Extra {
     fn parse(line: &[u8]) -> Result<Option<Extra>, Error> {
         let starts = [
             b"{\"checkpoint\":".as_slice(),
+            b"{\"consistency\":",
             b"{\"content\":",
             b"{\"proof\":",
         ];
@@ -98,6 +116,10 @@ impl Extra {
             .map(Some)
             .map_err(|e| Error::Json(e.to_string()))
     }
+}
+
+fn hashes(path: Vec<merkle::Raw>) -> Vec<Hash> {
+    path.into_iter().map(Hash).collect()
 }
 
 impl Content {
@@ -123,11 +145,12 @@ impl Content {
 pub enum Proven {
     /// A log from its first event on.
     Log { log: Intact, contents: u64 },
-    /// Events of a log, each proven to be in it.
+    /// Events of a log, each proven to be in it; `kept` checkpoints were compared and fit.
     Part {
         checkpoint: Checkpoint,
         events: u64,
         contents: u64,
+        kept: u64,
     },
 }
 
@@ -139,6 +162,7 @@ pub struct Reader {
     /// Content hashes that the last event named. Content must follow its event.
     last_body: Vec<u8>,
     mode: Mode,
+    root: Option<PublicKey>,
     kept: Vec<Checkpoint>,
 }
 
@@ -158,6 +182,7 @@ struct Part {
     waiting: Option<(u64, Hash)>,
     last_seq: u64,
     events: u64,
+    older: Vec<Consistency>,
 }
 
 impl Reader {
@@ -169,6 +194,12 @@ impl Reader {
     /// Compares with a checkpoint that was kept elsewhere; before the first line.
     pub fn keep(&mut self, checkpoint: Checkpoint) {
         self.kept.push(checkpoint);
+    }
+
+    /// Whose log it must be: the root key, as somebody was told it; before the first line. Without it an
+    /// export is held against the root key that it names itself.
+    pub fn expect(&mut self, root: PublicKey) {
+        self.root = Some(root);
     }
 
     /// One line, without its newline.
@@ -205,6 +236,7 @@ impl Reader {
     fn event(&mut self, line: &[u8]) -> Result<(), Bad> {
         if matches!(self.mode, Mode::Unknown) {
             let mut verifier = Verifier::new();
+            self.root.into_iter().for_each(|root| verifier.expect(root));
             self.kept.drain(..).for_each(|c| verifier.keep(c));
             self.mode = Mode::Log(Box::new(verifier));
         }
@@ -224,10 +256,16 @@ impl Reader {
     fn extra(&mut self, extra: Extra) -> Result<(), Flaw> {
         match (extra, &mut self.mode) {
             (Extra::Checkpoint(signed), Mode::Unknown) => {
-                self.mode = Mode::Part(Box::new(Part::new(signed.note)?));
+                self.mode = Mode::Part(Box::new(Part::new(signed.note, self.root)?));
                 Ok(())
             }
             (Extra::Checkpoint(_), _) => Err(Flaw::Incomplete("a second checkpoint")),
+            (Extra::Consistency(older), Mode::Part(part)) if part.events == 0 => {
+                part.extends(older)
+            }
+            (Extra::Consistency(_), _) => Err(Flaw::Incomplete(
+                "a proof of consistency without its checkpoint",
+            )),
             (Extra::Proof(proof), Mode::Part(part)) => part.proof(&proof),
             (Extra::Proof(_), _) => Err(Flaw::Incomplete("a proof without a checkpoint")),
             (Extra::Content(content), _) => {
@@ -260,11 +298,12 @@ impl Reader {
             }),
             Mode::Part(part) => {
                 let events = part.events;
-                let checkpoint = part.finish(&self.kept).map_err(end)?;
+                let (checkpoint, kept) = part.finish(&self.kept).map_err(end)?;
                 Ok(Proven::Part {
                     checkpoint,
                     events,
                     contents,
+                    kept,
                 })
             }
         }
@@ -272,8 +311,11 @@ impl Reader {
 }
 
 impl Part {
-    fn new(note: String) -> Result<Part, Flaw> {
+    fn new(note: String, root: Option<PublicKey>) -> Result<Part, Flaw> {
         let checkpoint = Checkpoint::open_unsigned(&note)?;
+        if root.is_some_and(|root| root.to_string() != checkpoint.node) {
+            return Err(Flaw::OtherRoot(checkpoint.node));
+        }
         Ok(Part {
             note,
             checkpoint,
@@ -281,6 +323,7 @@ impl Part {
             waiting: None,
             last_seq: 0,
             events: 0,
+            older: Vec::new(),
         })
     }
 
@@ -327,7 +370,16 @@ impl Part {
         Ok(())
     }
 
-    fn finish(self, kept: &[Checkpoint]) -> Result<Checkpoint, Flaw> {
+    fn extends(&mut self, older: Consistency) -> Result<(), Flaw> {
+        if self.older.len() >= OLDER_MAX || older.old == 0 || older.old > self.checkpoint.size {
+            return Err(Flaw::Incomplete("a proof of consistency without a use"));
+        }
+        self.older.push(older);
+        Ok(())
+    }
+
+    /// The checkpoint, and how many kept ones were compared with it.
+    fn finish(self, kept: &[Checkpoint]) -> Result<(Checkpoint, u64), Flaw> {
         if self.waiting.is_some() {
             return Err(Flaw::Incomplete("an event without its proof"));
         }
@@ -335,14 +387,32 @@ impl Part {
             "the log's first event, which names its keys",
         ))?;
         let signed = Checkpoint::open(&self.note, &key).map_err(Flaw::WrongSignature)?;
+        let mut compared = 0;
         for other in kept {
             if other.node != signed.node {
                 return Err(Flaw::OtherCheckpoint);
             }
-            if other.size == signed.size && other.root != signed.root {
-                return Err(Flaw::Rewritten { size: other.size });
-            }
+            compared += u64::from(agrees(&signed, other, &self.older)?);
         }
-        Ok(signed)
+        Ok((signed, compared))
     }
+}
+
+/// Whether a kept checkpoint could be compared; an error where the two can't be of one log.
+fn agrees(signed: &Checkpoint, kept: &Checkpoint, older: &[Consistency]) -> Result<bool, Flaw> {
+    let rewritten = Flaw::Rewritten { size: kept.size };
+    if kept.size == signed.size {
+        return if kept.root == signed.root {
+            Ok(true)
+        } else {
+            Err(rewritten)
+        };
+    }
+    let Some(proof) = older.iter().find(|o| o.old == kept.size) else {
+        return Ok(false);
+    };
+    let path: Vec<merkle::Raw> = proof.path.iter().map(|h| h.0).collect();
+    merkle::verify_consistency(kept.size, &kept.root.0, signed.size, &signed.root.0, &path)
+        .map(|()| true)
+        .map_err(|_| rewritten)
 }

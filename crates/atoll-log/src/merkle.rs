@@ -92,37 +92,114 @@ pub fn root(inputs: &[Raw]) -> Raw {
 }
 
 /// The largest power of two below `n`, for n > 1.
-fn split(n: u64) -> u64 {
-    1 << (63 - (n - 1).leading_zeros())
+fn split(n: usize) -> usize {
+    1 << (n - 1).ilog2()
 }
 
 fn as_index(n: u64) -> Result<usize, Error> {
     usize::try_from(n).map_err(|_| Error::Range)
 }
 
-/// The audit path of leaf `index` in the tree over all `inputs` (RFC 6962
-/// 2.1.1), nearest sibling first.
-pub fn inclusion(inputs: &[Raw], index: u64) -> Result<Vec<Raw>, Error> {
-    let mut part = inputs;
-    let mut at = as_index(index)?;
-    if at >= part.len() {
-        return Err(Error::Range);
-    }
-    let mut path = Vec::new();
-    while part.len() > 1 {
-        let k = as_index(split(part.len() as u64))?;
-        let (left, right) = part.split_at(k);
-        if at < k {
-            path.push(root(right));
-            part = left;
-        } else {
-            path.push(root(left));
-            part = right;
-            at -= k;
+/// A whole tree, level by level: twice as many hashes as leaves, and each proof costs its own length.
+#[derive(Clone, Debug, Default)]
+pub struct Levels(Vec<Vec<Raw>>);
+
+impl Levels {
+    /// The tree over `inputs`. Each level holds the roots of the perfect subtrees of its height, in order.
+    pub fn of(inputs: impl IntoIterator<Item = Raw>) -> Levels {
+        let mut levels = vec![inputs.into_iter().map(|i| leaf(&i)).collect::<Vec<Raw>>()];
+        while let Some(below) = levels.last()
+            && below.len() > 1
+        {
+            let pairs = below.chunks_exact(2).map(|pair| node(&pair[0], &pair[1]));
+            levels.push(pairs.collect());
         }
+        Levels(levels)
     }
-    path.reverse();
-    Ok(path)
+
+    /// Leaves.
+    pub fn size(&self) -> usize {
+        self.0.first().map_or(0, Vec::len)
+    }
+
+    /// The root over the leaves `from..to`, where `from` is a multiple of the largest power of two below their
+    /// number: what RFC 6962's recursion asks for.
+    fn part(&self, from: usize, to: usize) -> Raw {
+        let (mut at, mut peaks) = (from, Vec::new());
+        while at < to {
+            // The largest perfect subtree that starts here and fits.
+            let fits = (to - at).ilog2();
+            let height = if at == 0 {
+                fits
+            } else {
+                fits.min(at.trailing_zeros())
+            };
+            peaks.push(self.0[height as usize][at >> height]);
+            at += 1 << height;
+        }
+        let mut smaller = peaks.into_iter().rev();
+        let Some(last) = smaller.next() else {
+            return empty_root();
+        };
+        smaller.fold(last, |right, left| node(&left, &right))
+    }
+
+    /// The root over all leaves.
+    pub fn root(&self) -> Raw {
+        self.part(0, self.size())
+    }
+
+    /// The audit path of leaf `index` (RFC 6962 2.1.1), nearest sibling first.
+    pub fn inclusion(&self, index: u64) -> Result<Vec<Raw>, Error> {
+        let index = as_index(index)?;
+        let (mut from, mut to) = (0, self.size());
+        if index >= to {
+            return Err(Error::Range);
+        }
+        let mut path = Vec::new();
+        while to - from > 1 {
+            let middle = from + split(to - from);
+            if index < middle {
+                path.push(self.part(middle, to));
+                to = middle;
+            } else {
+                path.push(self.part(from, middle));
+                from = middle;
+            }
+        }
+        path.reverse();
+        Ok(path)
+    }
+
+    /// The proof that the tree over the first `old` leaves is a prefix of this one (RFC 6962 2.1.2). Empty where
+    /// `old` is 0 or all.
+    pub fn consistency(&self, old: u64) -> Result<Vec<Raw>, Error> {
+        let old = as_index(old)?;
+        let (mut from, mut to) = (0, self.size());
+        if old > to {
+            return Err(Error::Range);
+        }
+        let mut path = Vec::new();
+        if old == 0 || old == to {
+            return Ok(path);
+        }
+        while old != to {
+            let middle = from + split(to - from);
+            if old <= middle {
+                path.push(self.part(middle, to));
+                to = middle;
+            } else {
+                path.push(self.part(from, middle));
+                from = middle;
+            }
+        }
+        // From 0 on it is the whole old tree: its root is known to the verifier and left out.
+        if from > 0 {
+            path.push(self.part(from, to));
+        }
+        path.reverse();
+        Ok(path)
+    }
 }
 
 /// Checks that `input` is leaf `index` of the tree of `size` leaves with `root`.
@@ -160,41 +237,6 @@ pub fn verify_inclusion(
     } else {
         Err(Error::Proof)
     }
-}
-
-/// The proof that the tree over the first `old` inputs is a prefix of the tree
-/// over all of them (RFC 6962 2.1.2). Empty where `old` is 0 or all.
-pub fn consistency(inputs: &[Raw], old: u64) -> Result<Vec<Raw>, Error> {
-    let mut part = inputs;
-    let mut at = as_index(old)?;
-    if at > part.len() {
-        return Err(Error::Range);
-    }
-    let mut path = Vec::new();
-    if at == 0 || at == part.len() {
-        return Ok(path);
-    }
-    // Whether `part`, as far as `at`, is the whole old tree: its root is then
-    // known to the verifier and left out.
-    let mut whole = true;
-    while at != part.len() {
-        let k = as_index(split(part.len() as u64))?;
-        let (left, right) = part.split_at(k);
-        if at <= k {
-            path.push(root(right));
-            part = left;
-        } else {
-            path.push(root(left));
-            part = right;
-            at -= k;
-            whole = false;
-        }
-    }
-    if !whole {
-        path.push(root(part));
-    }
-    path.reverse();
-    Ok(path)
 }
 
 /// Checks that the tree of `old` leaves with `old_root` is a prefix of the tree
@@ -273,7 +315,7 @@ mod tests {
         if leaves.len() <= 1 {
             return vec![];
         }
-        let k = split(leaves.len() as u64) as usize;
+        let k = split(leaves.len());
         let (mut path, sibling) = if m < k {
             (naive_path(m, &leaves[..k]), naive(&leaves[k..]))
         } else {
@@ -287,7 +329,7 @@ mod tests {
         if m == leaves.len() {
             return if whole { vec![] } else { vec![naive(leaves)] };
         }
-        let k = split(leaves.len() as u64) as usize;
+        let k = split(leaves.len());
         let (mut path, sibling) = if m <= k {
             (naive_subproof(m, &leaves[..k], whole), naive(&leaves[k..]))
         } else {
@@ -361,13 +403,17 @@ mod tests {
             assert_eq!(frontier.root(), naive(&leaves[..n]), "{n} leaves");
             let stored = Frontier::from_parts(frontier.size(), frontier.edge().to_vec()).unwrap();
             assert_eq!(stored, frontier);
-            for m in 0..n {
-                let path = inclusion(&all[..n], m as u64).unwrap();
+            let levels = Levels::of(all[..n].iter().copied());
+            assert_eq!((levels.size(), levels.root()), (n, frontier.root()));
+            assert_eq!(levels.inclusion(n as u64), Err(Error::Range));
+            assert_eq!(levels.consistency(n as u64 + 1), Err(Error::Range));
+            for (m, input) in all[..n].iter().enumerate() {
+                let path = levels.inclusion(m as u64).unwrap();
                 assert_eq!(path, naive_path(m, &leaves[..n]));
-                verify_inclusion(&all[m], m as u64, n as u64, &path, &frontier.root()).unwrap();
+                verify_inclusion(input, m as u64, n as u64, &path, &frontier.root()).unwrap();
             }
             for m in 1..n {
-                let path = consistency(&all[..n], m as u64).unwrap();
+                let path = levels.consistency(m as u64).unwrap();
                 assert_eq!(path, naive_subproof(m, &leaves[..n], true), "{m} of {n}");
                 verify_consistency(
                     m as u64,
@@ -390,7 +436,7 @@ mod tests {
             let all = inputs(n);
             let (index, other) = (a % n, b % n);
             let tree_root = root(&all);
-            let path = inclusion(&all, index).unwrap();
+            let path = Levels::of(all.iter().copied()).inclusion(index).unwrap();
             prop_assert!(verify_inclusion(&all[index as usize], index, n, &path, &tree_root).is_ok());
             if other != index {
                 prop_assert!(verify_inclusion(&all[other as usize], index, n, &path, &tree_root).is_err());
@@ -410,13 +456,13 @@ mod tests {
         fn a_rewritten_prefix_is_inconsistent(n in 3u64..300, a in any::<u64>(), flip in any::<usize>()) {
             let all = inputs(n);
             let old = 1 + a % (n - 1);
-            let path = consistency(&all, old).unwrap();
+            let path = Levels::of(all.iter().copied()).consistency(old).unwrap();
             let (old_root, new_root) = (root(&all[..old as usize]), root(&all));
             prop_assert!(verify_consistency(old, &old_root, n, &new_root, &path).is_ok());
             let mut rewritten = all.clone();
             rewritten[flip % old as usize][0] ^= 1;
             let other_root = root(&rewritten);
-            let other_path = consistency(&rewritten, old).unwrap();
+            let other_path = Levels::of(rewritten).consistency(old).unwrap();
             prop_assert!(verify_consistency(old, &old_root, n, &other_root, &other_path).is_err());
             prop_assert!(verify_consistency(old, &old_root, n, &other_root, &path).is_err());
             if !path.is_empty() {

@@ -79,6 +79,35 @@ pub fn open<'a>(note: &'a str, name: &str, key: &PublicKey) -> Result<&'a str, E
     Ok(text)
 }
 
+/// The notes of a file that several were appended to, blank lines between them. What is no whole note, since its
+/// writing was cut, is left out. Their texts may hold no blank lines.
+pub fn each(file: &str) -> Vec<&str> {
+    let mut notes = Vec::new();
+    let (mut at, mut from, mut text) = (0, 0, None);
+    let mut paragraph = |from: usize, to: usize| {
+        let signatures = from < to && file[from..to].lines().all(|l| l.starts_with(DASH));
+        let whole = match text {
+            // One blank line, and nothing else, is between a text and its signatures.
+            Some((start, end)) if signatures && end + 1 == from => &file[start..to],
+            _ => {
+                text = Some((from, to));
+                return;
+            }
+        };
+        notes.extend(split(whole).is_ok().then_some(whole));
+        text = None;
+    };
+    for line in file.split_inclusive('\n') {
+        if line == "\n" {
+            paragraph(from, at);
+            from = at + 1;
+        }
+        at += line.len();
+    }
+    paragraph(from, at);
+    notes
+}
+
 /// The text of `note` with nothing checked but its form.
 pub fn text(note: &str) -> Result<&str, Error> {
     Ok(split(note)?.0)

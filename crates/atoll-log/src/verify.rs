@@ -11,7 +11,7 @@ use atoll_domain::Hash;
 use crate::epoch::Epochs;
 use crate::merkle::Frontier;
 use crate::scan::{self, Fields};
-use crate::{Checkpoint, Error};
+use crate::{Checkpoint, Error, PublicKey};
 
 /// What is wrong with the first bad line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +50,8 @@ pub enum Flaw {
     Row(&'static str),
     #[error("the kept checkpoint is of another node's log")]
     OtherCheckpoint,
+    #[error("it is the log of {0}, and another one was asked for")]
+    OtherRoot(String),
     #[error("its hash is left out")]
     NoHash,
     #[error("its proof of inclusion does not hold: {0}")]
@@ -110,6 +112,7 @@ pub struct Start {
 #[derive(Clone, Debug)]
 pub struct Verifier {
     line: u64,
+    expected: Option<String>,
     node: Option<String>,
     head: Hash,
     frontier: Frontier,
@@ -133,6 +136,7 @@ impl Verifier {
     pub fn new() -> Verifier {
         Verifier {
             line: 0,
+            expected: None,
             node: None,
             head: Hash::ZERO,
             frontier: Frontier::default(),
@@ -156,6 +160,12 @@ impl Verifier {
             epochs: start.epochs,
             ..Verifier::new()
         }
+    }
+
+    /// Whose log it must be: the root key, as somebody was told it. Without it a log is held against the root
+    /// key that it names itself. Call it before the lines stream by.
+    pub fn expect(&mut self, root: PublicKey) {
+        self.expected = Some(root.to_string());
     }
 
     /// Compares with a checkpoint that was kept elsewhere. Call it before the
@@ -248,6 +258,9 @@ impl Verifier {
             return Err(Flaw::Unlinked);
         }
         match &self.node {
+            None if self.expected.as_deref().is_some_and(|e| e != fields.node) => {
+                return Err(Flaw::OtherRoot(fields.node.to_owned()));
+            }
             None => self.node = Some(fields.node.to_owned()),
             Some(node) if node == fields.node => {}
             Some(_) => return Err(Flaw::OtherNode),

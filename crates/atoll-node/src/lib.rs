@@ -20,6 +20,7 @@ mod shared;
 mod spend;
 mod sweep;
 mod view;
+mod witness;
 
 pub use clock::{Clock, Machine, SystemEntropy};
 pub use node::Node;

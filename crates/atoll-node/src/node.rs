@@ -40,6 +40,7 @@ pub(crate) fn current_of(
         models: loaded.models,
         guard,
         rules: loaded.rules,
+        witness: loaded.witness,
     }
 }
 
@@ -78,6 +79,7 @@ impl Node {
             file_slots: Semaphore::new(files_max),
             edits: Default::default(),
             disk: Default::default(),
+            witnessed: Default::default(),
             sweeping: Default::default(),
             down: CancellationToken::new(),
         });
@@ -117,6 +119,7 @@ impl Node {
         let mut timer = tokio::time::interval(CHECKPOINT_EVERY);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         timer.tick().await; // the first is at once
+        self.shared.witness().await;
         let mut sweep = Instant::now() + self.until_sweep().min(SWEEP_AGAIN);
         let why = loop {
             tokio::select! {
@@ -147,6 +150,7 @@ impl Node {
         if let Err(err) = self.shared.log.checkpoint().await {
             tracing::warn!("no checkpoint: {err}");
         }
+        self.shared.witness().await;
         let day = crate::clock::day_of(self.shared.clock.wall());
         self.shared.ledger.forget(day, &[]);
     }
@@ -169,5 +173,6 @@ impl Node {
         ));
         let _ = self.shared.log.append(entry, true).await; // a full disk does not keep a node up
         let _ = self.shared.log.checkpoint().await;
+        self.shared.witness().await;
     }
 }

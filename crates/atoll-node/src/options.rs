@@ -104,6 +104,8 @@ pub struct Reloaded {
     pub engine: Box<dyn PolicyEngine>,
     /// Its rules, for people.
     pub rules: Vec<atoll_api::RuleView>,
+    /// Where checkpoints are kept beside the log, if the owner chose a place.
+    pub witness: Option<Arc<dyn atoll_ports::Witness>>,
 }
 
 /// Reads the configuration. The node calls it at start and on `reload`.

@@ -39,6 +39,7 @@ pub(crate) struct Current {
     pub(crate) models: Arc<dyn Models>,
     pub(crate) guard: Guard,
     pub(crate) rules: Vec<atoll_api::RuleView>,
+    pub(crate) witness: Option<Arc<dyn atoll_ports::Witness>>,
 }
 
 /// Everything.
@@ -63,6 +64,8 @@ pub(crate) struct Shared {
     pub(crate) edits: Mutex<HashMap<SessionId, crate::commands::edits::Edit>>,
     /// What the last sweep found.
     pub(crate) disk: Mutex<Option<atoll_api::DiskView>>,
+    /// What became of the last handing over of checkpoints.
+    pub(crate) witnessed: Mutex<Option<atoll_api::WitnessView>>,
     pub(crate) sweeping: std::sync::atomic::AtomicBool,
     pub(crate) down: tokio_util::sync::CancellationToken,
 }

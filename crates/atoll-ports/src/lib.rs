@@ -8,6 +8,7 @@ pub mod models;
 pub mod runner;
 pub mod sweep;
 pub mod toolchain;
+pub mod witness;
 pub mod workspace;
 
 pub use atoll_guard::BoxFuture;
@@ -16,6 +17,7 @@ pub use meter::Meter;
 pub use models::Models;
 pub use runner::Runner;
 pub use toolchain::Toolchains;
+pub use witness::Witness;
 pub use workspace::Workspaces;
 
 /// What became of an effect: the live permit, for the node to finish, and the result. `Err`: the permit

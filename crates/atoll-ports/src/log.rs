@@ -246,7 +246,25 @@ pub struct Verified {
     pub contents: (u64, u64),
     /// Events that came after the clock was set back: order is by number, not by time.
     pub clock_back: u64,
+    /// Whose log it is: the root key that its first event names.
+    pub root: Option<String>,
+    /// Checkpoints kept elsewhere that were compared and fit.
+    pub kept: u64,
 }
+
+/// What an export holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Export {
+    /// This session's events alone, each with its proof; else all.
+    pub session: Option<SessionId>,
+    /// With what the events commit to, as far as it wasn't erased.
+    pub contents: bool,
+    /// Of a part: with the proof that the log extends the one of so many events.
+    pub since: Option<u64>,
+}
+
+/// Takes one line at a time. An error of its own ends the export.
+pub type Sink<'a> = &'a mut dyn FnMut(&[u8]) -> std::io::Result<()>;
 
 /// The log. Reads are short and blocking, on connections of their own; appends are awaited.
 pub trait Log: Journal {
@@ -306,10 +324,9 @@ pub trait Log: Journal {
     fn rebuild(&self) -> BoxFuture<'_, Result<u64, Error>>;
     /// Takes away what lies beside the log and no content names. What is left counts the log itself.
     fn sweep(&self) -> BoxFuture<'_, Result<Swept, Error>>;
-    /// The exact canonical bytes of at most `limit` events after `after`, a line each: for export.
-    fn lines(&self, after: u64, limit: usize, filter: &Filter) -> Result<Vec<Vec<u8>>, Error>;
-    /// The salt of a content, for an export that carries it.
-    fn salt(&self, commitment: &Commitment) -> Result<Option<[u8; 32]>, Error>;
+    /// Hands out an export's lines, each without its new line, and says how many events they held. A part is
+    /// proven by the newest checkpoint and ends with it: write one first. Nothing was left out where it is `Ok`.
+    fn export(&self, what: &Export, out: Sink<'_>) -> Result<u64, Error>;
     /// Bytes free for the log, and whether new actions are refused.
     fn room(&self) -> (u64, bool);
 }

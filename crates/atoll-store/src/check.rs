@@ -3,7 +3,7 @@
 
 use atoll_domain::{Commitment, Hash, SessionId};
 use atoll_log::scan::Fields;
-use atoll_log::{Bad, Checkpoint, Flaw, Verifier};
+use atoll_log::{Bad, Checkpoint, Flaw, PublicKey, Verifier};
 use atoll_ports::log::{Error, Verified};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 use serde_json::Value;
@@ -14,12 +14,19 @@ use crate::side;
 
 impl Reader {
     /// Verifies the whole log, compared with checkpoints that were `kept`
-    /// elsewhere. With `contents`, everything beside the log is opened as well.
-    pub fn verify(&self, kept: &[Checkpoint], contents: bool) -> Result<Verified, Error> {
+    /// elsewhere and, if given, with the root key that somebody was told. With
+    /// `contents`, everything beside the log is opened as well.
+    pub fn verify(
+        &self,
+        root: Option<&PublicKey>,
+        kept: &[Checkpoint],
+        contents: bool,
+    ) -> Result<Verified, Error> {
         let db = self.apart()?;
         // One snapshot for all that follows.
         db.execute_batch("BEGIN").map_err(sql)?;
         let mut verifier = Verifier::new();
+        root.into_iter().for_each(|root| verifier.expect(*root));
         kept.iter().cloned().for_each(|c| verifier.keep(c));
         let mut walk = Walk {
             reader: self,
@@ -52,6 +59,8 @@ impl Reader {
                 bad: None,
                 contents: found,
                 clock_back: intact.clock_back,
+                root: intact.node,
+                kept: intact.kept,
             },
             Err(bad) => Verified {
                 events: read,
@@ -61,6 +70,8 @@ impl Reader {
                 bad: Some((bad.seq, bad.flaw.to_string())),
                 contents: found,
                 clock_back: verifier.clock_back(),
+                root: verifier.pause().map(|s| s.node),
+                kept: 0,
             },
         })
     }

@@ -2,8 +2,9 @@
 
 use atoll_domain::{Hash, SessionId};
 use atoll_log::export::{Extra, Signed};
+use atoll_log::merkle::Levels;
 use atoll_log::{Checkpoint, line};
-use atoll_ports::log::Error;
+use atoll_ports::log::{Error, Export, Sink};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::check::commitments;
@@ -11,13 +12,16 @@ use crate::reader::Reader;
 use crate::row::{damaged, sql};
 use crate::side;
 
-/// Takes one line at a time, without its newline.
-pub type Sink<'a> = &'a mut dyn FnMut(&[u8]) -> std::io::Result<()>;
-
 impl Reader {
-    /// Every event, in order; with `contents`, each followed by what it commits
-    /// to, as far as it wasn't erased. Returns the number of events.
-    pub fn export(&self, contents: bool, out: Sink<'_>) -> Result<u64, Error> {
+    /// See [`atoll_ports::Log::export`].
+    pub fn export(&self, what: &Export, out: Sink<'_>) -> Result<u64, Error> {
+        match &what.session {
+            None => self.export_all(what.contents, out),
+            Some(session) => self.export_session(session, what, out),
+        }
+    }
+
+    fn export_all(&self, contents: bool, out: Sink<'_>) -> Result<u64, Error> {
         let db = self.apart()?;
         db.execute_batch("BEGIN").map_err(sql)?;
         let mut events = 0;
@@ -32,14 +36,12 @@ impl Reader {
         Ok(events)
     }
 
-    /// One session's events with their proofs of inclusion in the last
-    /// checkpoint's tree, and the events that name the log's keys. Events behind
-    /// that checkpoint are left out: write one first. Returns the number of
-    /// events. Errors: no checkpoint yet, no such session.
-    pub fn export_session(
+    /// One session's events with their proofs of inclusion in the newest checkpoint's tree, and the events that
+    /// name the log's keys. Errors: no checkpoint yet, an older tree that is larger.
+    fn export_session(
         &self,
         session: &SessionId,
-        contents: bool,
+        what: &Export,
         out: Sink<'_>,
     ) -> Result<u64, Error> {
         let db = self.apart()?;
@@ -48,8 +50,19 @@ impl Reader {
         let size = Checkpoint::open_unsigned(&note)
             .map_err(|e| damaged(0, e))?
             .size;
-        let hashes = hashes(&db, size)?;
+        let tree = tree(&db, size)?;
+        let older = match what.since {
+            Some(old) if old > size => {
+                let why = format!("event {old} yet: the log's newest checkpoint covers {size}");
+                return Err(Error::Missing(why));
+            }
+            Some(old) if old > 0 => Some(Extra::consistency(&tree, old)),
+            _ => None,
+        };
         write_extra(&Extra::Checkpoint(Signed { note }), out)?;
+        if let Some(older) = older {
+            write_extra(&older.map_err(|e| damaged(0, e))?, out)?;
+        }
         let id = hex::encode(session.as_bytes());
         let query = format!(
             "SELECT seq, bytes, hash FROM events WHERE seq <= {size}
@@ -64,11 +77,8 @@ impl Reader {
                 &line::export(bytes, hash).map_err(|e| damaged(seq, e))?,
                 out,
             )?;
-            write_extra(
-                &Extra::proof(&hashes, seq).map_err(|e| damaged(seq, e))?,
-                out,
-            )?;
-            if contents {
+            write_extra(&Extra::proof(&tree, seq).map_err(|e| damaged(seq, e))?, out)?;
+            if what.contents {
                 self.write_contents(&db, bytes, out)
             } else {
                 Ok(())
@@ -141,10 +151,12 @@ pub fn last_note(db: &Connection) -> Result<Option<String>, Error> {
     Ok(event["body"]["note"].as_str().map(str::to_owned))
 }
 
-fn hashes(db: &Connection, size: u64) -> Result<Vec<[u8; 32]>, Error> {
+/// The tree over the first `size` events: 64 bytes of memory for each, for as long as the export takes.
+fn tree(db: &Connection, size: u64) -> Result<Levels, Error> {
     let mut query = db
         .prepare("SELECT hash FROM events WHERE seq <= ?1 ORDER BY seq")
         .map_err(sql)?;
     let rows = query.query_map([size], |r| r.get(0)).map_err(sql)?;
-    rows.collect::<Result<_, _>>().map_err(sql)
+    let hashes: Vec<[u8; 32]> = rows.collect::<Result<_, _>>().map_err(sql)?;
+    Ok(Levels::of(hashes))
 }

@@ -23,16 +23,17 @@ mod state;
 mod store;
 mod sync;
 mod tail;
+mod witness;
 mod writer;
 
 pub use batch::Clock;
-pub use export::Sink;
 pub use folder::network_name;
 pub use migrate::VERSION;
 pub use reader::{PAGE_MAX, Reader};
 pub use side::{CONTENT_BYTES_MAX, Opened, ROW_BYTES_MAX};
 pub use space::Room;
 pub use store::{Options, Store, SystemEntropy, system_clock};
+pub use witness::WitnessFile;
 pub use writer::Pace;
 
 /// The database's name in the data directory.

@@ -6,7 +6,7 @@ use atoll_domain::{
 use atoll_guard::{Appended, BoxFuture, Entry, Full, Journal};
 use atoll_ports::Log;
 use atoll_ports::log::{
-    Error, Filter, GateRow, JobRow, OpenPermit, PatchRow, SessionRow, Verified,
+    Error, Export, Filter, GateRow, JobRow, OpenPermit, PatchRow, SessionRow, Sink, Verified,
 };
 use atoll_ports::sweep::Swept;
 
@@ -102,7 +102,7 @@ impl Log for Store {
         Box::pin(self.ask_checkpoint(false))
     }
     fn verify(&self) -> Result<Verified, Error> {
-        self.reader.verify(&[], true)
+        self.reader.verify(None, &[], true)
     }
     fn rebuild(&self) -> BoxFuture<'_, Result<u64, Error>> {
         Box::pin(self.ask_rebuild())
@@ -110,11 +110,8 @@ impl Log for Store {
     fn sweep(&self) -> BoxFuture<'_, Result<Swept, Error>> {
         Box::pin(self.ask_sweep())
     }
-    fn lines(&self, after: u64, limit: usize, filter: &Filter) -> Result<Vec<Vec<u8>>, Error> {
-        self.reader.lines(after, limit, filter)
-    }
-    fn salt(&self, commitment: &Commitment) -> Result<Option<[u8; 32]>, Error> {
-        self.reader.salt(commitment)
+    fn export(&self, what: &Export, out: Sink<'_>) -> Result<u64, Error> {
+        self.reader.export(what, out)
     }
     fn room(&self) -> (u64, bool) {
         self.free()

@@ -110,13 +110,6 @@ impl Reader {
         })
     }
 
-    /// The same as lines of an export.
-    pub fn lines(&self, after: u64, limit: usize, filter: &Filter) -> Result<Vec<Vec<u8>>, Error> {
-        self.scan(after, limit, filter, |seq, bytes, hash| {
-            atoll_log::line::export(bytes, &hash).map_err(|e| damaged(seq, e))
-        })
-    }
-
     fn scan<T>(
         &self,
         after: u64,

@@ -9,9 +9,10 @@ use atoll_domain::Budget;
 use atoll_llama::Embedded;
 use atoll_node::{Adapters, Machine, Options, Reloaded, SystemEntropy};
 use atoll_policy::{Engine, Profile, Source};
+use atoll_ports::Witness;
 use atoll_runners::ProcessRunner;
 use atoll_runners::toolchain::{CALLER_VARS, Finder};
-use atoll_store::Store;
+use atoll_store::{Store, WitnessFile};
 use atoll_workspace::Workspaces;
 
 use crate::config::{self, Config};
@@ -103,6 +104,12 @@ pub fn adapters(
     })
 }
 
+/// The file that checkpoints are appended to.
+pub fn witness(config: &Config) -> Option<PathBuf> {
+    let path = config.get("log.witness");
+    (!path.is_empty()).then(|| path.into())
+}
+
 /// Reads the configuration: settings, models, rules.
 fn load(paths: &Paths, identity: &str, embedded: &Arc<Embedded>) -> Result<Reloaded, Error> {
     let config = config::load(&paths.config_file())?;
@@ -120,6 +127,7 @@ fn load(paths: &Paths, identity: &str, embedded: &Arc<Embedded>) -> Result<Reloa
         models: Arc::new(models),
         engine: Box::new(engine),
         rules,
+        witness: witness(&config).map(|path| Arc::new(WitnessFile::new(path)) as Arc<dyn Witness>),
     })
 }
 

@@ -1,7 +1,8 @@
 //! The log.
 
 use atoll_api::{
-    Caller, EraseRequest, Erasure, EventView, ExportRequest, Replayed, Tail, Verification,
+    Caller, EraseRequest, Erasure, EventView, ExportRequest, KeptCheckpoint, Replayed, Tail,
+    Verification,
 };
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -22,6 +23,11 @@ pub(crate) fn routes() -> Vec<Route> {
             .query(&["after", "session"])
             .gives(Gives::Lines),
         Route::get("/v1/log/verify", "Checks the log", get(verify)),
+        Route::post(
+            "/v1/log/checkpoint",
+            "Makes a checkpoint if anything is new",
+            post(checkpoint),
+        ),
         Route::get("/v1/log/export", "The log's exact lines", get(export))
             .query(&["session", "contents"])
             .gives(Gives::Lines),
@@ -80,6 +86,13 @@ async fn replay(
     Name(session): Name,
 ) -> Answer<Replayed> {
     Ok(Json(door.commands.replay(&caller, session).await?))
+}
+
+async fn checkpoint(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<KeptCheckpoint> {
+    Ok(Json(door.commands.checkpoint(&caller).await?))
 }
 
 async fn export(

@@ -185,6 +185,7 @@ fn state() -> Status {
         today: Cost::ZERO,
         day_micros_max: None,
         events: 3,
+        witness: None,
         checkpoint: None,
         full: false,
         disk: None,
@@ -206,6 +207,8 @@ fn verification() -> Verification {
         contents: 1,
         erased: 0,
         clock_back: 0,
+        root: Some("did:key:z6Mk".into()),
+        kept: 2,
         promise: "p".into(),
     }
 }
@@ -371,8 +374,18 @@ impl Commands for Fake {
         };
         self.note(format!("replay {s}"), replayed)
     }
-    fn export(&self, _: &Caller, r: ExportRequest) -> Reply<'_, BoxStream<'static, Vec<u8>>> {
-        let lines = futures::stream::iter([b"{\"a\":1}".to_vec(), b"{\"b\":2}\n".to_vec()]).boxed();
+    fn checkpoint(&self, _: &Caller) -> Reply<'_, KeptCheckpoint> {
+        let kept = KeptCheckpoint {
+            size: 3,
+            note: "node\n3\n".into(),
+        };
+        self.note("checkpoint".into(), kept)
+    }
+    fn export(&self, _: &Caller, r: ExportRequest) -> Reply<'_, Lines> {
+        let mut lines = vec![Ok(b"{\"a\":1}".to_vec()), Ok(b"{\"b\":2}\n".to_vec())];
+        // A log that can't be read to its end.
+        lines.extend((r.since == Some(7)).then(|| Err(Error::new(codes::LOG_BAD, "damaged"))));
+        let lines = futures::stream::iter(lines).boxed();
         self.note(format!("export {:?} {}", r.session, r.contents), lines)
     }
     fn rebuild(&self, _: &Caller) -> Reply<'_, u64> {

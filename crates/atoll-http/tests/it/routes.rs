@@ -189,4 +189,6 @@ async fn streams_are_lines_or_events() {
     assert_eq!(events.matches("\n\n").count(), 2, "{events}");
     let (_, export) = server.send("GET", "/v1/log/export", &[], "").await;
     assert_eq!(export, "{\"a\":1}\n{\"b\":2}\n");
+    let (status, kept) = server.send("POST", "/v1/log/checkpoint", &[], "").await;
+    assert!(status == 200 && kept.contains("\"size\":3"), "{kept}");
 }

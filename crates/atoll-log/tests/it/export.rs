@@ -1,5 +1,6 @@
 use atoll_domain::{Commitment, Hash};
 use atoll_log::export::{Extra, Proven, Reader, Signed};
+use atoll_log::merkle::Levels;
 use atoll_log::{Bad, Flaw, line};
 
 use crate::made::Log;
@@ -12,11 +13,11 @@ fn read(lines: &[Vec<u8>]) -> Result<Proven, Bad> {
     reader.finish()
 }
 
-fn event_line(row: &(Vec<u8>, Hash)) -> Vec<u8> {
+pub fn event_line(row: &(Vec<u8>, Hash)) -> Vec<u8> {
     line::export(&row.0, &row.1).unwrap()
 }
 
-fn content(text: &str) -> Vec<u8> {
+pub fn content(text: &str) -> Vec<u8> {
     Extra::content(
         &Commitment::of(&[3; 32], text.as_bytes()),
         &[3; 32],
@@ -37,12 +38,13 @@ fn part(wanted: &[usize]) -> Vec<Vec<u8>> {
     log.rotate();
     log.note("four");
     let (checkpoint, note) = log.checkpoint();
-    let hashes = &log.hashes()[..checkpoint.size as usize];
+    let size = checkpoint.size as usize;
+    let tree = Levels::of(log.hashes()[..size].iter().copied());
     let mut lines = vec![Extra::Checkpoint(Signed { note }).line().unwrap()];
-    for (i, row) in log.rows[..hashes.len()].iter().enumerate() {
+    for (i, row) in log.rows[..size].iter().enumerate() {
         if [0, 3, 5].contains(&i) || wanted.contains(&i) {
             lines.push(event_line(row));
-            lines.push(Extra::proof(hashes, i as u64 + 1).unwrap().line().unwrap());
+            lines.push(Extra::proof(&tree, i as u64 + 1).unwrap().line().unwrap());
         }
     }
     lines
@@ -124,6 +126,7 @@ fn a_part_verifies_through_three_epochs() {
         checkpoint,
         events,
         contents,
+        ..
     } = read(&lines).unwrap()
     else {
         panic!("a part")

@@ -3,6 +3,7 @@
 // A test that can't go on may panic.
 #![allow(clippy::unwrap_used)]
 
+mod auditor;
 mod damage;
 mod export;
 mod made;

@@ -175,8 +175,11 @@ impl Commands for Node {
     fn replay(&self, _: &Caller, session: String) -> Reply<'_, Replayed> {
         Box::pin(async move { self.shared.replay(&session).await })
     }
-    fn export(&self, _: &Caller, request: ExportRequest) -> Reply<'_, BoxStream<'static, Vec<u8>>> {
-        Box::pin(ready(self.shared.export(&request)))
+    fn checkpoint(&self, _: &Caller) -> Reply<'_, KeptCheckpoint> {
+        Box::pin(self.shared.checkpoint())
+    }
+    fn export(&self, _: &Caller, request: ExportRequest) -> Reply<'_, Lines> {
+        Box::pin(self.shared.export(request))
     }
     fn rebuild(&self, _: &Caller) -> Reply<'_, u64> {
         Box::pin(self.shared.rebuild())

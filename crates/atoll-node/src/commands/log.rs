@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use atoll_api::{Error, EventView, ExportRequest, Tail, Verification};
+use atoll_api::{Error, EventView, ExportRequest, Lines, Tail, Verification};
 use atoll_domain::{Commitment, Event};
-use atoll_ports::log::Filter;
+use atoll_ports::log::{Export, Filter};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::shared::{Shared, log_error};
+use crate::shared::{Shared, full_error, log_error};
 
 /// Events in one page.
 const PAGE: usize = 500;
@@ -133,66 +133,37 @@ impl Shared {
             contents: verified.contents.0,
             erased: verified.contents.1,
             clock_back: verified.clock_back,
+            root: verified.root,
+            kept: verified.kept,
             promise: PROMISE.into(),
         })
     }
 
-    pub(crate) fn export(
-        self: &Arc<Self>,
-        request: &ExportRequest,
-    ) -> Result<BoxStream<'static, Vec<u8>>, Error> {
-        let filter = self.filter(request.session.as_deref())?;
+    pub(crate) async fn export(self: &Arc<Self>, request: ExportRequest) -> Result<Lines, Error> {
+        let session = request.session.as_deref();
+        let session = session.map(|name| self.find_session(name)).transpose()?;
+        if session.is_some() {
+            // It proves what came before it.
+            let written = self.log.checkpoint().await;
+            written.map_err(|err| full_error(&err))?;
+        }
+        let what = Export {
+            session: session.map(|s| s.id),
+            contents: request.contents,
+            since: request.since,
+        };
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
-        let (shared, contents) = (self.clone(), request.contents);
+        let shared = self.clone();
         tokio::task::spawn_blocking(move || {
-            let (mut after, end) = (0, shared.log.head());
-            while after < end {
-                let Ok(lines) = shared.log.lines(after, PAGE, &filter) else {
-                    return;
-                };
-                if lines.is_empty() {
-                    return;
-                }
-                for line in lines {
-                    let Ok(event) = serde_json::from_slice::<Event>(&line) else {
-                        return;
-                    };
-                    after = event.seq;
-                    if after > end || sender.blocking_send(line).is_err() {
-                        return;
-                    }
-                    if contents && !shared.export_contents(&event, &sender) {
-                        return;
-                    }
-                }
+            let mut send = |line: &[u8]| {
+                let sent = sender.blocking_send(Ok(line.to_vec()));
+                sent.map_err(|_| std::io::Error::other("nobody takes it"))
+            };
+            if let Err(err) = shared.log.export(&what, &mut send) {
+                let _ = sender.blocking_send(Err(log_error(err)));
             }
         });
         Ok(receiver_stream(receiver))
-    }
-
-    /// The contents of one event, a line each: `{"content":{"h":…,"salt":hex,"bytes":base64}}`.
-    fn export_contents(&self, event: &Event, sender: &mpsc::Sender<Vec<u8>>) -> bool {
-        let Value::Object(body) = &event.body else {
-            return true;
-        };
-        for value in body.values() {
-            let Ok(commitment) = serde_json::from_value::<Commitment>(value.clone()) else {
-                continue;
-            };
-            let (Ok(Some(bytes)), Ok(Some(salt))) =
-                (self.log.content(&commitment), self.log.salt(&commitment))
-            else {
-                continue;
-            };
-            let Ok(line) = atoll_log::export::Extra::content(&commitment, &salt, &bytes).line()
-            else {
-                return false;
-            };
-            if sender.blocking_send(line).is_err() {
-                return false;
-            }
-        }
-        true
     }
 
     pub(crate) async fn rebuild(&self) -> Result<u64, Error> {

@@ -56,7 +56,8 @@ impl Shared {
             today: self.log.spent_on(day_of(wall)).map_err(log_error)?,
             day_micros_max: current.options.day.micros_max,
             events: self.log.head(),
-            checkpoint: checkpoint.map(|ts| wall.since(ts) / 1000),
+            checkpoint: checkpoint.map(|event| wall.since(event.ts) / 1000),
+            witness: lock(&self.witnessed).clone(),
             full,
             disk: *lock(&self.disk),
             up_s: self.clock.now().0 / 1_000_000_000,
@@ -65,17 +66,6 @@ impl Shared {
             socket: current.options.socket.display().to_string(),
             data: current.options.data.display().to_string(),
         })
-    }
-
-    fn last_checkpoint(&self) -> Result<Option<atoll_domain::Ms>, Error> {
-        let filter = atoll_ports::log::Filter {
-            kinds: vec!["Checkpoint".into()],
-            ..Default::default()
-        };
-        // Checkpoints are rare: those of the last stretch are few.
-        let after = self.log.head().saturating_sub(20_000);
-        let events = self.log.events(after, 10_000, &filter).map_err(log_error)?;
-        Ok(events.last().map(|e| e.ts))
     }
 
     /// `full, except memory: polled`.

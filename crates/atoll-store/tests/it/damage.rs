@@ -3,7 +3,7 @@ use atoll_guard::{Entry, Journal as _};
 use atoll_log::Checkpoint;
 use atoll_log::export::{Proven, Reader as ExportReader};
 use atoll_ports::Log as _;
-use atoll_ports::log::Error;
+use atoll_ports::log::{Error, Export, Sink};
 use atoll_store::{Reader, Store};
 
 use crate::made::{Place, bare, note, of, words};
@@ -24,7 +24,7 @@ async fn filled(place: &Place) -> Checkpoint {
 fn bad(place: &Place, kept: &[Checkpoint]) -> (u64, String) {
     Reader::open(&place.path())
         .unwrap()
-        .verify(kept, true)
+        .verify(None, kept, true)
         .unwrap()
         .bad
         .unwrap()
@@ -88,7 +88,7 @@ async fn a_truncated_log_is_named_by_its_state_or_by_a_kept_checkpoint() {
     )
     .unwrap();
     let reader = Reader::open(&place.path()).unwrap();
-    assert_eq!(reader.verify(&[], true).unwrap().bad, None);
+    assert_eq!(reader.verify(None, &[], true).unwrap().bad, None);
     let (seq, why) = bad(&place, &[kept]);
     assert_eq!((seq, why.contains("truncated")), (7, true), "{why}");
 }
@@ -98,7 +98,7 @@ async fn an_intact_log_fits_the_kept_checkpoint() {
     let place = Place::new();
     let kept = filled(&place).await;
     let reader = Reader::open(&place.path()).unwrap();
-    let verified = reader.verify(&[kept], true).unwrap();
+    let verified = reader.verify(None, &[kept], true).unwrap();
     assert_eq!(
         (verified.bad, verified.events, verified.checkpoints),
         (None, 13, 1)
@@ -132,27 +132,41 @@ async fn exports_verify_alone() {
         .await
         .unwrap();
 
-    let whole = lines(|out| store.reader().export(true, out));
+    let all = Export {
+        contents: true,
+        ..Export::default()
+    };
+    let mine_all = Export {
+        session: Some(mine),
+        ..all.clone()
+    };
+    let whole = lines(|out| store.export(&all, out));
     let Proven::Log { log, contents } = read(&whole) else {
         panic!("a log")
     };
     assert_eq!((log.events, contents), (9, 6));
 
-    let refused = store.reader().export_session(&mine, true, &mut |_| Ok(()));
+    let refused = store.export(&mine_all, &mut |_| Ok(()));
     assert!(refused.is_ok(), "a rotation is a checkpoint too");
     store.checkpoint().await.unwrap();
-    let part = lines(|out| store.reader().export_session(&mine, true, out));
+    let part = lines(|out| store.export(&mine_all, out));
     let Proven::Part {
         events,
         contents,
         checkpoint,
+        ..
     } = read(&part)
     else {
         panic!("a part")
     };
     // Three notes and one without content, event 1, and the one that names the second key.
     assert_eq!((events, contents, checkpoint.size), (6, 3, 9));
-    let bare_part = lines(|out| store.reader().export_session(&mine, false, out));
+    let bare = Export {
+        contents: false,
+        since: Some(4),
+        ..mine_all.clone()
+    };
+    let bare_part = lines(|out| store.export(&bare, out));
     assert!(matches!(
         read(&bare_part),
         Proven::Part {
@@ -161,9 +175,15 @@ async fn exports_verify_alone() {
             ..
         }
     ));
+    let beyond = Export {
+        since: Some(99),
+        ..bare
+    };
+    let refused = store.export(&beyond, &mut |_| panic!("nothing is handed out"));
+    assert!(matches!(refused, Err(Error::Missing(_))), "{refused:?}");
 }
 
-fn lines(export: impl FnOnce(atoll_store::Sink<'_>) -> Result<u64, Error>) -> Vec<Vec<u8>> {
+fn lines(export: impl FnOnce(Sink<'_>) -> Result<u64, Error>) -> Vec<Vec<u8>> {
     let mut out = Vec::new();
     export(&mut |line| {
         out.push(line.to_vec());

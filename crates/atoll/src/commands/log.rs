@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 
 use atoll_api::{Commands, Error, ExportRequest, Tail, codes};
+use atoll_log::PublicKey;
 use clap::Subcommand;
 use futures::StreamExt;
 
 use crate::app::{App, json_line, out};
-use crate::offline;
+use crate::config;
+use crate::offline::{self, verify::Against};
 use crate::ui;
+use crate::wiring;
 
 /// The record of what happened.
 #[derive(Debug, Subcommand)]
@@ -35,15 +38,12 @@ pub enum Log {
     },
     /// Check the log, or an export of one.
     #[command(
-        after_help = "Examples:\n  atoll log verify\n  atoll log verify export.ndjson --checkpoint kept.txt"
+        after_help = "Examples:\n  atoll log verify\n  atoll log verify --checkpoint /media/stick/atoll.notes\n  atoll log verify --from export.ndjson --root did:key:z6Mk…"
     )]
-    Verify {
-        /// An export; the node's own log if left out.
-        file: Option<PathBuf>,
-        /// A checkpoint that you kept elsewhere, to see a later rewriting.
-        #[arg(long, value_name = "FILE")]
-        checkpoint: Option<PathBuf>,
-    },
+    Verify(Verify),
+    /// Write a checkpoint now, and print it: kept elsewhere, it shows a later rewriting.
+    #[command(after_help = "Examples:\n  atoll log checkpoint >> /media/stick/atoll.notes")]
+    Checkpoint,
     /// Replay a session's recorded inputs, and name the first divergence.
     #[command(after_help = "Examples:\n  atoll log replay s4")]
     Replay {
@@ -52,7 +52,7 @@ pub enum Log {
     },
     /// The log's exact lines, on standard output.
     #[command(
-        after_help = "Examples:\n  atoll log export > log.ndjson\n  atoll log export --session s4 --contents > s4.ndjson"
+        after_help = "Examples:\n  atoll log export > log.ndjson\n  atoll log export --session s4 --contents > s4.ndjson\n  atoll log export --session s4 --since kept.notes > s4.ndjson"
     )]
     Export {
         /// Of this session alone.
@@ -61,6 +61,9 @@ pub enum Log {
         /// With the words, outputs and files that the events commit to.
         #[arg(long)]
         contents: bool,
+        /// With the proof that the log extends the newest checkpoint in this file, for whoever kept it.
+        #[arg(long, value_name = "FILE", requires = "session")]
+        since: Option<PathBuf>,
     },
     /// Erase what people, models, tools or files said, and keep the chain that proves the rest.
     #[command(
@@ -72,6 +75,23 @@ pub enum Log {
     Rebuild,
 }
 
+/// What to check, against what.
+#[derive(Debug, clap::Args)]
+pub struct Verify {
+    /// An export; the node's own log if left out.
+    #[arg(conflicts_with = "from")]
+    file: Option<PathBuf>,
+    /// The same by name: an export, which needs neither a node nor its data.
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    /// The node's root key, as its owner told you: without it a log is held against the one that it names itself.
+    #[arg(long, value_name = "KEY")]
+    root: Option<PublicKey>,
+    /// Checkpoints that you kept elsewhere, to see a later rewriting; may be given again.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Vec<PathBuf>,
+}
+
 pub async fn run(app: &App, log: Log) -> Result<u8, Error> {
     let caller = app.caller();
     match log {
@@ -81,14 +101,20 @@ pub async fn run(app: &App, log: Log) -> Result<u8, Error> {
             session,
         } => tail(app, lines, follow, session).await,
         Log::Show { what } => show(app, what).await,
-        Log::Verify {
-            file: Some(file),
-            checkpoint,
-        } => offline::verify::file(app, &file, checkpoint.as_deref()),
-        Log::Verify {
-            file: None,
-            checkpoint,
-        } => verify(app, checkpoint.as_deref()).await,
+        Log::Verify(args) => {
+            let against = Against {
+                root: args.root,
+                kept: args.checkpoint,
+            };
+            match args.file.or(args.from) {
+                Some(file) => offline::verify::file(app, &file, &against),
+                None => verify(app, against).await,
+            }
+        }
+        Log::Checkpoint => {
+            let note = app.node().await?.checkpoint(&caller).await?;
+            app.show("checkpoint", &note, |_| format!("{}\n", note.note))
+        }
         Log::Replay { session } => {
             let replayed = app.node().await?.replay(&caller, session).await?;
             app.show("replay", &replayed, |style| ui::replayed(style, &replayed))?;
@@ -98,10 +124,21 @@ pub async fn run(app: &App, log: Log) -> Result<u8, Error> {
                 0
             })
         }
-        Log::Export { session, contents } => {
-            let request = ExportRequest { session, contents };
+        Log::Export {
+            session,
+            contents,
+            since,
+        } => {
+            let request = ExportRequest {
+                session,
+                contents,
+                since: since
+                    .map(|file| offline::verify::newest(&file))
+                    .transpose()?,
+            };
             let mut lines = app.node().await?.export(&caller, request).await?;
-            while let Some(mut line) = lines.next().await {
+            while let Some(line) = lines.next().await {
+                let mut line = line?;
                 line.push(b'\n');
                 out(&line);
             }
@@ -180,12 +217,18 @@ async fn show(app: &App, what: String) -> Result<u8, Error> {
     app.show_paged("events", &events, |style| ui::events(style, &events, true))
 }
 
-/// The running node's word, else this command's own: no node is started for it.
-async fn verify(app: &App, checkpoint: Option<&std::path::Path>) -> Result<u8, Error> {
+/// The running node's word, else this command's own: no node is started for it. What is held against other things
+/// than itself this command reads itself.
+async fn verify(app: &App, against: Against) -> Result<u8, Error> {
+    let mut against = against;
+    let witness = wiring::witness(&config::load(&app.paths.config_file())?);
+    // One that is away now is none; whoever names it gets to know.
+    against.kept.extend(witness.filter(|path| path.exists()));
+    let alone = against.root.is_some() || !against.kept.is_empty();
     let found = match app.running().await {
-        _ if checkpoint.is_some() => offline::verify::own(app, checkpoint)?,
+        _ if alone => offline::verify::own(app, &against)?,
         Ok(client) => client.verify(&app.caller()).await?,
-        Err(err) if err.is(codes::NODE_UNREACHABLE) => offline::verify::own(app, None)?,
+        Err(err) if err.is(codes::NODE_UNREACHABLE) => offline::verify::own(app, &against)?,
         Err(err) => return Err(err),
     };
     app.show("verification", &found, |style| {

@@ -268,6 +268,12 @@ pub const KEYS: &[Setting] = &[
         "its models: name, context_tokens, output_tokens_max, price, images, thinking",
     ),
     of(
+        "log.witness",
+        Text,
+        "",
+        "a file elsewhere (another disk, a stick, a share) that each checkpoint of the log is appended to",
+    ),
+    of(
         "trust",
         File,
         "",

@@ -2,18 +2,19 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use atoll_api::{Error, Verification, codes};
 use atoll_log::export::{LINE_BYTES_MAX, Proven, Reader};
-use atoll_log::{Bad, Checkpoint};
+use atoll_log::{Bad, Checkpoint, PublicKey, note};
 use serde::Serialize;
 
 use crate::app::App;
 use crate::ui::words::plural;
 use crate::ui::{Page, Style};
 
-const NOTE_BYTES_MAX: u64 = 64 << 10;
+/// Of a file of kept checkpoints: some hundred thousand.
+const KEPT_BYTES_MAX: u64 = 64 << 20;
 
 const PROMISE: &str = "Any change to a line shows here. Rewriting or cutting the whole log by who holds its disk \
                        and key shows only against a checkpoint kept elsewhere (--checkpoint).";
@@ -22,15 +23,46 @@ fn unreadable(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::new(codes::FILES, "the file can't be read").found(format!("{}: {why}", path.display()))
 }
 
-/// A checkpoint that was kept elsewhere.
-fn kept(path: &Path) -> Result<Checkpoint, Error> {
-    let mut text = String::new();
-    let file = File::open(path).map_err(|err| unreadable(path, err))?;
-    file.take(NOTE_BYTES_MAX)
-        .read_to_string(&mut text)
-        .map_err(|err| unreadable(path, err))?;
-    // Its signature is checked with the log's own keys, which verifying proves.
-    Checkpoint::open_unsigned(text.trim_start()).map_err(|err| unreadable(path, err))
+/// What a log is held against beside itself.
+#[derive(Clone, Debug, Default)]
+pub struct Against {
+    /// The node's root key, as somebody was told it.
+    pub root: Option<PublicKey>,
+    /// Files of checkpoints that were kept elsewhere.
+    pub kept: Vec<PathBuf>,
+}
+
+impl Against {
+    /// The checkpoints of all files. Their signatures aren't needed: a kept root is what is compared.
+    fn checkpoints(&self) -> Result<Vec<Checkpoint>, Error> {
+        let mut all = Vec::new();
+        for path in &self.kept {
+            let mut text = String::new();
+            let file = File::open(path).map_err(|err| unreadable(path, err))?;
+            file.take(KEPT_BYTES_MAX)
+                .read_to_string(&mut text)
+                .map_err(|err| unreadable(path, err))?;
+            let notes = note::each(&text);
+            if notes.is_empty() {
+                return Err(unreadable(path, "it holds no checkpoint"));
+            }
+            for note in notes {
+                let checkpoint = Checkpoint::open_unsigned(note);
+                all.push(checkpoint.map_err(|err| unreadable(path, err))?);
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// Events that the newest checkpoint in a file covers.
+pub fn newest(path: &Path) -> Result<u64, Error> {
+    let against = Against {
+        kept: vec![path.into()],
+        ..Against::default()
+    };
+    let sizes = against.checkpoints()?.into_iter().map(|c| c.size);
+    Ok(sizes.max().unwrap_or(0))
 }
 
 /// What was found in an export.
@@ -41,53 +73,63 @@ struct Found {
     events: u64,
     contents: u64,
     checkpoints: u64,
+    /// Whose log it is: the root key that it names, and whether that is the one that was asked for.
+    root: Option<String>,
+    asked: bool,
+    /// Checkpoints that were kept elsewhere, and how many of them could be compared.
     kept: u64,
+    compared: u64,
     bad: Option<(u64, u64, String)>,
     promise: &'static str,
 }
 
 /// Verifies an export.
-pub fn file(app: &App, path: &Path, checkpoint: Option<&Path>) -> Result<u8, Error> {
+pub fn file(app: &App, path: &Path, against: &Against) -> Result<u8, Error> {
     let mut reader = Reader::new();
-    let keeps = checkpoint.map(kept).transpose()?;
-    let kept = u64::from(keeps.is_some());
+    let keeps = against.checkpoints()?;
+    let mut found = Found {
+        intact: true,
+        kind: "an export",
+        events: 0,
+        contents: 0,
+        checkpoints: 0,
+        root: None,
+        asked: against.root.is_some(),
+        kept: keeps.len() as u64,
+        compared: 0,
+        bad: None,
+        promise: PROMISE,
+    };
+    against
+        .root
+        .into_iter()
+        .for_each(|root| reader.expect(root));
     keeps.into_iter().for_each(|c| reader.keep(c));
     let file = File::open(path).map_err(|err| unreadable(path, err))?;
     let proven = read(&mut reader, BufReader::new(file), path)?;
-    let found = match proven.and_then(|()| reader.finish()) {
-        Ok(Proven::Log { log, contents }) => Found {
-            intact: true,
-            kind: "a whole log",
-            events: log.events,
-            contents,
-            checkpoints: log.checkpoints,
-            kept,
-            bad: None,
-            promise: PROMISE,
-        },
+    match proven.and_then(|()| reader.finish()) {
+        Ok(Proven::Log { log, contents }) => {
+            found.kind = "a whole log";
+            (found.events, found.contents) = (log.events, contents);
+            (found.checkpoints, found.compared) = (log.checkpoints, log.kept);
+            found.root = log.node;
+        }
         Ok(Proven::Part {
-            events, contents, ..
-        }) => Found {
-            intact: true,
-            kind: "a part of a log, each event proven to be in it",
+            checkpoint,
             events,
             contents,
-            checkpoints: 1,
             kept,
-            bad: None,
-            promise: PROMISE,
-        },
-        Err(bad) => Found {
-            intact: false,
-            kind: "an export",
-            events: 0,
-            contents: 0,
-            checkpoints: 0,
-            kept,
-            bad: Some((bad.line, bad.seq, bad.flaw.to_string())),
-            promise: PROMISE,
-        },
-    };
+        }) => {
+            found.kind = "a part of a log, each event proven to be in it";
+            (found.events, found.contents) = (events, contents);
+            (found.checkpoints, found.compared) = (1, kept);
+            found.root = Some(checkpoint.node);
+        }
+        Err(bad) => {
+            found.intact = false;
+            found.bad = Some((bad.line, bad.seq, bad.flaw.to_string()));
+        }
+    }
     app.show("verification", &found, |style| page(style, &found))?;
     Ok(if found.intact { 0 } else { codes::LOG_BAD.exit })
 }
@@ -131,10 +173,22 @@ fn page(style: &Style, found: &Found) -> String {
         }
     };
     if found.intact {
-        page.row(
-            "checkpoints",
-            format!("{} hold, {} of yours fit", found.checkpoints, found.kept),
-        );
+        if let Some(root) = &found.root {
+            let asked = if found.asked {
+                "the one you asked for"
+            } else {
+                "as it says itself; --root KEY compares"
+            };
+            page.row("root", root).row("", asked);
+        }
+        let held = match found.kept {
+            0 => format!("{} hold", found.checkpoints),
+            kept => format!(
+                "{} hold; of the {kept} that you kept, {} could be compared and fit",
+                found.checkpoints, found.compared
+            ),
+        };
+        page.row("checkpoints", held);
         page.row("contents", format!("{} hold", found.contents));
     }
     page.row("promise", found.promise);
@@ -142,7 +196,7 @@ fn page(style: &Style, found: &Found) -> String {
 }
 
 /// Verifies the log in the data directory; works beside a running node too.
-pub fn own(app: &App, checkpoint: Option<&Path>) -> Result<Verification, Error> {
+pub fn own(app: &App, against: &Against) -> Result<Verification, Error> {
     let data = &app.paths.data;
     let failed = |err: atoll_ports::log::Error| {
         use atoll_ports::log::Error as E;
@@ -159,9 +213,11 @@ pub fn own(app: &App, checkpoint: Option<&Path>) -> Result<Verification, Error> 
             err.next("atoll doctor")
         }
     };
-    let keeps: Vec<Checkpoint> = checkpoint.map(kept).transpose()?.into_iter().collect();
+    let keeps = against.checkpoints()?;
     let reader = atoll_store::Reader::open(data).map_err(failed)?;
-    let found = reader.verify(&keeps, true).map_err(failed)?;
+    let found = reader
+        .verify(against.root.as_ref(), &keeps, true)
+        .map_err(failed)?;
     Ok(Verification {
         events: found.events,
         head: found.head,
@@ -171,6 +227,8 @@ pub fn own(app: &App, checkpoint: Option<&Path>) -> Result<Verification, Error> 
         contents: found.contents.0,
         erased: found.contents.1,
         clock_back: found.clock_back,
+        root: found.root,
+        kept: found.kept,
         promise: PROMISE.into(),
     })
 }

@@ -75,8 +75,18 @@ pub fn verification(style: &Style, v: &Verification) -> String {
             page.line(style.red(&head)).row("why", why)
         }
     };
+    if let Some(root) = &v.root {
+        page.row("root", root);
+    }
     page.row("head", v.head.to_string());
-    page.row("checkpoints", format!("{} hold", count(v.checkpoints)));
+    let elsewhere = match v.kept {
+        0 => String::new(),
+        kept => format!("; {} kept elsewhere fit", count(kept)),
+    };
+    page.row(
+        "checkpoints",
+        format!("{} hold{elsewhere}", count(v.checkpoints)),
+    );
     let erased = if v.erased > 0 {
         format!(", {} erased", count(v.erased))
     } else {

@@ -38,7 +38,7 @@ pub fn status(style: &Style, s: &Status, now: Ms) -> String {
         .map_or(String::new(), |max| format!(" of {}", dollars(max)));
     page.row("today", format!("{}{limit}", dollars(s.today.micros)));
     let checkpoint = match s.checkpoint {
-        Some(ago_s) => format!("checkpoint {} ago, kept only here", span(ago_s * 1000)),
+        Some(ago_s) => format!("checkpoint {} ago, {}", span(ago_s * 1000), kept(s)),
         None => "no checkpoint yet".into(),
     };
     let full = if s.full {
@@ -121,5 +121,19 @@ fn needs_you(style: &Style, s: &Status, page: &mut Page) {
             style.yellow(&head),
             inner(style).edges(left, right)
         ));
+    }
+}
+
+/// Where checkpoints are kept.
+fn kept(s: &Status) -> String {
+    match &s.witness {
+        None => "kept only here".into(),
+        Some(witness) => {
+            let place = Shown::line(&witness.place);
+            match &witness.trouble {
+                None => format!("kept in {place} too"),
+                Some(why) => format!("NOT kept in {place}: {}", Shown::line(why)),
+            }
+        }
     }
 }

@@ -27,6 +27,7 @@ mod moments;
 mod node;
 mod pages;
 mod places;
+mod proofs;
 mod providers;
 mod recordings;
 mod roundtrip;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use atoll_api::*;
 use atoll_client::Client;
 use atoll_domain::GateAnswerKind;
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 
 use crate::fake::{self, Fake};
 
@@ -195,6 +195,27 @@ async fn an_edit_and_a_conversation_arrive_as_they_were_sent() {
     );
 }
 
+async fn exports_arrive_whole_or_not_at_all(client: &Client, me: &Caller) {
+    let export = ExportRequest {
+        session: Some("s4".into()),
+        contents: true,
+        since: None,
+    };
+    let lines = client.export(me, export.clone()).await.unwrap();
+    let lines: Vec<Vec<u8>> = lines.try_collect().await.unwrap();
+    assert_eq!(lines, [b"{\"a\":1}".to_vec(), b"{\"b\":2}".to_vec()]);
+    // One that broke off isn't taken for a whole one.
+    let broken = ExportRequest {
+        since: Some(7),
+        ..export
+    };
+    let cut = match client.export(me, broken).await {
+        Ok(lines) => lines.collect::<Vec<_>>().await.pop().unwrap().unwrap_err(),
+        Err(err) => err,
+    };
+    assert!(cut.is(atoll_api::codes::NODE_UNREACHABLE), "{cut:?}");
+}
+
 #[tokio::test]
 async fn patches_log_and_models_arrive_as_they_were_sent() {
     let Door { client, fake, .. } = &door(0);
@@ -233,12 +254,8 @@ async fn patches_log_and_models_arrive_as_they_were_sent() {
         Some((2, "why".into()))
     );
     assert_eq!(client.replay(me, "s4".into()).await.unwrap().effects, 5);
-    let export = ExportRequest {
-        session: Some("s4".into()),
-        contents: true,
-    };
-    let lines: Vec<Vec<u8>> = client.export(me, export).await.unwrap().collect().await;
-    assert_eq!(lines, [b"{\"a\":1}".to_vec(), b"{\"b\":2}".to_vec()]);
+    exports_arrive_whole_or_not_at_all(client, me).await;
+    assert_eq!(client.checkpoint(me).await.unwrap().size, 3);
     assert_eq!(client.rebuild(me).await.unwrap(), 12);
     let erase = atoll_api::EraseRequest {
         what: "s4".into(),
@@ -279,6 +296,8 @@ async fn patches_log_and_models_arrive_as_they_were_sent() {
             "verify",
             "replay s4",
             "export Some(\"s4\") true",
+            "export Some(\"s4\") true",
+            "checkpoint",
             "rebuild",
             "erase s4 Some(\"text\") asked true",
             "models",

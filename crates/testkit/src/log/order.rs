@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use atoll_domain::{EventId, Hash, Ms};
 use atoll_guard::Full;
-use atoll_ports::log::Filter;
+use atoll_ports::log::{Export, Filter};
 
 use super::Ground;
 use super::story::{bare, closed, cost, granted, malformed, of, opened, permit, session};
@@ -215,14 +215,20 @@ pub async fn lines_are_the_events(ground: &dyn Ground) {
     for n in 0..5 {
         log.append(bare(n), false).await.unwrap();
     }
-    let (lines, events) = (
-        log.lines(1, 4, &all()).unwrap(),
-        log.events(1, 4, &all()).unwrap(),
-    );
-    assert_eq!(lines.len(), 4);
+    let events = log.events(0, 9, &all()).unwrap();
+    let mut lines = Vec::new();
+    let mut keep = |line: &[u8]| {
+        lines.push(line.to_vec());
+        Ok(())
+    };
+    let count = log.export(&Export::default(), &mut keep).unwrap();
+    assert_eq!((count, lines.len()), (events.len() as u64, events.len()));
     for (line, event) in lines.iter().zip(&events) {
         assert!(!line.contains(&b'\n'), "an event is one line");
         let read: atoll_domain::Event = serde_json::from_slice(line).unwrap();
         assert_eq!(&read, event);
     }
+    // One that takes no more ends it, and isn't told that all was there.
+    let mut full = |_: &[u8]| Err(std::io::Error::other("full"));
+    assert!(log.export(&Export::default(), &mut full).is_err());
 }

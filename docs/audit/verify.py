@@ -1,0 +1,470 @@
+#!/usr/bin/env python3
+"""Verifies an export of an Atoll log, from the public specifications alone.
+
+It shares no code with Atoll and needs nothing beside Python 3.8: an auditor can
+read it whole and run it on a machine where Atoll never was. What it checks, and
+by which specification, stands in docs/log-format.md.
+
+    python3 verify.py export.ndjson --root did:key:z6Mk... [--checkpoint kept.txt]...
+
+Exit codes: 0 intact, 8 not intact (the first bad line is named), 2 usage.
+"""
+import argparse
+import base64
+import binascii
+import hashlib
+import json
+import sys
+
+# Ed25519, RFC 8032 section 5.1: the field, the curve, and verifying.
+
+P = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+ROOT_OF_MINUS_ONE = pow(2, (P - 1) // 4, P)
+
+
+def x_of(y, sign):
+    """The x with this parity on the curve, or None (5.1.3)."""
+    if y >= P:
+        return None
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * ROOT_OF_MINUS_ONE % P
+    if (x * x - square) % P or (x == 0 and sign):
+        return None
+    return P - x if x & 1 != sign else x
+
+
+def plus(a, b):
+    """The sum of two points in extended coordinates (5.1.4)."""
+    left = (a[1] - a[0]) * (b[1] - b[0]) % P
+    right = (a[1] + a[0]) * (b[1] + b[0]) % P
+    cross = 2 * a[3] * b[3] * D % P
+    twice = 2 * a[2] * b[2] % P
+    e, f, g, h = right - left, twice - cross, twice + cross, right + left
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def times(n, point):
+    out = (0, 1, 1, 0)
+    while n:
+        if n & 1:
+            out = plus(out, point)
+        point = plus(point, point)
+        n >>= 1
+    return out
+
+
+def same(a, b):
+    return (a[0] * b[2] - b[0] * a[2]) % P == 0 and (a[1] * b[2] - b[1] * a[2]) % P == 0
+
+
+def point(data):
+    number = int.from_bytes(data, "little")
+    y, sign = number & (2**255 - 1), number >> 255
+    x = x_of(y, sign)
+    return None if x is None else (x, y, 1, x * y % P)
+
+
+BASE_Y = 4 * pow(5, P - 2, P) % P
+BASE = (x_of(BASE_Y, 0), BASE_Y, 1, x_of(BASE_Y, 0) * BASE_Y % P)
+ZERO = (0, 1, 1, 0)
+
+
+def signed_by(key, text, signature):
+    """Strict: no key or commitment of small order, no signature that could be written otherwise."""
+    a, r = point(key), point(signature[:32])
+    s = int.from_bytes(signature[32:], "little")
+    if a is None or r is None or s >= ORDER or len(signature) != 64:
+        return False
+    if same(times(8, a), ZERO) or same(times(8, r), ZERO):
+        return False
+    digest = hashlib.sha512(signature[:32] + key + text).digest()
+    k = int.from_bytes(digest, "little") % ORDER
+    return same(times(s, BASE), plus(r, times(k, a)))
+
+
+# Names of keys: did:key (multicodec 0xed01, base58btc).
+
+ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+
+class Bad(Exception):
+    """What is wrong with a line."""
+
+
+def key_of(name):
+    if not name.startswith("did:key:z") or len(name) > 80:
+        raise Bad("no did:key")
+    number = 0
+    for letter in name[len("did:key:z"):]:
+        if letter not in ALPHABET:
+            raise Bad("no base58")
+        number = number * 58 + ALPHABET.index(letter)
+    try:
+        data = number.to_bytes(34, "big")
+    except OverflowError:
+        raise Bad("no Ed25519 key") from None
+    if data[:2] != b"\xed\x01":
+        raise Bad("no Ed25519 key")
+    return data[2:]
+
+
+# The Merkle tree, RFC 6962 section 2.1; a leaf's input is an event's raw hash.
+
+
+def leaf(raw):
+    return hashlib.sha256(b"\0" + raw).digest()
+
+
+def node(left, right):
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+class Tree:
+    """Grows at its right edge: the root of each perfect subtree, the largest first."""
+
+    def __init__(self):
+        self.size, self.edge = 0, []
+
+    def push(self, raw):
+        top, size = leaf(raw), self.size
+        while size & 1:
+            top = node(self.edge.pop(), top)
+            size >>= 1
+        self.edge.append(top)
+        self.size += 1
+
+    def root(self):
+        if not self.edge:
+            return hashlib.sha256(b"").digest()
+        root = self.edge[-1]
+        for left in reversed(self.edge[:-1]):
+            root = node(left, root)
+        return root
+
+
+def root_by_path(raw, index, size, path):
+    """The root that an audit path leads to, by the recursion of RFC 6962 2.1.1 read backwards."""
+    if not 0 <= index < size:
+        raise Bad("its proof names no leaf of the tree")
+    top, at, last, path = leaf(raw), index, size - 1, list(path)
+    while last:
+        if at & 1 or at < last:
+            if not path:
+                raise Bad("its proof is too short")
+            sibling = path.pop(0)
+            top = node(sibling, top) if at & 1 else node(top, sibling)
+        at, last = at >> 1, last >> 1
+    if path:
+        raise Bad("its proof is too long")
+    return top
+
+
+def old_and_new(old, new, old_root, path):
+    """The two roots that a consistency proof leads to, by the recursion of RFC 6962 2.1.2 read backwards."""
+    path = list(path)
+
+    def walk(m, n, whole):
+        if m == n:
+            if whole:
+                return old_root, old_root
+            if not path:
+                raise Bad("the proof of consistency is too short")
+            top = path.pop(0)
+            return top, top
+        k = 1
+        while k * 2 < n:
+            k *= 2
+        if m <= k:
+            was, now = walk(m, k, whole)
+        else:
+            was, now = walk(m - k, n - k, False)
+        if not path:
+            raise Bad("the proof of consistency is too short")
+        sibling = path.pop(0)
+        if m <= k:
+            return was, node(now, sibling)
+        return node(sibling, was), node(sibling, now)
+
+    roots = walk(old, new, True)
+    if path:
+        raise Bad("the proof of consistency is too long")
+    return roots
+
+
+# Checkpoints: C2SP tlog-checkpoint in a C2SP signed-note.
+
+
+class Checkpoint:
+    def __init__(self, note):
+        at = note.rfind("\n\n")
+        if at < 0 or not note.endswith("\n"):
+            raise Bad("the checkpoint is no signed note")
+        self.text, self.signatures = note[: at + 1], note[at + 2 :].splitlines()
+        lines = self.text[:-1].split("\n")
+        if len(lines) < 3 or not lines[1].isdigit() or str(int(lines[1])) != lines[1]:
+            raise Bad("the checkpoint names no size")
+        self.origin, self.size, self.root = lines[0], int(lines[1]), base64_of(lines[2])
+        named = [line[len("next "):] for line in lines[3:] if line.startswith("next ")]
+        if len(named) > 1 or "" in lines[3:]:
+            raise Bad("the checkpoint's extension lines are wrong")
+        self.next = named[0] if named else None
+
+    def check(self, key_name):
+        key = key_of(key_name)
+        key_id = hashlib.sha256(self.origin.encode() + b"\n\1" + key).digest()[:4]
+        for line in self.signatures:
+            if not line.startswith("\u2014 "):
+                raise Bad("a signature line is wrong")
+            name, _, blob = line[2:].rpartition(" ")
+            blob = base64_of(blob)
+            if name == self.origin and blob[:4] == key_id:
+                if signed_by(key, self.text.encode(), blob[4:]):
+                    return
+                raise Bad("the checkpoint's signature is wrong")
+        raise Bad("the checkpoint is not signed by the key of its time")
+
+
+def base64_of(text):
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Bad("no base64") from None
+
+
+def notes_of(text):
+    """The notes of a file that several were appended to; one whose writing was cut is left out."""
+    parts = [part for part in text.split("\n\n") if part.strip("\n")]
+    pairs = zip(parts, parts[1:])
+    return [a.strip("\n") + "\n\n" + b.strip("\n") + "\n" for a, b in pairs if b.lstrip("\n").startswith("\u2014 ")]
+
+
+# Events.
+
+
+def object_of(line):
+    """A JSON object without a key that occurs twice."""
+
+    def pairs(members):
+        out = dict(members)
+        if len(out) != len(members):
+            raise Bad("a key occurs twice")
+        return out
+
+    try:
+        value = json.loads(line.decode("utf-8"), object_pairs_hook=pairs)
+    except (UnicodeDecodeError, ValueError, RecursionError):
+        raise Bad("it is no JSON") from None
+    if not isinstance(value, dict):
+        raise Bad("it is no object")
+    return value
+
+
+def utf16(key):
+    return key.encode("utf-16-be", "surrogatepass")
+
+
+def canonical(value):
+    """RFC 8785, for what events may hold: no number but whole ones below 2^53."""
+    if isinstance(value, dict):
+        members = sorted(value.items(), key=lambda item: utf16(item[0]))
+        return "{" + ",".join(canonical(k) + ":" + canonical(v) for k, v in members) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(canonical, value)) + "]"
+    if isinstance(value, float) or (type(value) is int and abs(value) >= 2**53):
+        raise Bad("it holds a number that an event can't hold")
+    return json.dumps(value, ensure_ascii=False)
+
+
+def raw_hash(text):
+    if not isinstance(text, str) or not text.startswith("sha256:") or len(text) != 71:
+        raise Bad("no hash")
+    try:
+        return bytes.fromhex(text[7:])
+    except ValueError:
+        raise Bad("no hash") from None
+
+
+class Log:
+    """What streamed by."""
+
+    def __init__(self, root, kept):
+        self.root_key, self.kept = root, kept
+        self.tree, self.head, self.current = Tree(), bytes(32), None
+        self.name = self.part = self.waiting = self.body = None
+        self.events = self.contents = self.checkpoints = self.last = 0
+        self.compared, self.consistent = 0, {}
+
+    def line(self, line):
+        value = object_of(line)
+        if len(value) == 1 and next(iter(value)) in ("checkpoint", "consistency", "content", "proof"):
+            kind, inner = next(iter(value.items()))
+            getattr(self, kind)(inner)
+        else:
+            self.event(line, value)
+
+    def event(self, line, value):
+        stated = raw_hash(value.pop("hash", None))
+        rest = canonical(value).encode("utf-8")
+        actual = hashlib.sha256(rest).digest()
+        if actual != stated:
+            raise Bad("it was edited: its bytes hash to another value")
+        value["hash"] = "sha256:" + stated.hex()
+        if canonical(value).encode("utf-8") != line:
+            raise Bad("it is not in canonical form")
+        seq = value["seq"]
+        if self.name is None:
+            self.name = value["node"]
+            if self.root_key not in (None, self.name):
+                raise Bad("it is the log of " + self.name)
+        if value["node"] != self.name:
+            raise Bad("it belongs to another node's log")
+        if self.part is None:
+            if seq != self.tree.size + 1:
+                raise Bad("event %d stands where %d belongs" % (seq, self.tree.size + 1))
+            if raw_hash(value["prev"]) != self.head:
+                raise Bad("it does not follow from the event before it")
+        elif self.waiting is not None or seq <= self.last:
+            raise Bad("it stands out of order, or the event before it has no proof")
+        found = self.keys(value)
+        if self.part is None:
+            if found and (found.size != self.tree.size or found.root != self.tree.root()):
+                raise Bad("the checkpoint in it does not fit the events before it")
+            self.tree.push(actual)
+            self.compare(self.tree.size, self.tree.root())
+        else:
+            self.waiting = (seq, actual)
+        self.checkpoints += found is not None
+        self.head, self.last, self.body = actual, seq, canonical(value["body"])
+        self.events += 1
+
+    def keys(self, value):
+        """Whose signature counts: the root's opens the log, and each epoch's last checkpoint names the next."""
+        body = value["body"]
+        if value["type"] == "LogOpened":
+            if value["seq"] != 1 or body["root"] != value["node"]:
+                raise Bad("a log is opened by its first event, and its name is its root key")
+            empty = base64.b64encode(hashlib.sha256(b"").digest()).decode()
+            text = "%s\n0\n%s\nnext %s\n" % (value["node"], empty, body["epoch"])
+            if not signed_by(key_of(body["root"]), text.encode(), base64_of(body["signature"])):
+                raise Bad("the first epoch is not signed by the root key")
+            self.current = body["epoch"]
+        elif value["type"] == "Checkpoint":
+            if self.current is None:
+                raise Bad("a checkpoint before any key")
+            found = Checkpoint(body["note"])
+            found.check(self.current)
+            told = (found.origin, found.size, base64.b64encode(found.root).decode(), found.next)
+            if told != (value["node"], body["size"], body["root"], body.get("next")):
+                raise Bad("the checkpoint's fields and its note differ")
+            self.current = found.next or self.current
+            return found
+        return None
+
+    def compare(self, size, root):
+        for kept in self.kept:
+            if kept.size == size:
+                if kept.origin != self.name or kept.root != root:
+                    raise Bad("the log was rewritten: a kept checkpoint over %d events differs" % size)
+                self.compared += 1
+
+    def checkpoint(self, inner):
+        if self.part or self.events:
+            raise Bad("a checkpoint stands at the beginning")
+        self.part = Checkpoint(inner["note"])
+        if self.root_key not in (None, self.part.origin):
+            raise Bad("it is the log of " + self.part.origin)
+
+    def consistency(self, inner):
+        if self.part is None or not 0 < inner["old"] <= self.part.size:
+            raise Bad("a proof of consistency without its checkpoint")
+        self.consistent[inner["old"]] = [raw_hash(h) for h in inner["path"]]
+
+    def proof(self, inner):
+        if self.part is None or self.waiting is None or inner["seq"] != self.waiting[0]:
+            raise Bad("a proof without its event")
+        path = [raw_hash(h) for h in inner["path"]]
+        top = root_by_path(self.waiting[1], inner["seq"] - 1, self.part.size, path)
+        if top != self.part.root:
+            raise Bad("its proof of inclusion does not hold")
+        self.waiting = None
+
+    def content(self, inner):
+        data = base64_of(inner["base64"])
+        h = "sha256:" + hashlib.sha256(bytes.fromhex(inner["salt"]) + data).hexdigest()
+        named = self.body is not None and json.dumps(h) in self.body
+        if h != inner["h"] or len(data) != inner["bytes"] or not named:
+            raise Bad("content does not match its commitment")
+        self.contents += 1
+
+    def end(self):
+        if self.part is None:
+            if not self.events:
+                raise Bad("it is empty")
+            beyond = [kept.size for kept in self.kept if kept.size > self.tree.size]
+            if beyond:
+                raise Bad("the log was truncated: a kept checkpoint covers %d events" % min(beyond))
+            return "a whole log"
+        if self.waiting is not None:
+            raise Bad("an event without its proof")
+        if self.current is None:
+            raise Bad("the event that names the keys is left out")
+        self.part.check(self.current)
+        if self.part.origin != self.name:
+            raise Bad("the checkpoint is of another node's log")
+        self.compare(self.part.size, self.part.root)
+        for kept in self.kept:
+            self.extends(kept)
+        return "a part of a log, each event proven to be in it"
+
+    def extends(self, kept):
+        if kept.origin != self.name:
+            raise Bad("the kept checkpoint is of another node's log")
+        path = self.consistent.get(kept.size)
+        if kept.size >= self.part.size or path is None:
+            return
+        was, now = old_and_new(kept.size, self.part.size, kept.root, path)
+        if (was, now) != (kept.root, self.part.root):
+            raise Bad("the log was rewritten: it does not extend a kept checkpoint")
+        self.compared += 1
+
+
+def main():
+    args = argparse.ArgumentParser(description="Verifies an export of an Atoll log.")
+    args.add_argument("file")
+    args.add_argument("--root", metavar="KEY", help="the node's did:key, as you were told it")
+    args.add_argument("--checkpoint", metavar="FILE", action="append", default=[], help="one that you kept")
+    args = args.parse_args()
+    number = 0
+    try:
+        kept = []
+        for path in args.checkpoint:
+            with open(path, encoding="utf-8", newline="") as file:
+                found = notes_of(file.read())
+            if not found:
+                raise OSError("%s: it holds no checkpoint" % path)
+            kept.extend(map(Checkpoint, found))
+        log = Log(args.root, kept)
+        with open(args.file, "rb") as file:
+            for number, line in enumerate(file, 1):
+                log.line(line.rstrip(b"\n"))
+        number += 1
+        what = log.end()
+    except (Bad, KeyError, TypeError, AttributeError, ValueError, RecursionError) as err:
+        words = str(err) if isinstance(err, Bad) else "it is no event (%r)" % (err,)
+        print("NOT intact: first at line %d: %s." % (number, words))
+        return 8
+    except OSError as err:
+        print(err, file=sys.stderr)
+        return 2
+    print("Intact: %s, %d events." % (what, log.events))
+    print("root %s, %d checkpoints hold, %d of %d kept ones compared, %d contents hold"
+          % (log.name, log.checkpoints, log.compared, len(kept), log.contents))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
