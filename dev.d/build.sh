@@ -32,9 +32,11 @@ build_binary() {
   cd "$ROOT" || exit
   # `--workspace` selects the same features as the tests do, so that neither
   # build undoes the other. A group of its own, so that Ctrl-C ends all of it.
+  local -a features
+  mapfile -t features < <(features)
   set -m
   CARGO_TERM_PROGRESS_WHEN=always CARGO_TERM_PROGRESS_WIDTH=80 CARGO_TERM_COLOR=never \
-    cargo build --workspace --bin atoll --profile "$BUILD_PROFILE" \
+    cargo build --workspace "${features[@]}" --bin atoll --profile "$BUILD_PROFILE" \
     </dev/null >/dev/null 2>"$pipe" &
   CHILD=$!
   set +m

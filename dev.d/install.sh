@@ -111,5 +111,6 @@ setup_tools() {
   command -v cc >/dev/null || missing+=(gcc libc6-dev)
   command -v git >/dev/null || missing+=(git)
   ((${#missing[@]} == 0)) || apt_install "needed to build and to work on repositories" "${missing[@]}"
+  want_engine
   want_rust
 }

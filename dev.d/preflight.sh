@@ -130,6 +130,6 @@ limit_jobs() {
   local jobs=$(($2 / 1200))
   ((jobs >= 1)) || jobs=1
   if ((jobs < $1)) && [[ -z ${CARGO_BUILD_JOBS:-} ]]; then
-    export CARGO_BUILD_JOBS=$jobs
+    export CARGO_BUILD_JOBS=$jobs CMAKE_BUILD_PARALLEL_LEVEL=$jobs
   fi
 }

@@ -50,18 +50,19 @@ cmd_test() {
   cd "$ROOT" || exit
   SECONDS=0
   local status=0 log name
-  local -a scope=(--workspace)
+  local -a scope=(--workspace) features
   for name in "$@"; do
     case $name in -p | -p* | --package | --package=*) scope=() ;; esac
   done
   scratch
   log=$SCRATCH/test.log
   # No stdin: a test that waits for a person would hang where there is none.
-  cargo test "${scope[@]}" --all-targets --no-fail-fast "$@" </dev/null 2>&1 | tee "$log" || status=$?
+  mapfile -t features < <(features "$@")
+  cargo test "${scope[@]}" "${features[@]}" --all-targets --no-fail-fast "$@" </dev/null 2>&1 | tee "$log" || status=$?
   if (($# == 0)) && has_doc_tests; then
     # The whole workspace again: another selection has other features, and with
     # them other builds of the same dependencies.
-    cargo test --workspace --doc --no-fail-fast </dev/null 2>&1 | tee -a "$log" || status=$?
+    cargo test --workspace "${features[@]}" --doc --no-fail-fast </dev/null 2>&1 | tee -a "$log" || status=$?
   fi
   # A caller that wants these last names a file for them.
   closing_lines "$log" "$status" >"${ATOLL_CLOSING:-/dev/stdout}"

@@ -91,7 +91,7 @@ pub fn adapters(
     });
     let identity = store.node().to_owned();
     // One for the node's whole life: what runs is kept over a new reading of the configuration.
-    let embedded = offline::models::embedded(paths);
+    let embedded = offline::models::embedded(paths, &config::load(&paths.config_file())?);
     let paths = paths.clone();
     Ok(Adapters {
         log: store,

@@ -11,17 +11,21 @@ pub fn figures(
     name: &str,
     args: &[&str],
 ) -> Result<Value, Error> {
+    figures_with(context, package, &[], name, args)
+}
+
+/// The same with cargo's `features`.
+pub fn figures_with(
+    context: &Context,
+    package: &str,
+    features: &[&str],
+    name: &str,
+    args: &[&str],
+) -> Result<Value, Error> {
     let ran = Command::new(env!("CARGO"))
-        .args([
-            "run",
-            "--quiet",
-            "--release",
-            "-p",
-            package,
-            "--example",
-            name,
-            "--",
-        ])
+        .args(["run", "--quiet", "--release", "-p", package])
+        .args(features)
+        .args(["--example", name, "--"])
         .args(args)
         .current_dir(&context.root)
         .stderr(Stdio::inherit())

@@ -3,7 +3,9 @@
 //! One file per benchmark. A new one is a file with a `pub const BENCH: Bench`
 //! and a line in `BENCHES`; it measures in `measure` and returns rows.
 
+mod built;
 mod cold_test;
+mod engine;
 mod example;
 mod log;
 mod node;
@@ -39,11 +41,12 @@ pub struct Bench {
     pub measure: fn(&Context) -> Result<Vec<Row>, Error>,
 }
 
-const BENCHES: [Bench; 6] = [
+const BENCHES: [Bench; 7] = [
     log::BENCH,
     sandbox::BENCH,
     node::BENCH,
     turns::PATH,
+    engine::BENCH,
     turns::SOAK,
     cold_test::BENCH,
 ];

@@ -1,8 +1,8 @@
 //! The node's memory: idle, and with many sessions at once.
 
-use super::{Bench, Context, Error, Reach, Row};
+use super::{Bench, Context, Error, Reach, Row, built};
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,25 @@ pub const BENCH: Bench = Bench {
 const COMMAND: &str = "./dev bench node";
 const SESSIONS: usize = 50;
 
-struct Running(Child);
+/// A process that is ended when it goes.
+pub struct Running(Child);
+
+impl Running {
+    /// What of it is in memory, in MB.
+    pub fn rss_mb(&self) -> Result<f64, Error> {
+        rss_mb(self.0.id())
+    }
+}
+
+/// A node with that home.
+pub fn start(atoll: &Path, home: &Path) -> Result<Running, Error> {
+    let node = Command::new(atoll)
+        .args(["up", "--foreground"])
+        .env("ATOLL_HOME", home)
+        .stderr(Stdio::null())
+        .spawn()?;
+    Ok(Running(node))
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -36,26 +54,7 @@ fn rss_mb(pid: u32) -> Result<f64, Error> {
 }
 
 fn measure(context: &Context) -> Result<Vec<Row>, Error> {
-    let built = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--quiet",
-            "--release",
-            "-p",
-            "atoll",
-            "-p",
-            "testkit",
-            "--bins",
-            "--examples",
-        ])
-        .current_dir(&context.root)
-        .status()?;
-    if !built.success() {
-        return Err("the binary could not be built".into());
-    }
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| context.root.join("target"), PathBuf::from);
-    let release = target.join("release");
+    let release = built::release(context, &["-p", "testkit", "--examples"])?;
     let home = std::env::temp_dir().join(format!("atoll-bench-{}", std::process::id()));
     let done = with_home(&release, &home);
     let _ = std::fs::remove_dir_all(&home); // a temporary folder
@@ -72,12 +71,7 @@ fn with_home(release: &Path, home: &Path) -> Result<Vec<Row>, Error> {
         "[model]\ndefault = \"mine/scripted\"\n[providers.mine]\nbase_url = \"{url}\"\nmodels = [{{ name = \"scripted\" }}]\n"
     );
     std::fs::write(home.join("config/config.toml"), config)?;
-    let node = Command::new(release.join("atoll"))
-        .args(["up", "--foreground"])
-        .env("ATOLL_HOME", home)
-        .stderr(Stdio::null())
-        .spawn()?;
-    let node = Running(node);
+    let node = start(&release.join("atoll"), home)?;
     std::thread::sleep(Duration::from_secs(10));
     let idle = rss_mb(node.0.id())?;
     let most = sessions(release, home, &repo, node.0.id())?;

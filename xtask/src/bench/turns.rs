@@ -1,9 +1,7 @@
 //! Whole turns through the real node: what the guarded path of a tool call takes, and memory over many turns.
 
 use super::example::figure;
-use super::{Bench, Context, Error, Reach, Row, example};
-use std::path::PathBuf;
-use std::process::Command;
+use super::{Bench, Context, Error, Reach, Row, built, example};
 
 pub const PATH: Bench = Bench {
     name: "path",
@@ -20,21 +18,12 @@ pub const SOAK: Bench = Bench {
 };
 
 fn figures(context: &Context, args: &[&str]) -> Result<serde_json::Value, Error> {
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--release", "-p", "atoll", "--bins"])
-        .current_dir(&context.root)
-        .status()?;
-    if !built.success() {
-        return Err("the binary could not be built".into());
-    }
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| context.root.join("target"), PathBuf::from);
-    let atoll = target.join("release/atoll");
+    let atoll = built::release(context, &[])?.join("atoll");
     let atoll = atoll
         .to_str()
         .ok_or("the target folder's name is no text")?;
     let args: Vec<&str> = [&[atoll], args].concat();
-    example::figures(context, "atoll", "turns", &args)
+    example::figures_with(context, "atoll", &built::FEATURES, "turns", &args)
 }
 
 fn path(context: &Context) -> Result<Vec<Row>, Error> {

@@ -16,7 +16,15 @@ fn root() -> PathBuf {
 
 /// Runs `script` with all of ./dev's parts loaded and `input` as its stdin.
 fn bash(script: &str, input: &str) -> String {
-    let parts = ["say", "install", "preflight", "build", "test", "lint"];
+    let parts = [
+        "say",
+        "install",
+        "engine",
+        "preflight",
+        "build",
+        "test",
+        "lint",
+    ];
     let loaded: String = parts
         .iter()
         .map(|part| format!(". \"$ROOT/dev.d/{part}.sh\"\n"))
@@ -202,6 +210,35 @@ fn a_full_disk_stops_before_the_build() {
         "{said}"
     );
     assert!(said.ends_with("ended with 1\n"), "{said}");
+}
+
+#[test]
+fn the_engine_is_built_in_wherever_it_can_be_and_left_out_on_demand() {
+    let features = |words: &str| bash(&format!("features {words} | tr '\\n' ' '"), "");
+    let (whole, alone) = (
+        "--features atoll/embedded ",
+        "--features atoll-llama/engine ",
+    );
+    for words in ["", "prefix_of_a_test", "-p atoll", "--package=atoll -- x"] {
+        assert_eq!(features(words), whole, "{words}");
+    }
+    for words in [
+        "-p atoll-llama",
+        "-patoll-llama",
+        "--package atoll-llama computed",
+    ] {
+        assert_eq!(features(words), alone, "{words}");
+    }
+    assert_eq!(features("-p atoll-log"), "");
+    assert_eq!(
+        features("-p atoll -p atoll-llama"),
+        format!("{whole}{alone}")
+    );
+    assert_eq!(bash("ATOLL_EMBEDDED=0 features", ""), "");
+    let asked = "apt_install() { shift; echo \"$*\"; }; libclang_there() { false; }; command() { false; }";
+    let wanted = |with: &str| bash(&format!("{asked}; {with} want_engine"), "");
+    assert_eq!(wanted(""), "g++ make cmake libclang-dev\n");
+    assert_eq!(wanted("ATOLL_EMBEDDED=0"), "");
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub async fn run(app: &App, model: Model) -> Result<u8, Error> {
     match model {
         Model::List => {
             let models = app.node().await?.models(&caller).await?;
-            let listed = shelf::listed(app, models.clone());
+            let listed = shelf::listed(app, models.clone())?;
             let to_pull = shelf::to_pull(app);
             app.show("models", &listed, |style| {
                 ui::models(style, &models) + &ui::shelf(style, &listed, &to_pull)

@@ -75,9 +75,10 @@ fn error(fault: Fault) -> Error {
 }
 
 /// What of each listed model is on disk.
-pub fn listed(app: &App, views: Vec<ModelView>) -> Vec<Listed> {
-    let found = offline::models::embedded(&app.paths).found();
-    let options = atoll_llama::Options::default();
+pub fn listed(app: &App, views: Vec<ModelView>) -> Result<Vec<Listed>, Error> {
+    let config = crate::config::load(&app.paths.config_file())?;
+    let found = offline::models::embedded(&app.paths, &config).found();
+    let options = offline::models::engine(&config);
     let free_bytes = memory::available_here();
     let of = |view: ModelView| {
         let file = found
@@ -101,7 +102,7 @@ pub fn listed(app: &App, views: Vec<ModelView>) -> Vec<Listed> {
         });
         Listed { view, file }
     };
-    views.into_iter().map(of).collect()
+    Ok(views.into_iter().map(of).collect())
 }
 
 /// The models of the catalog that aren't on disk.

@@ -158,6 +158,30 @@ pub const KEYS: &[Setting] = &[
         "how often what nobody needs is taken away while nothing runs, in seconds",
     ),
     of(
+        "engine.context_tokens",
+        Whole(512, 1 << 20),
+        "16384",
+        "the window of a model that runs here, in tokens; from the node's next start",
+    ),
+    of(
+        "engine.threads",
+        Whole(1, 512),
+        "",
+        "threads of a model that runs here; as many as cores are free; from the node's next start",
+    ),
+    of(
+        "engine.idle_s",
+        Whole(1, 30 * 86_400),
+        "300",
+        "how long a model that runs here stays in memory unused, in seconds; from the node's next start",
+    ),
+    of(
+        "engine.spare_mib",
+        Whole(0, 1 << 30),
+        "256",
+        "memory that a model that runs here must leave to others, in MiB; from the node's next start",
+    ),
+    of(
         "timeouts.connect_ms",
         Whole(1, 3_600_000),
         "10000",

@@ -58,12 +58,23 @@ pub fn keys_file(paths: &Paths) -> PathBuf {
     paths.config.join(KEYS_FILE)
 }
 
+/// How the engine runs.
+pub fn engine(config: &config::Config) -> atoll_llama::Options {
+    let d = atoll_llama::Options::default();
+    let whole = |key: &str| config.whole(key);
+    let small = |key: &str| whole(key).and_then(|n| u32::try_from(n).ok());
+    atoll_llama::Options {
+        context_tokens: small("engine.context_tokens").unwrap_or(d.context_tokens),
+        threads: small("engine.threads"),
+        idle_ms: whole("engine.idle_s").map_or(d.idle_ms, |s| s * 1000),
+        spare_bytes: whole("engine.spare_mib").map_or(d.spare_bytes, |mib| mib << 20),
+        ..d
+    }
+}
+
 /// The models on disk.
-pub fn embedded(paths: &Paths) -> Arc<Embedded> {
-    Arc::new(Embedded::new(
-        paths.models(),
-        atoll_llama::Options::default(),
-    ))
+pub fn embedded(paths: &Paths, config: &config::Config) -> Arc<Embedded> {
+    Arc::new(Embedded::new(paths.models(), engine(config)))
 }
 
 /// All models of the configuration, and those on disk. Nothing is contacted or started.
@@ -83,14 +94,15 @@ pub fn registry(
 
 /// Whether the models' configuration holds.
 pub fn check(paths: &Paths) -> Result<(), Error> {
-    registry(paths, &config::load(&paths.config_file())?, embedded(paths)).map(|_| ())
+    let config = config::load(&paths.config_file())?;
+    registry(paths, &config, embedded(paths, &config)).map(|_| ())
 }
 
 /// Finds a model by its name. A wrong default doesn't keep another from being chosen.
 pub fn resolve(paths: &Paths, name: &str) -> Result<ModelChoice, Error> {
     let mut config = config::load(&paths.config_file())?;
     config.set.remove("model.default");
-    let registry = registry(paths, &config, embedded(paths))?;
+    let registry = registry(paths, &config, embedded(paths, &config))?;
     registry.resolve(name).map_err(|err| {
         Error::new(codes::MODEL_UNKNOWN, format!("there is no model {name:?}"))
             .found(err.words)
@@ -101,7 +113,7 @@ pub fn resolve(paths: &Paths, name: &str) -> Result<ModelChoice, Error> {
 /// The environment variables that hold keys of configured providers, and of the model that is asked for.
 pub fn key_names(paths: &Paths, model: Option<&str>) -> Result<BTreeSet<String>, Error> {
     let config = config::load(&paths.config_file())?;
-    let registry = registry(paths, &config, embedded(paths))?;
+    let registry = registry(paths, &config, embedded(paths, &config))?;
     let named = model.and_then(|name| registry.resolve(name).ok());
     let all = registry
         .configured()
