@@ -61,6 +61,8 @@ pub fn engine_main() -> i32 {
 /// Judges the file, sees that it fits, and puts the fence up.
 fn ready(load: Load) -> Result<Ready, Failed> {
     let unable = |words: String| (Code::Unable, words);
+    #[cfg(feature = "engine")]
+    crate::inside::can_compute()?;
     crate::confine::first().map_err(unable)?;
     let path = Path::new(&load.path);
     let header = gguf::read_file(path).map_err(|err| (Code::File, err.to_string()))?;

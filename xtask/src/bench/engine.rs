@@ -87,7 +87,7 @@ fn model(exe: &Path, home: &Path) -> Result<PathBuf, Error> {
         Ok(file) => atoll(exe, home, &["model", "add", &file, "--name", MODEL])?,
         Err(_) => atoll(exe, home, &["model", "pull", MODEL])?,
     }
-    let lies = home.join(format!("models/{MODEL}.gguf"));
+    let lies = home.join(format!("data/models/{MODEL}.gguf"));
     lies.is_file()
         .then_some(lies)
         .ok_or_else(|| "the model isn't where models lie".into())

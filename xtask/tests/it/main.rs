@@ -235,7 +235,8 @@ fn the_engine_is_built_in_wherever_it_can_be_and_left_out_on_demand() {
         format!("{whole}{alone}")
     );
     assert_eq!(bash("ATOLL_EMBEDDED=0 features", ""), "");
-    let asked = "apt_install() { shift; echo \"$*\"; }; libclang_there() { false; }; command() { false; }";
+    let asked =
+        "apt_install() { shift; echo \"$*\"; }; libclang_there() { false; }; command() { false; }";
     let wanted = |with: &str| bash(&format!("{asked}; {with} want_engine"), "");
     assert_eq!(wanted(""), "g++ make cmake libclang-dev\n");
     assert_eq!(wanted("ATOLL_EMBEDDED=0"), "");

@@ -2,6 +2,7 @@
 
 mod desk;
 mod pick;
+mod processor;
 mod words;
 
 use std::collections::HashSet;
@@ -13,6 +14,8 @@ use llama_cpp_2::context::params::LlamaContextParams;
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
+
+pub(crate) use processor::can_compute;
 
 use crate::child::{Failed, Ready, say};
 use crate::memory::CHUNK_TOKENS;
@@ -43,7 +46,6 @@ impl Cancelled {
 
 /// Reads the model and works until there is nobody to work for.
 pub(crate) fn run(ready: Ready) -> Result<(), Failed> {
-    can_compute()?;
     let engine = |what: String| (Code::Engine, what);
     let mut backend = LlamaBackend::init().map_err(|err| engine(err.to_string()))?;
     let params = LlamaModelParams::default();
@@ -81,22 +83,6 @@ pub(crate) fn run(ready: Ready) -> Result<(), Failed> {
     let sequences = usize::try_from(fit.sequences).unwrap_or(1);
     let window = usize::try_from(fit.context_tokens).unwrap_or(0);
     desk::Desk::new(&model, context, words, cancelled, sequences, window).work(&asks);
-    Ok(())
-}
-
-/// The code was compiled for what most processors of the last ten years have; another one can't run it.
-fn can_compute() -> Result<(), Failed> {
-    #[cfg(target_arch = "x86_64")]
-    {
-        let has = std::is_x86_feature_detected!("avx2")
-            && std::is_x86_feature_detected!("fma")
-            && std::is_x86_feature_detected!("f16c")
-            && std::is_x86_feature_detected!("bmi2");
-        if !has {
-            let words = "this processor lacks AVX2, FMA, F16C or BMI2, which the engine needs";
-            return Err((Code::Unable, words.into()));
-        }
-    }
     Ok(())
 }
 

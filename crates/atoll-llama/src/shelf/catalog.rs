@@ -2,7 +2,7 @@
 
 use super::Pin;
 
-/// Where the repositories of models are: the one place that names it.
+/// Where the repositories of models are, if no mirror is named: the one place that names it.
 const HUB: &str = "https://huggingface.co";
 
 /// A model that can be pulled.
@@ -84,14 +84,15 @@ impl Entry {
         }
     }
 
-    /// The address of a file in a repository of models; `None` for a package.
-    pub fn url(&self) -> Option<String> {
+    /// The address of a file in a repository of models, or in a mirror of them; `None` for a package.
+    pub fn url(&self, mirror: Option<&str>) -> Option<String> {
+        let hub = mirror.unwrap_or(HUB).trim_end_matches('/');
         match self.source {
             Source::Hub {
                 repository,
                 revision,
                 file,
-            } => Some(format!("{HUB}/{repository}/resolve/{revision}/{file}")),
+            } => Some(format!("{hub}/{repository}/resolve/{revision}/{file}")),
             Source::Package { .. } => None,
         }
     }
@@ -116,8 +117,15 @@ mod tests {
             assert_eq!(entry.sha256.len(), 64);
             assert!(entry.sha256.bytes().all(|b| b.is_ascii_hexdigit()));
             assert_eq!(Entry::find(entry.name), Some(&entry));
-            assert!(entry.url().is_none_or(|url| url.starts_with("https://")));
+            assert!(
+                entry
+                    .url(None)
+                    .is_none_or(|url| url.starts_with("https://"))
+            );
         }
         assert_eq!(Entry::find("none"), None);
+        let mirrored = CATALOG[0].url(Some("https://mirror.example/models/"));
+        let wanted = "https://mirror.example/models/Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF/resolve/";
+        assert!(mirrored.is_some_and(|url| url.starts_with(wanted)));
     }
 }

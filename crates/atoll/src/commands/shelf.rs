@@ -10,10 +10,13 @@ use atoll_llama::memory::{self, Fit};
 use atoll_llama::shelf::{CATALOG, Entry, Fault, Shelf, Step};
 use serde::Serialize;
 
+use super::signals::Signals;
 use crate::app::{App, say};
 use crate::offline;
 use crate::ui;
 
+/// Names a mirror of the repositories of models, as other tools that fetch from them have it.
+const MIRROR: &str = "HF_ENDPOINT";
 /// Without a terminal it is told how far it is each so many seconds.
 const HEARTBEAT_S: u64 = 10;
 /// On a terminal, each so many milliseconds.
@@ -45,7 +48,7 @@ pub struct Listed {
 }
 
 fn shelf(app: &App) -> Shelf {
-    Shelf::new(app.paths.models())
+    Shelf::new(app.paths.models()).mirror(crate::app::env(MIRROR))
 }
 
 /// A name without the provider's.
@@ -130,7 +133,7 @@ pub async fn pull(app: &App, name: Option<String>) -> Result<u8, Error> {
         })?,
     };
     let (entry, pulled) = match one(app, entry).await {
-        Err(Fault::Unreachable(why)) if named.is_none() => {
+        Ok(Err(Fault::Unreachable(why))) if named.is_none() => {
             say(&format!(
                 "note    {} can't be fetched: {why}\n        fetching {} instead: {}\n",
                 entry.name, small.name, small.about
@@ -139,7 +142,7 @@ pub async fn pull(app: &App, name: Option<String>) -> Result<u8, Error> {
         }
         done => (entry, done),
     };
-    let path = pulled.map_err(error)?;
+    let path = pulled?.map_err(error)?;
     super::config::reload(app).await;
     let full = format!("{PROVIDER}/{}", entry.name);
     let data = serde_json::json!({
@@ -155,12 +158,44 @@ pub async fn pull(app: &App, name: Option<String>) -> Result<u8, Error> {
     })
 }
 
-async fn one(app: &App, entry: &Entry) -> Result<PathBuf, Fault> {
+/// Pulls one, until it is here or somebody stops it.
+async fn one(app: &App, entry: &Entry) -> Result<Result<PathBuf, Fault>, Error> {
     say(&format!("model   {} from {}\n", entry.name, entry.origin()));
-    let mut meter = Meter::new(app);
-    let pulled = shelf(app).pull(entry, &mut |step| meter.step(step)).await;
+    let (shelf, mut meter, mut signals) = (shelf(app), Meter::new(app), Signals::new()?);
+    let pulled = {
+        let mut watch = |step| meter.step(step);
+        let pull = shelf.pull(entry, &mut watch);
+        tokio::select! {
+            pulled = pull => Some(pulled),
+            _ = signals.int.recv() => None,
+            _ = signals.term.recv() => None,
+            _ = signals.hup.recv() => None,
+        }
+    };
     meter.end();
-    pulled
+    pulled.ok_or_else(|| stopped(entry, shelf.begun_bytes(entry.name)))
+}
+
+fn stopped(entry: &Entry, begun_bytes: u64) -> Error {
+    let (begun, all) = (begun_bytes / 1_000_000, entry.size_bytes / 1_000_000);
+    let found = match begun_bytes {
+        0 => "nothing of it is kept".to_owned(),
+        _ => format!("{begun} of {all} MB are kept, and the next pull goes on from there"),
+    };
+    let err = Error::new(
+        codes::CANCELLED,
+        format!("the pull of {} was stopped", entry.name),
+    );
+    let err = err
+        .found(found)
+        .next(format!("atoll model pull {}", entry.name));
+    match begun_bytes {
+        0 => err,
+        _ => err.next(format!(
+            "atoll model remove {}, to drop what is kept",
+            entry.name
+        )),
+    }
 }
 
 /// `atoll model add`.

@@ -192,8 +192,9 @@ fn policy(app: &App) -> Check {
 }
 
 fn model(app: &App) -> Check {
-    let registry = config::load(&app.paths.config_file())
-        .and_then(|c| super::models::registry(&app.paths, &c, super::models::embedded(&app.paths, &c)));
+    let registry = config::load(&app.paths.config_file()).and_then(|c| {
+        super::models::registry(&app.paths, &c, super::models::embedded(&app.paths, &c))
+    });
     match registry.map(|r| atoll_ports::Models::default_model(&r)) {
         Ok(Some(choice)) => {
             let place = if choice.remote { "elsewhere" } else { "here" };

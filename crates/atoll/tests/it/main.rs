@@ -10,6 +10,8 @@ mod bombs;
 mod chats;
 mod code;
 mod edited;
+#[cfg(feature = "embedded")]
+mod engines;
 mod environment;
 mod erase;
 #[path = "../../../atoll-http/tests/it/fake.rs"]
@@ -29,6 +31,7 @@ mod pages;
 mod places;
 mod proofs;
 mod providers;
+mod pulls;
 mod recordings;
 mod roundtrip;
 mod scene;
