@@ -18,15 +18,15 @@ use serde_json::Value;
 const GRAMMAR_LIMIT_BYTES: usize = 256 << 10;
 
 /// What every grammar has: JSON, with at most one space where spaces may be, so that no model writes them
-/// without end. Values nest as deep as the rules that are called.
+/// without end, and no number that a reader finds too large. Values nest as deep as the rules that are called.
 const JSON: &str = r#"sp ::= " "?
 value ::= object | array | string | number | "true" | "false" | "null"
 object ::= "{" sp ( string ":" sp value ( "," sp string ":" sp value )* )? "}"
 array ::= "[" sp ( value ( "," sp value )* )? "]"
 string ::= "\"" char* "\""
-char ::= [^"\\\x00-\x1F\x7F] | "\\" ( ["\\/bfnrt] | "u" [0-9a-fA-F] [0-9a-fA-F] [0-9a-fA-F] [0-9a-fA-F] )
+char ::= [^"\\\x00-\x1F\x7F] | "\\" ( ["\\/bfnrt] | "u" ( [0-9a-cA-CeEfF] [0-9a-fA-F] | [dD] [0-7] ) [0-9a-fA-F] [0-9a-fA-F] )
 integer ::= "-"? ( "0" | [1-9] [0-9]{0,15} )
-number ::= integer ( "." [0-9]{1,16} )? ( [eE] [-+]? [0-9]{1,3} )?
+number ::= integer ( "." [0-9]{1,16} )? ( [eE] [-+]? [0-9]{1,2} )?
 boolean ::= "true" | "false"
 null ::= "null"
 "#;

@@ -69,6 +69,7 @@ fn a_reply_is_words_or_one_whole_call() {
         r#"{"tool": "edit", "arguments": {"path": "a", "lines": [1.5]}}"#,
         r#"{"tool": "edit", "arguments": {"path": "a", "lines": [1], "how": "other"}}"#,
         r#"{"tool": "edit", "arguments": {"path": "a", "lines": [1],}}"#,
+        r#"{"tool": "edit", "arguments": {"path": "\ud800", "lines": [1]}}"#,
         "{\"tool\": \"edit\", \"arguments\": {\"path\": \"a\nb\", \"lines\": [1]}}",
     ] {
         assert!(!judge.accepts(bad), "{bad}");

@@ -11,5 +11,7 @@
 mod computed;
 mod download;
 mod files;
+#[cfg(feature = "engine")]
+mod held;
 mod stand;
 mod watched;
