@@ -22,6 +22,8 @@ pub const PROVIDER: &str = "embedded";
 /// Models on disk that are looked at.
 const MODELS_MAX: usize = 64;
 const OUTPUT_TOKENS_MAX: u64 = 4_096;
+/// A shorter file holds less than a billion parameters, or hardly more, at the eight bits of most that are small.
+const SMALL_BYTES: u64 = 1 << 30;
 /// A little chance keeps a small model from repeating itself; the seed is the call's own, so that the same call
 /// is written the same way again.
 const TEMPERATURE: f32 = 0.2;
@@ -127,6 +129,8 @@ impl Embedded {
             images: false,
             // The grammar makes whole calls of whatever it writes.
             tools: Some(true),
+            chats: Some(true),
+            small: found.header.file_bytes < SMALL_BYTES,
             context_tokens,
             output_tokens_max: OUTPUT_TOKENS_MAX.min(context_tokens / 2),
             key_env: None,

@@ -82,6 +82,8 @@ async fn of_one(provider: &Provider, clients: &Clients, choice: &mut ModelChoice
     choice.context_tokens = choice.context_tokens.min(context_tokens);
     choice.images = shown.images.unwrap_or(choice.images);
     choice.tools = shown.tools;
+    choice.chats = shown.chats;
+    choice.remote |= shown.elsewhere;
 }
 
 async fn shown(provider: &Provider, clients: &Clients, model: &str) -> Result<Shown, Fault> {

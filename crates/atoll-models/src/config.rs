@@ -126,6 +126,9 @@ pub struct ModelConfig {
     /// Whether it is asked to think; it does as it does by itself otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thinking: Option<Thinking>,
+    /// Whether it is too small to lead itself; its name tells it otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub small: Option<bool>,
 }
 
 /// A provider. What is left out comes from the preset of that name, if there is one.

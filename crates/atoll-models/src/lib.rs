@@ -16,6 +16,7 @@ mod prices;
 mod provider;
 mod redact;
 mod registry;
+mod size;
 mod talk;
 mod usage;
 mod wire;
@@ -25,6 +26,6 @@ pub use config::{
     Timeouts, WireKind,
 };
 pub use keys::{BadKeys, KEYS_FILE};
-pub use preset::preset_names;
+pub use preset::{preset_keys, preset_names};
 pub use redact::redact;
 pub use registry::Registry;

@@ -113,6 +113,11 @@ pub(crate) fn find(name: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|p| p.name == name)
 }
 
+/// Providers on other machines, each with the environment variable that holds its key.
+pub fn preset_keys() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PRESETS.iter().filter_map(|p| Some((p.name, p.key_env?)))
+}
+
 /// The names of the providers that need no `base_url`.
 pub fn preset_names() -> impl Iterator<Item = &'static str> {
     PRESETS.iter().map(|p| p.name)

@@ -8,7 +8,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use crate::config::{BadConfig, ModelConfig, ProviderConfig, Thinking, WireKind};
 use crate::endpoint::Endpoint;
 use crate::wire::Manners;
-use crate::{preset, prices};
+use crate::{preset, prices, size};
 
 const NAME_LIMIT_BYTES: usize = 64;
 const MODEL_NAME_LIMIT_BYTES: usize = 256;
@@ -42,6 +42,7 @@ struct Model {
     price: Option<Price>,
     images: Option<bool>,
     thinking: Option<Thinking>,
+    small: Option<bool>,
 }
 
 /// A provider.
@@ -193,6 +194,7 @@ impl Provider {
             price,
             images: config.images,
             thinking: config.thinking,
+            small: config.small,
         })
     }
 
@@ -241,18 +243,25 @@ impl Provider {
     /// A choice of one of its models, configured or not; `None` if that can't be a name.
     pub(crate) fn choice(&self, model: &str, key_stored: bool) -> Option<ModelChoice> {
         let model = self.figures(model)?;
+        // Ollama passes some models on to other machines; their names say so.
+        let passed_on = self.wire == WireKind::Ollama && size::is_passed_on(&model.name);
+        let remote = self.remote || passed_on;
         Some(ModelChoice {
-            priced: model.price.is_some() || !self.remote,
+            priced: model.price.is_some() || !remote,
+            small: model
+                .small
+                .unwrap_or_else(|| !remote && size::is_small(&model.name)),
             model: ModelRef {
                 provider: self.name.clone(),
                 model: model.name,
             },
             wire: self.wire.name().into(),
             endpoint: self.endpoint.authority.clone(),
-            remote: self.remote,
+            remote,
             price: model.price,
             images: model.images != Some(false),
             tools: None,
+            chats: None,
             context_tokens: model.context_tokens,
             output_tokens_max: model.output_tokens_max,
             key_env: self.key_env.clone(),

@@ -46,6 +46,12 @@ pub struct ModelChoice {
     pub images: bool,
     /// Whether it calls tools, if its server says so.
     pub tools: Option<bool>,
+    /// Whether it talks at all, if its server says so: one that only embeds doesn't.
+    #[serde(default)]
+    pub chats: Option<bool>,
+    /// Whether it is so small (below a billion parameters) that it can't lead itself: an agent leads it then.
+    #[serde(default)]
+    pub small: bool,
     /// The window, in tokens.
     pub context_tokens: u64,
     /// The most it writes in one reply, in tokens.

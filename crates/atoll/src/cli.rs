@@ -13,6 +13,7 @@ Usage: atoll [COMMAND]
 Work       code         give an agent a task in a repository; get a tested patch
            chat         talk about a folder: answers, and patches where you ask for changes
            exec         run a command in the sandbox, on a private copy
+           try          see a model mend a failing test in a bundled sample
 Decide     gate         list show answer: what needs you
            patch        list show accept reject edit undo
 Look back  session      list show resume fork undo delete
@@ -85,6 +86,8 @@ pub enum Command {
     Chat(commands::chat::Args),
     /// Run a command in the sandbox, on a private copy.
     Exec(commands::exec::Args),
+    /// See a model mend a failing test in a bundled sample.
+    Try(commands::tries::Args),
     /// What needs you.
     #[command(subcommand)]
     Gate(commands::gate::Gate),
@@ -174,7 +177,7 @@ mod tests {
             let verbs = body.split(':').next().unwrap_or_default();
             let noun = verbs.split_whitespace().next().unwrap_or_default();
             assert!(known.iter().any(|k| k == noun), "{noun} does not exist");
-            if !["code", "chat", "exec"].contains(&noun) {
+            if !["code", "chat", "exec", "try"].contains(&noun) {
                 for verb in verbs.split_whitespace() {
                     assert!(known.iter().any(|k| k == verb), "{verb} does not exist");
                 }

@@ -23,6 +23,7 @@ pub mod shelf;
 mod signals;
 pub mod status;
 mod talk;
+pub mod tries;
 pub mod up;
 mod watch;
 
@@ -38,6 +39,7 @@ pub async fn run(app: &App, command: Option<Command>) -> Result<u8, Error> {
         Some(Command::Chat(args)) => chat::run(app, args).await,
         Some(Command::Code(args)) => code::run(app, args).await,
         Some(Command::Exec(args)) => exec::run(app, args).await,
+        Some(Command::Try(args)) => tries::run(app, args).await,
         Some(Command::Gate(gate)) => gate::run(app, gate).await,
         Some(Command::Patch(patch)) => patch::run(app, patch).await,
         Some(Command::Session(session)) => session::run(app, session).await,

@@ -117,7 +117,30 @@ pub fn to_pull(app: &App) -> Vec<&'static Entry> {
 
 /// `atoll model pull`. Without a name: the default, else, if its source can't be reached, a smaller one.
 pub async fn pull(app: &App, name: Option<String>) -> Result<u8, Error> {
-    let named = name.as_deref().map(bare);
+    let (entry, path) = fetch(app, name.as_deref()).await?;
+    let full = format!("{PROVIDER}/{}", entry.name);
+    let data = serde_json::json!({
+        "model": full, "path": path, "size_bytes": entry.size_bytes, "sha256": entry.sha256,
+        "licence": entry.licence,
+    });
+    app.show("pulled", &data, |_| {
+        format!(
+            "{full} is here: {} MB, its SHA-256 as pinned, {}.\nNext  atoll model use {full}\n",
+            entry.size_bytes / 1_000_000,
+            entry.licence
+        )
+    })
+}
+
+/// Whether a name is one that can be pulled.
+pub fn can_be_pulled(name: &str) -> bool {
+    Entry::find(bare(name)).is_some()
+}
+
+/// Puts a model of the catalog on the disk, telling how far it is. Without a name: the default, or, where that
+/// one's source can't be reached, the smaller one.
+pub async fn fetch(app: &App, name: Option<&str>) -> Result<(&'static Entry, PathBuf), Error> {
+    let named = name.map(bare);
     let [default, small] = &CATALOG;
     let entry = match named {
         None => default,
@@ -144,18 +167,7 @@ pub async fn pull(app: &App, name: Option<String>) -> Result<u8, Error> {
     };
     let path = pulled?.map_err(error)?;
     super::config::reload(app).await;
-    let full = format!("{PROVIDER}/{}", entry.name);
-    let data = serde_json::json!({
-        "model": full, "path": path, "size_bytes": entry.size_bytes, "sha256": entry.sha256,
-        "licence": entry.licence,
-    });
-    app.show("pulled", &data, |_| {
-        format!(
-            "{full} is here: {} MB, its SHA-256 as pinned, {}.\nNext  atoll model use {full}\n",
-            entry.size_bytes / 1_000_000,
-            entry.licence
-        )
-    })
+    Ok((entry, path))
 }
 
 /// Pulls one, until it is here or somebody stops it.

@@ -7,7 +7,7 @@ use atoll_api::{
     AnswerRequest, Commands, Error, GateView, OnAsk, PatchDetail, Progress, Started, Update, codes,
 };
 use atoll_client::Client;
-use atoll_domain::SessionEnd;
+use atoll_domain::{Cost, SessionEnd};
 use futures::StreamExt;
 use serde_json::json;
 use tokio::sync::Notify;
@@ -53,6 +53,25 @@ pub struct Watch<'a> {
     talk: Option<Talk>,
     /// The keyboard, where typing steers.
     hands: Option<Hands>,
+    /// How it ended, where its caller tells that; `None`: it is told here.
+    ended: Option<Ended>,
+}
+
+/// How a watched task ended, for a caller that tells it.
+#[derive(Default)]
+pub struct Ended {
+    /// The exit code.
+    pub code: u8,
+    /// How; `None` where the watcher went before its end.
+    pub end: Option<SessionEnd>,
+    /// In words.
+    pub words: String,
+    /// What the session spent.
+    pub spent: Cost,
+    /// Steps taken.
+    pub steps: u64,
+    /// What it proposes.
+    pub patch: Option<PatchDetail>,
 }
 
 /// How a turn of a conversation ended for who watched it.
@@ -80,7 +99,21 @@ impl<'a> Watch<'a> {
             begun: Instant::now(),
             talk: None,
             hands: None,
+            ended: None,
         }
+    }
+
+    /// Until the turn ends, whose end the caller tells.
+    pub async fn to_end(mut self, signals: Signals) -> Result<Ended, Error> {
+        self.ended = Some(Ended::default());
+        let (code, _) = self.watch(signals).await?;
+        let ended = self.ended.take().unwrap_or_default();
+        let patch = self.patch.take();
+        Ok(Ended {
+            code,
+            patch,
+            ..ended
+        })
     }
 
     /// Tells answers as a conversation's.
@@ -344,6 +377,18 @@ impl<'a> Watch<'a> {
                 steps,
             } => {
                 self.clear();
+                if let Some(ended) = &mut self.ended {
+                    let code = end.exit_code();
+                    *ended = Ended {
+                        code,
+                        end: Some(end),
+                        words,
+                        spent,
+                        steps,
+                        patch: None,
+                    };
+                    return Ok(Some(End::Code(code)));
+                }
                 let data = json!({
                     "session": self.started.ordinal,
                     "end": end,

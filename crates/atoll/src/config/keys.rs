@@ -289,7 +289,7 @@ pub const KEYS: &[Setting] = &[
         "providers.*.models",
         File,
         "",
-        "its models: name, context_tokens, output_tokens_max, price, images, thinking",
+        "its models: name, context_tokens, output_tokens_max, price, images, thinking, small",
     ),
     of(
         "log.witness",

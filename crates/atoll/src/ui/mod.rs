@@ -22,7 +22,7 @@ pub use log::{events, replayed, verification};
 pub use markdown::Markdown;
 pub use model::{models, tested};
 pub use page::Page;
-pub use patch::{accepted, patch, patches, ready};
+pub use patch::{accepted, next_rows, patch, patches, ready, ready_then};
 pub use session::{chat_line, ended, no_answer, no_patch, session, sessions};
 pub use shelf::{progress, shelf};
 pub use status::status;

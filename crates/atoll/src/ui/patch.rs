@@ -78,15 +78,31 @@ fn facts(style: &Style, patch: &PatchDetail) -> String {
 /// The block at the end of a turn.
 pub fn ready(style: &Style, patch: &PatchDetail) -> String {
     let v = &patch.view;
+    let next = [
+        format!("atoll patch show {}", v.ordinal),
+        format!("atoll patch accept {}", v.ordinal),
+        format!("atoll log show {}", v.session_ordinal),
+    ];
+    ready_then(style, patch, &next)
+}
+
+/// The same, with other commands to go on with.
+pub fn ready_then(style: &Style, patch: &PatchDetail, next: &[String]) -> String {
+    let v = &patch.view;
     let head = format!("Patch {} ready: {}", v.ordinal, Shown::line(&v.title));
     let mut out = format!("{}\n{}", style.bold(&head), facts(style, patch));
     out.push_str("Your files are unchanged.\n\n");
-    let mut page = Page::new(style, 0, 6);
-    page.row("Next", format!("atoll patch show {}", v.ordinal));
-    page.row("", format!("atoll patch accept {}", v.ordinal));
-    page.row("", format!("atoll log show {}", v.session_ordinal));
-    out.push_str(&page.end());
+    out.push_str(&next_rows(style, next));
     out
+}
+
+/// Commands to go on with.
+pub fn next_rows(style: &Style, next: &[String]) -> String {
+    let mut page = Page::new(style, 0, 6);
+    for (i, command) in next.iter().enumerate() {
+        page.row(if i == 0 { "Next" } else { "" }, command);
+    }
+    page.end()
 }
 
 /// One patch in full.

@@ -13,6 +13,10 @@ pub(crate) struct Shown {
     pub(crate) tools: Option<bool>,
     /// Whether it sees images.
     pub(crate) images: Option<bool>,
+    /// Whether it talks: one that only embeds doesn't.
+    pub(crate) chats: Option<bool>,
+    /// Whether this server passes it on to another machine.
+    pub(crate) elsewhere: bool,
 }
 
 /// Reads the answer.
@@ -29,6 +33,10 @@ pub(in crate::wire) fn show(body: &[u8]) -> Result<Shown, Fault> {
             .filter(|n| *n > 0),
         tools: can("tools"),
         images: can("vision"),
+        chats: can("completion"),
+        elsewhere: ["remote_host", "remote_model"]
+            .iter()
+            .any(|name| value[name].as_str().is_some_and(|text| !text.is_empty())),
     })
 }
 
@@ -52,8 +60,13 @@ mod tests {
             context_tokens: Some(32_768),
             tools: Some(true),
             images: Some(false),
+            chats: Some(true),
+            elsewhere: false,
         };
         assert_eq!(show(body).unwrap(), wanted);
+        let embeds = br#"{"capabilities":["embedding"],"remote_host":"https://elsewhere.example:443"}"#;
+        let shown = show(embeds).unwrap();
+        assert_eq!((shown.chats, shown.elsewhere), (Some(false), true));
         assert_eq!(show(b"{}").unwrap(), Shown::default());
         assert_eq!(show(b"[]").unwrap(), Shown::default());
         let lie = br#"{"model_info":{"general.architecture":"x","x.context_length":-3}}"#;
