@@ -4,7 +4,7 @@ use atoll_domain::{Hash, Language};
 use serde::{Deserialize, Serialize};
 
 /// The agent's revision: changes whenever the same inputs could give other effects.
-pub const REVISION: &str = "3";
+pub const REVISION: &str = "4";
 
 /// The smallest window that holds the prompt, the tools, a task and a reply, in tokens.
 pub const CONTEXT_TOKENS_MIN: u64 = 4096;
@@ -63,6 +63,9 @@ pub struct SessionConfig {
     pub plan: bool,
     /// What an ask becomes.
     pub on_ask: OnAsk,
+    /// Whether the model is too small to lead itself: where tests fail it is led, line by line.
+    #[serde(default)]
+    pub small: bool,
 }
 
 /// Why a configuration can't be used.
@@ -102,6 +105,7 @@ impl Default for SessionConfig {
             steps_max: 30,
             plan: false,
             on_ask: OnAsk::Wait,
+            small: false,
         }
     }
 }
@@ -131,6 +135,10 @@ impl SessionConfig {
     pub fn chats(&self) -> bool {
         self.mode == Mode::Chat
     }
+    /// Whether the model is led where tests fail: it is small, and there are tests to be led by.
+    pub fn leads(&self) -> bool {
+        self.small && self.mode == Mode::Code && !self.plan && self.test.is_some()
+    }
     /// The window that is worked with, in tokens. A fold can't refuse, so a window that
     /// [`SessionConfig::check`] refuses counts as the smallest one, and a huge one is bounded.
     pub fn window_tokens(&self) -> u64 {
@@ -154,7 +162,11 @@ impl SessionConfig {
     }
     /// Hash of the system prompt, for `SessionOpened`.
     pub fn prompt_hash(&self) -> Hash {
-        Hash::of(crate::prompt::system(self).as_bytes())
+        let text = match self.leads() {
+            true => crate::led::system(self),
+            false => crate::prompt::system(self),
+        };
+        Hash::of(text.as_bytes())
     }
     /// Hash of the tools' schemas, for `SessionOpened`.
     pub fn tools_hash(&self) -> Hash {

@@ -137,6 +137,9 @@ const TIGHTER: [Level; 3] = [
 
 /// The conversation for the next model call, and an upper estimate of its tokens.
 pub(crate) fn conversation(state: &State) -> (Conversation, u64) {
+    if state.led() {
+        return crate::led::conversation(state);
+    }
     let room = room_tokens(state);
     let mut last = ALL;
     for level in [ALL].into_iter().chain(TIGHTER) {

@@ -19,7 +19,12 @@ impl State {
         let tool = |what: &What| {
             matches!(
                 what,
-                What::Survey | What::Baseline | What::Attach(_) | What::Call(_) | What::Check(_)
+                What::Survey
+                    | What::Baseline
+                    | What::Attach(_)
+                    | What::Look(_)
+                    | What::Call(_)
+                    | What::Check(_)
             )
         };
         if !self.is_at(step, tool) {
@@ -62,8 +67,12 @@ impl State {
                 // The tests may write files of their own: the turn's changes are counted from here.
                 self.turn.tree = self.tree.clone();
                 self.loops = crate::loops::Loops::new(self.tree.as_deref());
-                self.begin();
+                match self.led() {
+                    true => self.lead(&output.text),
+                    false => self.begin(),
+                }
             }
+            What::Look(path) => self.looked(&path, output),
             What::Check(finishing) => self.checked(step, output, finishing),
             What::Call(call) => self.called(step, call, output, moved),
             What::Ask { .. } | What::Compact { .. } | What::Finish { .. } => {}
@@ -154,6 +163,9 @@ impl State {
             let last = &self.turn.denied;
             let words = format!("Denied {DENIALS_MAX} times in this turn; last: {last}");
             return self.end(SessionEnd::Denied, words, None);
+        }
+        if self.led() {
+            return self.led_edited(done);
         }
         self.advance();
     }

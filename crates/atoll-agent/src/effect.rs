@@ -13,7 +13,7 @@ use crate::tools::ToolRequest;
 pub enum By {
     /// The model called it.
     Model,
-    /// The agent looks around at the start of a session.
+    /// The agent looks around at the start of a session, or reads what a small model is shown.
     Survey,
     /// The agent runs the tests before any change.
     Baseline,

@@ -41,6 +41,9 @@ impl State {
             self.reply_to(&finishing, words::STEERED);
             return self.close_round();
         }
+        if self.led() {
+            return self.led_checked(finishing, run, output);
+        }
         self.judged(finishing, run, Some(output));
     }
 
@@ -110,7 +113,7 @@ impl State {
         self.end(SessionEnd::Answer, words, None);
     }
 
-    fn patch(&mut self, finishing: Finishing) {
+    pub(crate) fn patch(&mut self, finishing: Finishing) {
         self.reply_to(&finishing, words::ACCEPTED);
         let tests = match &self.tests.last {
             Some(run) if !self.tests.stale => format!("tests: {}", run.words()),

@@ -40,6 +40,7 @@ mod done;
 mod effect;
 mod finish;
 mod input;
+mod led;
 mod ledger;
 mod loops;
 mod output;

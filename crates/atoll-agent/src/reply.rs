@@ -26,6 +26,9 @@ impl State {
         self.calibrate(usage);
         self.turn.rounds += 1;
         self.turn.retries = 0;
+        if self.led() {
+            return self.led_reply(message);
+        }
         let mut text = without_thoughts(&message.joined_text());
         let mut calls = message.tool_calls.clone();
         if calls.is_empty()

@@ -8,7 +8,7 @@
 //! | nothing | `Prompt` | first turn: survey; else attach or ask |
 //! | survey (list) | `ToolDone` | code: baseline if a test command is known and no plan is wanted; else attach or ask |
 //! | attach (read) | `ToolDone` | the next file that a chat's words name; else ask |
-//! | baseline (test) | `ToolDone` | ask |
+//! | baseline (test) | `ToolDone` | ask; a small model whose tests fail is led: see `led/mod.rs` |
 //! | ask | `Reply` with calls | the first call: tool, reject or finish |
 //! | | `Reply` without | plan: end; chat: conclude; nudge, twice; then conclude |
 //! | | `ReplyFailed` | `cut`, `garbage`, `lost`: ask again, twice; `auth`, `refused`, `unreachable`, `rate_limited`, `server`, `timeout`: end unreachable (the adapter tried again); `context`: squeeze, then ask; `denied`, `needs_person`, `limit`, `cancelled`: end |
@@ -42,6 +42,7 @@ use crate::config::SessionConfig;
 use crate::context;
 use crate::effect::{By, Effect, Proposal};
 use crate::input::Input;
+use crate::led::Led;
 use crate::ledger::Ledger;
 use crate::loops::Loops;
 use crate::tools::ToolRequest;
@@ -143,6 +144,8 @@ pub(crate) enum What {
     Survey,
     Baseline,
     Attach(ReadOp),
+    /// A file is read for a model that is led.
+    Look(String),
     Ask {
         wait_ms: u64,
     },
@@ -191,6 +194,8 @@ pub struct State {
     pub(crate) scale_permille: u64,
     /// How much of the window is used: less after the provider said that it was too much.
     pub(crate) room_permille: u64,
+    /// What is known while a small model is led.
+    pub(crate) led: Led,
 }
 
 impl Default for State {
@@ -215,6 +220,7 @@ impl Default for State {
             tree: None,
             scale_permille: 1000,
             room_permille: 1000,
+            led: Led::default(),
         }
     }
 }
@@ -312,6 +318,14 @@ impl State {
             What::Survey => own(By::Survey, crate::turn::survey()),
             What::Baseline => own(By::Baseline, test()),
             What::Attach(what) => own(By::Attach, ToolRequest::Read { what: what.clone() }),
+            What::Look(path) => {
+                let what = ReadOp::Read {
+                    path: path.clone(),
+                    start_line: None,
+                    lines_max: None,
+                };
+                own(By::Survey, ToolRequest::Read { what })
+            }
             What::Check(_) => own(By::Check, test()),
             What::Ask { wait_ms } => {
                 let (conversation, input_tokens_estimate) = context::conversation(self);
@@ -319,7 +333,10 @@ impl State {
                     step,
                     wait_ms: *wait_ms,
                     conversation,
-                    output_tokens_max: self.config.reserve_tokens(),
+                    output_tokens_max: match self.led() {
+                        true => crate::led::OUTPUT_TOKENS_MAX,
+                        false => self.config.reserve_tokens(),
+                    },
                     input_tokens_estimate,
                 }
             }

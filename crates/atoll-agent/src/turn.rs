@@ -156,6 +156,9 @@ impl State {
         self.loops = Loops::new(self.tree.as_deref());
         if self.first.is_none() {
             self.set(What::Survey);
+        } else if self.config.leads() {
+            // It knows nothing of the turn before: what fails is looked at afresh.
+            self.set(What::Baseline);
         } else {
             self.attach_or_begin();
         }
@@ -207,7 +210,10 @@ impl State {
                 text: self.turn.task.clone(),
                 context,
             });
-            (self.listing, self.baseline_text) = (None, None);
+            self.baseline_text = None;
+            if !self.config.leads() {
+                self.listing = None; // a model that is led is shown what it names
+            }
             self.flush();
         } else {
             self.flush();
@@ -244,12 +250,15 @@ impl State {
     /// The next model call, if there is one left.
     pub(crate) fn ask(&mut self) {
         let max = self.config.rounds_max();
+        if self.turn.rounds >= max && self.led() {
+            return self.led_over();
+        }
         if self.turn.rounds >= max {
             let plural = if max == 1 { "" } else { "s" };
             return self.limit(&format!("the limit of {max} turn{plural} was reached"));
         }
         self.flush();
-        if max > 2 && self.turn.rounds + 1 == max {
+        if max > 2 && self.turn.rounds + 1 == max && !self.led() {
             self.note(words::last_reply(&self.config));
         }
         self.ask_in_room();
@@ -257,6 +266,9 @@ impl State {
 
     /// The next model call, after making room for it.
     pub(crate) fn ask_in_room(&mut self) {
+        if self.led() {
+            return self.set(What::Ask { wait_ms: 0 });
+        }
         context::age(self);
         match context::compaction(self) {
             Some(what) => self.set(what),

@@ -123,6 +123,9 @@ pub struct Form {
     pub name: String,
     /// A JSON Schema of the reply.
     pub schema: serde_json::Value,
+    /// Whether another reply is wanted each time it is asked: then chance decides more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub varied: bool,
 }
 
 /// A whole request's conversation.

@@ -27,6 +27,8 @@ const SMALL_BYTES: u64 = 1 << 30;
 /// A little chance keeps a small model from repeating itself; the seed is the call's own, so that the same call
 /// is written the same way again.
 const TEMPERATURE: f32 = 0.2;
+/// Where another reply is wanted each time.
+const TEMPERATURE_VARIED: f32 = 0.8;
 const TOP_K: u32 = 40;
 const TOP_P: f32 = 0.95;
 
@@ -199,7 +201,10 @@ impl Embedded {
             ),
             output_tokens_max: u32::try_from(act.output_tokens_max).unwrap_or(u32::MAX),
             sampling: Sampling {
-                temperature: TEMPERATURE,
+                temperature: match &act.conversation.form {
+                    Some(form) if form.varied => TEMPERATURE_VARIED,
+                    _ => TEMPERATURE,
+                },
                 top_k: TOP_K,
                 top_p: TOP_P,
                 seed: u32::from_be_bytes([a, b, c, d]),

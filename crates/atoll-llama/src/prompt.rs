@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 
 use crate::wire::Turn;
 
+/// A form's schema is told up to this length, in bytes.
+const SCHEMA_BYTES_MAX: usize = 240;
+
 /// Why a conversation can't be put.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CantPut {
@@ -51,10 +54,13 @@ pub fn turns(conversation: &Conversation) -> Result<Vec<Turn>, CantPut> {
         system.push(tools(&conversation.tools));
     }
     if let Some(form) = &conversation.form {
-        system.push(format!(
-            "Answer with one JSON value of this schema and nothing else: {}",
-            form.schema
-        ));
+        let schema = form.schema.to_string();
+        // A longer one would be most of what a small model reads; the grammar holds it to that all the same.
+        if schema.len() <= SCHEMA_BYTES_MAX {
+            system.push(format!(
+                "Answer with one JSON value of this schema and nothing else: {schema}"
+            ));
+        }
     }
     if !system.is_empty() {
         let turn = Turn {

@@ -4,6 +4,7 @@ mod arbitrary;
 mod chats;
 mod ends;
 mod events;
+mod led;
 mod mend;
 mod thoughts;
 mod world;

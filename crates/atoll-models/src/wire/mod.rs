@@ -133,6 +133,9 @@ pub(crate) fn headers(wire: WireKind, key: Option<&Key>) -> Result<HeaderMap, Fa
 /// Reads the names in a list of models.
 type ReadNames = fn(&[u8]) -> Result<Vec<String>, Fault>;
 
+/// The temperature where another reply is wanted each time.
+pub(crate) const VARIED: f64 = 0.8;
+
 /// Where the models are listed, and what reads the list.
 pub(crate) fn listing(wire: WireKind) -> (&'static str, ReadNames) {
     match wire {

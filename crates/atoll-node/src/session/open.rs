@@ -159,6 +159,7 @@ impl Shared {
                 OnAsk::Deny => atoll_agent::OnAsk::Deny,
                 OnAsk::Fail => atoll_agent::OnAsk::Fail,
             },
+            small: choice.small,
         };
         agent
             .check()

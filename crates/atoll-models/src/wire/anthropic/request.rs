@@ -198,6 +198,7 @@ mod tests {
         let form = |schema| Form {
             name: "answer".into(),
             schema,
+            varied: false,
         };
         let asked = |schema, tools| Conversation {
             messages: vec![Message::text(Speaker::User, "hi")],

@@ -8,7 +8,7 @@ use crate::config::OutputLimit;
 use crate::usage::Sent;
 use crate::wire::calls::object_of;
 use crate::wire::fit;
-use crate::wire::{Manners, Outgoing};
+use crate::wire::{Manners, Outgoing, VARIED};
 
 pub(in crate::wire) fn request(call: &ModelCall, manners: Manners) -> Outgoing {
     let conversation = &*fit::seen(&call.conversation, manners);
@@ -31,6 +31,9 @@ pub(in crate::wire) fn request(call: &ModelCall, manners: Manners) -> Outgoing {
         }});
         sent.text_bytes += value.to_string().len() as u64;
         body.insert("response_format".into(), value);
+        if form.varied {
+            body.insert("temperature".into(), json!(VARIED));
+        }
     }
     let limit = match manners.output_limit {
         OutputLimit::MaxTokens => "max_tokens",
@@ -280,6 +283,7 @@ mod tests {
             let form = Form {
                 name: "answer".into(),
                 schema: schema.clone(),
+                varied: false,
             };
             let asked = Conversation {
                 form: Some(form),

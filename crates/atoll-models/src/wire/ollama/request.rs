@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::config::Thinking;
 use crate::usage::Sent;
 use crate::wire::calls::object_of;
-use crate::wire::{Manners, Outgoing, fit};
+use crate::wire::{Manners, Outgoing, VARIED, fit};
 
 pub(in crate::wire) fn request(call: &ModelCall, manners: Manners) -> Outgoing {
     let conversation = &*fit::seen(&call.conversation, manners);
@@ -41,6 +41,9 @@ pub(in crate::wire) fn request(call: &ModelCall, manners: Manners) -> Outgoing {
     // Its own window is small whatever the model can do, and what doesn't fit would be dropped from the front
     // without a word: the window is asked for, and what passes it is to be refused.
     let mut options = json!({"num_predict": call.output_tokens_max});
+    if conversation.form.as_ref().is_some_and(|form| form.varied) {
+        options["temperature"] = json!(VARIED);
+    }
     if manners.context_tokens > 0 {
         options["num_ctx"] = json!(manners.context_tokens);
     }

@@ -47,6 +47,7 @@ pub async fn a_reply_in_a_form(wire: WireKind) {
     act.conversation.form = Some(Form {
         name: "answer".into(),
         schema: schema.clone(),
+        varied: false,
     });
     let heard = stand.call_of(act).await;
     let reply = heard.reply();
