@@ -4,6 +4,7 @@
 
 SCRATCH=
 CHILD=
+LAP=0
 
 # say TEXT: one plain line.
 say() { printf '%s\n' "$*" >&2; }
@@ -32,6 +33,18 @@ fail() {
 on_terminal() { [[ -t 2 && ${TERM:-dumb} != dumb ]]; }
 
 clear_bar() { if on_terminal; then printf '\r\033[K' >&2; fi; }
+
+# lap [NAME]: where the time goes, for whoever asked by ATOLL_TIMES; the binary
+# adds its own parts and tells them. Without a name it only begins.
+lap() {
+  [[ -n ${ATOLL_TIMES:-} ]] || return 0
+  local now=${EPOCHREALTIME/[.,]/}
+  if [[ -n ${1:-} ]]; then
+    ATOLL_TIMES+=" $1=$(((now - LAP) / 1000000)).$(((now - LAP) / 100000 % 10))"
+  fi
+  export ATOLL_TIMES
+  LAP=$now
+}
 
 # A span of seconds as a person says it.
 span() {

@@ -3,7 +3,7 @@
 use atoll_api::{Commands, Error};
 use clap::Subcommand;
 
-use super::{code, shelf};
+use super::{code, pick, shelf};
 use crate::app::{App, say};
 use crate::config;
 use crate::offline;
@@ -17,11 +17,11 @@ pub enum Model {
     List,
     /// Make a model the default.
     #[command(
-        after_help = "Examples:\n  atoll model use ollama/qwen2.5-coder:7b\n  atoll model use openai/gpt-5-mini"
+        after_help = "Examples:\n  atoll model use\n  atoll model use ollama/qwen2.5-coder:7b\n  atoll model use openai/gpt-5-mini"
     )]
     Use {
-        /// provider/model.
-        name: String,
+        /// provider/model; picked from a list on a terminal if left out.
+        name: Option<String>,
     },
     /// Fetch a model that runs here.
     #[command(after_help = "Examples:\n  atoll model pull\n  atoll model pull smollm2-135m")]
@@ -74,6 +74,10 @@ pub async fn run(app: &App, model: Model) -> Result<u8, Error> {
         }
         Model::Remove { name } => shelf::remove(app, &name),
         Model::Use { name } => {
+            let name = match name {
+                Some(name) => name,
+                None => pick::model(app).await?,
+            };
             let choice = offline::models::resolve(&app.paths, &name)?;
             let full = choice.model.to_string();
             config::set(&app.paths.config_file(), "model.default", &full)?;

@@ -24,7 +24,7 @@ pub use model::{models, tested};
 pub use page::Page;
 pub use patch::{accepted, next_rows, patch, patches, ready, ready_then};
 pub use session::{chat_line, ended, no_answer, no_patch, session, sessions};
-pub use shelf::{progress, shelf};
+pub use shelf::{pick_models, progress, shelf};
 pub use status::status;
 pub use style::{COLUMNS, Style, table, wrap};
 pub use turn::Turn;

@@ -1,5 +1,6 @@
 //! Models on disk, and those that can be pulled.
 
+use atoll_domain::Shown;
 use atoll_llama::shelf::Entry;
 
 use crate::commands::shelf::Listed;
@@ -7,6 +8,8 @@ use crate::ui::words::span;
 use crate::ui::{Style, table};
 
 const BAR: u64 = 20;
+/// A narrower terminal has no room for columns.
+const NARROW: usize = 70;
 
 fn mb(bytes: u64) -> String {
     format!("{} MB", bytes.saturating_add(500_000) / 1_000_000)
@@ -34,6 +37,49 @@ pub fn progress(done: u64, total: u64, fresh: u64, ms: u64) -> String {
     };
     let rate = format!("{}.{} MB/s", rate / 1_000_000, rate % 1_000_000 / 100_000);
     format!("[{bar}] {} of {}, {rate}{left}", mb(done), mb(total))
+}
+
+/// Models to pick from, numbered: size, where each runs, its price, whether it fits into memory.
+pub fn pick_models(style: &Style, listed: &[Listed], to_pull: &[&Entry]) -> String {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for (i, Listed { view, file }) in listed.iter().enumerate() {
+        let fits = match file {
+            Some(file) if file.fits => "fits".to_owned(),
+            Some(file) => format!("does NOT fit: needs {}", mb(file.needs_bytes)),
+            None if view.tools == Some(false) => "calls no tools".into(),
+            None => String::new(),
+        };
+        rows.push(vec![
+            format!("{}{}", i + 1, if view.default { " *" } else { "" }),
+            Shown::line(&view.name).to_string(),
+            file.as_ref().map_or("-".into(), |f| mb(f.size_bytes)),
+            if view.remote { "remote" } else { "here" }.into(),
+            view.price.clone(),
+            fits,
+        ]);
+    }
+    for (i, entry) in to_pull.iter().enumerate() {
+        rows.push(vec![
+            format!("{}", listed.len() + i + 1),
+            entry.name.into(),
+            mb(entry.size_bytes),
+            "here".into(),
+            "$0".into(),
+            "is fetched first".into(),
+        ]);
+    }
+    if style.columns >= NARROW {
+        return table(style, &rows);
+    }
+    // On a narrow terminal each on two lines.
+    let mut out = String::new();
+    for row in rows {
+        out.push_str(&style.row(0, &row[0], 4, &row[1]));
+        let rest = row[2..].iter().filter(|cell| !cell.is_empty());
+        let rest = rest.cloned().collect::<Vec<_>>().join(", ");
+        out.push_str(&style.row(4, "", 0, &rest));
+    }
+    out
 }
 
 /// What lies on disk, and what can be pulled.

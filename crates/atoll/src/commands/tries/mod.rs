@@ -1,6 +1,7 @@
 //! `atoll try`: a model mends a failing test in a bundled sample, before one's eyes.
 
 mod choose;
+mod laps;
 mod sample;
 mod told;
 
@@ -12,6 +13,7 @@ use atoll_domain::SessionEnd;
 use serde_json::json;
 
 use self::choose::Chosen;
+use self::laps::Laps;
 use super::code;
 use super::signals::Signals;
 use super::watch::{Ended, Watch};
@@ -38,7 +40,13 @@ pub struct Args {
     /// Sessions at most, each from the start; the tests judge, and the first that mends it ends the rest. 5 for a small model, else 1.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100))]
     tries: Option<u64>,
+    /// The status instead, once the sample was mended here: what `./dev run` asks for.
+    #[arg(long, hide = true)]
+    or_status: bool,
 }
+
+/// Sessions that are looked at for an earlier try.
+const LOOKED_AT: usize = 1000;
 
 /// How the tries went.
 struct Tried {
@@ -49,10 +57,16 @@ struct Tried {
 }
 
 pub async fn run(app: &App, args: Args) -> Result<u8, Error> {
+    if args.or_status && was_mended(app).await? {
+        return super::status::run(app).await;
+    }
+    let mut laps = Laps::new();
     sample::runnable()?;
     let chosen = choose::choose(app, args.model.as_deref()).await?;
     say(&told::model(&app.err, &chosen.choice));
+    laps.lap("model");
     let client = app.node().await?;
+    laps.lap("node");
     let root = sample::unpack(&app.paths)?;
     say(&told::head(&app.err, &chosen.choice));
     let small = chosen.choice.small;
@@ -74,7 +88,25 @@ pub async fn run(app: &App, args: Args) -> Result<u8, Error> {
         }
         say(&told::next_try(&app.err, &ended));
     };
-    finish(app, &chosen, &tried).await
+    laps.lap("sample");
+    let exit = finish(app, &chosen, &tried).await;
+    laps.tell();
+    exit
+}
+
+/// Whether a patch was made of the sample before.
+async fn was_mended(app: &App) -> Result<bool, Error> {
+    let (client, caller) = (app.node().await?, app.caller());
+    let samples = app.paths.cache.join("samples");
+    let samples = samples.canonicalize().unwrap_or(samples);
+    let sessions = client.sessions(&caller, LOOKED_AT).await?;
+    let of_sample = sessions.iter().filter(|s| Path::new(&s.root).starts_with(&samples));
+    let ordinals: Vec<&str> = of_sample.map(|s| s.ordinal.as_str()).collect();
+    if ordinals.is_empty() {
+        return Ok(false);
+    }
+    let patches = client.patches(&caller).await?;
+    Ok(patches.iter().any(|p| ordinals.contains(&p.session_ordinal.as_str())))
 }
 
 /// Whether another try could not end better: it is mended, or something else than the model is in the way.
