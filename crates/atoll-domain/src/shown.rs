@@ -112,6 +112,22 @@ impl Shown {
         Shown(out)
     }
 
+    /// One line's end in `columns`, with an ellipsis where something before it is missing.
+    pub fn cut_left(&self, columns: usize) -> Shown {
+        if self.width() <= columns {
+            return self.clone();
+        }
+        let (mut from, mut used) = (self.0.len(), 0);
+        for (at, c) in self.0.char_indices().rev() {
+            used += c.width().unwrap_or(0);
+            if used + 1 > columns {
+                break;
+            }
+            from = at;
+        }
+        Shown(format!("…{}", &self.0[from..]))
+    }
+
     /// Head and tail of a long text, with the number of hidden lines between.
     pub fn excerpt(&self, head: usize, tail: usize) -> ShownExcerpt {
         let lines: Vec<&str> = self.0.lines().collect();

@@ -38,10 +38,24 @@ mod tests {
 
     #[test]
     fn a_name_tells_its_size() {
-        for small in ["qwen2.5-coder:0.5b", "smollm2:135m", "SmolLM2-360M-Instruct", "x/y-0.6B-q8"] {
+        for small in [
+            "qwen2.5-coder:0.5b",
+            "smollm2:135m",
+            "SmolLM2-360M-Instruct",
+            "x/y-0.6B-q8",
+        ] {
             assert!(is_small(small), "{small}");
         }
-        for large in ["qwen2.5-coder:7b", "llama3.2:1b", "gemma3", "", "b", "1.b", "gpt-4o-mini", "99999999999b"] {
+        for large in [
+            "qwen2.5-coder:7b",
+            "llama3.2:1b",
+            "gemma3",
+            "",
+            "b",
+            "1.b",
+            "gpt-4o-mini",
+            "99999999999b",
+        ] {
             assert!(!is_small(large), "{large}");
         }
     }

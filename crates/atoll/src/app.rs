@@ -94,7 +94,8 @@ pub fn json_line(kind: &str, data: &impl Serialize) -> String {
     format!("{}\n", Shown::json(&line.to_string()))
 }
 
-fn size() -> (u16, u16) {
+/// Columns and rows of the terminal, as it is now.
+pub fn size() -> (u16, u16) {
     let size = rustix::termios::tcgetwinsize(std::io::stdout())
         .or_else(|_| rustix::termios::tcgetwinsize(std::io::stderr()));
     match size {
@@ -103,7 +104,32 @@ fn size() -> (u16, u16) {
     }
 }
 
+/// What is written on a terminal of this size: neither broken into single words nor too wide to read.
+fn columns(size: (u16, u16)) -> usize {
+    usize::from(size.0).clamp(20, 120)
+}
+
 impl App {
+    /// How to write on standard error, as wide as the terminal is now.
+    pub fn err_now(&self) -> Style {
+        self.now_as(self.err, self.terminal.stderr)
+    }
+
+    /// How to write on standard output, as wide as the terminal is now.
+    pub fn style_now(&self) -> Style {
+        self.now_as(self.style, self.terminal.stdout)
+    }
+
+    fn now_as(&self, style: Style, on_terminal: bool) -> Style {
+        match on_terminal {
+            true => Style {
+                columns: columns(size()),
+                ..style
+            },
+            false => style,
+        }
+    }
+
     /// From flags and environment.
     pub fn new(json: bool, color: Color) -> Result<App, Error> {
         variables_are_text()?;
@@ -117,7 +143,7 @@ impl App {
         let style = |on_terminal: bool| Style {
             color: color.wanted(on_terminal),
             columns: if on_terminal {
-                usize::from(terminal.size.0).clamp(20, 120)
+                columns(terminal.size)
             } else {
                 COLUMNS
             },

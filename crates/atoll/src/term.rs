@@ -53,6 +53,12 @@ impl Drop for Mode {
     }
 }
 
+/// Whether this command holds the terminal: one in the background may not touch it.
+pub fn in_front() -> bool {
+    let own = rustix::process::getpgrp();
+    rustix::termios::tcgetpgrp(std::io::stdin()).is_ok_and(|front| front == own)
+}
+
 /// Drops what was typed and not read.
 pub fn drop_typed() {
     let _ = tcflush(std::io::stdin(), QueueSelector::IFlush); // no terminal: nothing typed

@@ -7,6 +7,13 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::term::{self, Mode};
 
+/// What a terminal puts around a paste, once it is asked to (xterm's bracketed paste mode).
+const PASTE_BEGINS: &[u8] = b"200~";
+const PASTE_ENDS: &[u8] = b"201~";
+const PASTE_ON: &str = "\x1b[?2004h";
+const PASTE_OFF: &str = "\x1b[?2004l";
+/// A key's sequence, in bytes; a longer one is none.
+const SEQUENCE_BYTES_MAX: usize = 32;
 /// Words that wait for Enter, in bytes: a prompt is no longer.
 const TYPED_BYTES_MAX: usize = 256 << 10;
 
@@ -29,6 +36,10 @@ pub struct Line {
     text: String,
     bytes: Vec<u8>,
     escape: Escape,
+    /// The sequence's bytes so far.
+    sequence: Vec<u8>,
+    /// Within a paste, as the terminal marks it: new lines are a part of the words.
+    paste: bool,
     long: bool,
 }
 
@@ -49,7 +60,8 @@ impl Line {
         for byte in bytes {
             self.byte(*byte, &mut out);
         }
-        if self.escape == Escape::Began {
+        // Within a paste the rest of the sequence that ends it is still to come.
+        if self.escape == Escape::Began && !self.paste {
             self.escape = Escape::None;
             out.push(Typed::Stop);
         }
@@ -58,12 +70,24 @@ impl Line {
 
     fn byte(&mut self, byte: u8, out: &mut Vec<Typed>) {
         match (self.escape, byte) {
-            (Escape::Began, b'[' | b'O') => self.escape = Escape::Sequence,
+            (Escape::Began, b'[' | b'O') => {
+                self.sequence.clear();
+                self.escape = Escape::Sequence;
+            }
+            // Alt-Enter: another line.
+            (Escape::Began, b'\r' | b'\n') => {
+                self.escape = Escape::None;
+                self.push("\n", out);
+            }
             // Alt and a key: no words.
             (Escape::Began, _) => self.escape = Escape::None,
-            (Escape::Sequence, b'A'..=b'Z' | b'a'..=b'z' | b'~') => self.escape = Escape::None,
-            (Escape::Sequence, _) => {}
+            (Escape::Sequence, byte) => self.sequence(byte),
             (Escape::None, 0x1b) => self.escape = Escape::Began,
+            (Escape::None, b'\r' | b'\n') if self.paste => self.push("\n", out),
+            (Escape::None, b'\r' | b'\n') if self.text.ends_with('\\') => {
+                self.text.pop();
+                self.push("\n", out);
+            }
             (Escape::None, b'\r' | b'\n') => {
                 self.bytes.clear();
                 let long = std::mem::take(&mut self.long);
@@ -78,6 +102,12 @@ impl Line {
                 self.text.pop();
                 out.push(Typed::More);
             }
+            // Ctrl-W: the last word away.
+            (Escape::None, 0x17) => {
+                let kept = self.text.trim_end().rfind(char::is_whitespace);
+                self.text.truncate(kept.map_or(0, |at| at + 1));
+                out.push(Typed::More);
+            }
             // Ctrl-U: the line away.
             (Escape::None, 0x15) => {
                 self.text.clear();
@@ -86,6 +116,22 @@ impl Line {
             (Escape::None, b'\t') => self.push("    ", out),
             (Escape::None, byte) if byte < 0x20 => {}
             (Escape::None, byte) => self.letter(byte, out),
+        }
+    }
+
+    /// A byte of a key's sequence, which a letter or `~` ends.
+    fn sequence(&mut self, byte: u8) {
+        self.sequence.push(byte);
+        if !matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'~')
+            && self.sequence.len() < SEQUENCE_BYTES_MAX
+        {
+            return;
+        }
+        self.escape = Escape::None;
+        match self.sequence.as_slice() {
+            PASTE_BEGINS => self.paste = true,
+            PASTE_ENDS => self.paste = false,
+            _ => {}
         }
     }
 
@@ -124,7 +170,12 @@ pub struct Hands {
 impl Hands {
     /// `None`: there is no terminal. `typed` stands in the line already.
     pub fn new(typed: String) -> Option<Hands> {
+        // In the background, a change of the terminal's mode would stop the command.
+        if !term::in_front() {
+            return None;
+        }
         let mode = Mode::keys()?;
+        crate::app::say(PASTE_ON);
         let stop = Arc::new(AtomicBool::new(false));
         Some(Hands {
             keys: term::stdin_bytes(stop.clone()),
@@ -153,21 +204,32 @@ impl Hands {
     /// Lets go of the terminal: nobody reads it after this. What was typed without Enter.
     pub async fn rest(mut self) -> String {
         self.stop.store(true, Ordering::Relaxed);
+        let mut left = Vec::new();
         while let Some(bytes) = self.keys.recv().await {
             // Lines that come this late are the next words.
-            for typed in self.line.take(&bytes) {
-                if let Typed::Words(words) = typed {
-                    self.line.text = words;
-                }
-            }
+            left.extend(self.line.take(&bytes).into_iter().filter_map(|t| match t {
+                Typed::Words(words) => Some(words),
+                _ => None,
+            }));
         }
-        drop(self.mode.take());
-        std::mem::take(&mut self.line.text)
+        self.lets_go();
+        left.push(std::mem::take(&mut self.line.text));
+        left.retain(|words| !words.trim().is_empty());
+        left.join("\n")
+    }
+}
+
+impl Hands {
+    fn lets_go(&mut self) {
+        if self.mode.take().is_some() {
+            crate::app::say(PASTE_OFF);
+        }
     }
 }
 
 impl Drop for Hands {
     fn drop(&mut self) {
+        self.lets_go();
         self.stop.store(true, Ordering::Relaxed);
     }
 }
@@ -212,6 +274,25 @@ mod tests {
         let halves: Vec<Typed> = "ü\n".bytes().flat_map(|b| line.take(&[b])).collect();
         assert_eq!(words(&halves), ["andü"]);
         assert!(words(&line.take(b"  \n\xff\xfe\x00\n")).is_empty());
+    }
+
+    #[test]
+    fn a_paste_is_one_message_until_enter() {
+        let mut line = Line::default();
+        let paste = b"\x1b[200~one\r\x1b[31mtwo\n\ttwo and a half\x1b[201~";
+        assert!(words(&line.take(paste)).is_empty());
+        assert_eq!(line.text, "one\ntwo\n    two and a half");
+        // Cut anywhere, also behind the Esc that its end begins with.
+        let mut cut = Line::default();
+        let typed: Vec<Typed> = paste.iter().flat_map(|b| cut.take(&[*b])).collect();
+        assert!(!typed.contains(&Typed::Stop));
+        assert_eq!(cut.text, line.text);
+        assert_eq!(words(&line.take(b"\r")), ["one\ntwo\n    two and a half"]);
+        // Alt-Enter and a backslash go on in another line; Ctrl-W takes a word back.
+        assert_eq!(words(&line.take(b"a\x1b\rb\\\rc dd\x17e\r")), ["a\nb\nc e"]);
+        assert_eq!(line.take(b"\x1b"), [Typed::Stop]);
+        line.take(&[b"\x1b[".to_vec(), vec![b'1'; 1000], b"x".to_vec()].concat());
+        assert!(line.sequence.len() <= SEQUENCE_BYTES_MAX && line.text.ends_with('x'));
     }
 
     #[test]

@@ -124,7 +124,10 @@ pub(super) fn followed(text: &str, listing: &str, read: &[&str]) -> Vec<String> 
     let all = files(listing).filter(|path| !is_test(path) && !read.contains(path));
     let meant = all.filter(|path| words.binary_search(&stem(path)).is_ok());
     let left = (FOLLOWED_MAX + 1).saturating_sub(read.len());
-    meant.take(left.min(FOLLOWED_MAX)).map(str::to_owned).collect()
+    meant
+        .take(left.min(FOLLOWED_MAX))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The lines of the tests' output that say something: without rules, counts and headings.
@@ -144,7 +147,9 @@ pub(super) fn telling(output: &str, limit_bytes: usize) -> String {
 /// Whether a line can be what is wrong: code, and not what explains it.
 fn is_code(line: &str) -> bool {
     let line = line.trim();
-    let remarks = ["#", "//", "/*", "*", "\"\"\"", "'''", "import ", "from ", "use ", "package "];
+    let remarks = [
+        "#", "//", "/*", "*", "\"\"\"", "'''", "import ", "from ", "use ", "package ",
+    ];
     line.chars().any(char::is_alphanumeric)
         && line.len() <= LINE_BYTES_MAX
         && !remarks.iter().any(|r| line.starts_with(r))

@@ -8,7 +8,9 @@ fn the_files_that_a_test_is_about_are_found() {
     let test = "from till.total import total\n";
     assert_eq!(look::followed(test, listing, &[]), ["till/total.py"]);
     assert_eq!(look::followed(test, listing, &["till/total.py"]), [""; 0]);
-    assert!(look::is_test("tests/a.py") && look::is_test("a_test.go") && look::is_test("x.spec.ts"));
+    assert!(
+        look::is_test("tests/a.py") && look::is_test("a_test.go") && look::is_test("x.spec.ts")
+    );
     assert!(!look::is_test("till/latest.py"));
 }
 
@@ -19,21 +21,32 @@ fn only_code_that_stands_once_is_offered() {
     assert_eq!(file.lines[2], "    y = x");
     let whole = 0..file.lines.len();
     let files = [file];
-    assert_eq!(look::offered(&files, &[whole]), ["def a(x):", "return y", "def b(x):"]);
+    assert_eq!(
+        look::offered(&files, &[whole]),
+        ["def a(x):", "return y", "def b(x):"]
+    );
     assert_eq!(look::find(&files, " return y "), Some((0, 3)));
     assert_eq!(look::find(&files, "y = x"), None);
 }
 
 #[test]
 fn an_edit_takes_the_one_before_it_back() {
-    let lines: Vec<String> = ["a", "  b", "  c", "a", "  b", "d"].map(str::to_owned).into();
+    let lines: Vec<String> = ["a", "  b", "  c", "a", "  b", "d"]
+        .map(str::to_owned)
+        .into();
     let (search, replace) = look::block(&lines, None, Some((2, "  C".into())));
     assert_eq!((search.as_str(), replace.as_str()), ("  c", "  C"));
     let (search, replace) = look::block(&lines, Some((2, "  C".into())), Some((4, "  B".into())));
-    assert_eq!((search.as_str(), replace.as_str()), ("  C\na\n  b", "  c\na\n  B"));
+    assert_eq!(
+        (search.as_str(), replace.as_str()),
+        ("  C\na\n  b", "  c\na\n  B")
+    );
     // "  b" stands twice: the line before tells which.
     let (search, replace) = look::block(&lines, None, Some((4, "  B".into())));
-    assert_eq!((search.as_str(), replace.as_str()), ("  c\na\n  b", "  c\na\n  B"));
+    assert_eq!(
+        (search.as_str(), replace.as_str()),
+        ("  c\na\n  b", "  c\na\n  B")
+    );
     assert_eq!(look::indented("    return x", "return y"), "    return y");
     assert_eq!(look::indented("  x", "a\n  b\nc"), "  a\n  b\n  c");
 }
@@ -43,8 +56,19 @@ fn a_reply_is_read_tolerantly_and_nonsense_is_none() {
     let of = |text: &str| talk::understood(text);
     let pair = Some(("a".to_owned(), "b".to_owned()));
     assert_eq!(of(r#"{"wrong": " a", "right": "b "}"#), pair);
-    assert_eq!(of("Sure:\n```json\n{\"wrong\": \"a\", \"right\": \"b\"}\n```"), pair);
-    for bad in ["", "{", "}{", "{}", r#"{"wrong": "", "right": "x"}"#, r#"{"wrong": 1, "right": "x"}"#, "no"] {
+    assert_eq!(
+        of("Sure:\n```json\n{\"wrong\": \"a\", \"right\": \"b\"}\n```"),
+        pair
+    );
+    for bad in [
+        "",
+        "{",
+        "}{",
+        "{}",
+        r#"{"wrong": "", "right": "x"}"#,
+        r#"{"wrong": 1, "right": "x"}"#,
+        "no",
+    ] {
         assert_eq!(of(bad), None, "{bad}");
     }
 }
@@ -53,5 +77,8 @@ fn a_reply_is_read_tolerantly_and_nonsense_is_none() {
 fn what_the_tests_say_is_told_without_their_frame() {
     let output = "......F..\n======\nFAIL: test_cents (t.Total)\n------\nTraceback (most recent call last):\n  File \"tests/t.py\", line 3\n    self.assertEqual(total(1), 2)\nAssertionError: 1 != 2\n\n------\nRan 9 tests in 0.001s\n\nFAILED (failures=1)\n";
     let told = look::telling(output, 1500);
-    assert!(told.starts_with("FAIL: test_cents") && told.ends_with("AssertionError: 1 != 2"), "{told}");
+    assert!(
+        told.starts_with("FAIL: test_cents") && told.ends_with("AssertionError: 1 != 2"),
+        "{told}"
+    );
 }

@@ -24,7 +24,11 @@ fn world(answers: &[&'static str]) -> World {
 }
 
 fn edits(world: &World) -> usize {
-    world.used.iter().filter(|(_, what)| what.starts_with("edit")).count()
+    world
+        .used
+        .iter()
+        .filter(|(_, what)| what.starts_with("edit"))
+        .count()
 }
 
 #[test]
@@ -40,7 +44,10 @@ fn it_is_shown_the_file_and_its_line_is_tested_and_proposed() {
         serde_json::json!(["def total(xs):", "return int(sum(xs))"])
     );
     let told = world.last_told();
-    assert!(told.contains("File total.py:") && told.contains("assert 3 == 4"), "{told}");
+    assert!(
+        told.contains("File total.py:") && told.contains("assert 3 == 4"),
+        "{told}"
+    );
     let (_, _, proposal) = world.ended.as_ref().unwrap();
     let proposal = proposal.as_ref().unwrap();
     assert!(proposal.tests.as_ref().unwrap().ok && !proposal.before.as_ref().unwrap().ok);
@@ -53,7 +60,10 @@ fn an_edit_that_does_not_help_is_taken_back_by_the_next_and_told() {
     assert_eq!(world.end(), SessionEnd::Patch, "{}", world.words());
     assert_eq!(edits(&world), 2, "what was tried isn't tried again");
     assert!(world.last_told().contains("- return float(sum(xs))"));
-    assert!(world.asked.iter().all(|c| c.messages.len() == 4), "each question stands alone");
+    assert!(
+        world.asked.iter().all(|c| c.messages.len() == 4),
+        "each question stands alone"
+    );
     assert!(!world.files["total.py"].contains("float"));
 }
 
@@ -63,7 +73,9 @@ fn without_a_mend_the_copy_is_as_before_and_it_is_said() {
     assert_eq!(world.end(), SessionEnd::Failed);
     assert_eq!(world.asked.len(), 6);
     assert!(
-        world.words().starts_with("No patch: 1 test still fails after 6 turns."),
+        world
+            .words()
+            .starts_with("No patch: 1 test still fails after 6 turns."),
         "{}",
         world.words()
     );
@@ -77,7 +89,11 @@ fn a_later_turn_begins_with_the_tests_and_hears_the_person() {
     world.answers = vec![Answer::Say(MENDS)].into();
     world.prompt("round(), not int()").play();
     assert_eq!(world.end(), SessionEnd::Patch, "{}", world.words());
-    assert!(world.last_told().contains("The person says: round(), not int()"));
+    assert!(
+        world
+            .last_told()
+            .contains("The person says: round(), not int()")
+    );
 }
 
 #[test]

@@ -15,22 +15,39 @@ pub struct Talk {
     /// The last reply, whole.
     last: String,
     mid_line: bool,
+    /// Whether an empty line is due before the next words: other lines stand above.
+    apart: bool,
 }
 
 impl Talk {
     pub fn new(app: &App) -> Talk {
-        let style = Style { ..app.style };
+        let style: Style = app.style_now();
         Talk {
             markdown: app.terminal.stdout.then(|| Markdown::new(style)),
             streamed: String::new(),
             last: String::new(),
             mid_line: false,
+            apart: true,
         }
     }
 
-    /// Whether a line of an answer stands unfinished on the terminal.
-    pub fn mid_line(&self) -> bool {
-        self.mid_line
+    /// The column in which a line of an answer stands unfinished on the terminal.
+    pub fn column(&self) -> Option<usize> {
+        let column = self.markdown.as_ref().map_or(0, Markdown::column);
+        (column > 0).then_some(column)
+    }
+
+    /// The page is so wide now.
+    pub fn fit(&mut self, columns: usize) {
+        if let Some(markdown) = &mut self.markdown {
+            markdown.fit(columns);
+        }
+    }
+
+    /// Other lines were written: the next words stand apart from them.
+    pub fn apart(&mut self) {
+        self.pause();
+        self.apart = true;
     }
 
     /// Whether this update writes something on the terminal.
@@ -47,6 +64,10 @@ impl Talk {
                 self.streamed.clear();
             }
             Progress::Text { text } => {
+                let text = match self.streamed.is_empty() {
+                    true => text.trim_start(),
+                    false => text,
+                };
                 self.streamed.push_str(text);
                 self.write(text);
             }
@@ -58,7 +79,7 @@ impl Talk {
     /// The reply is whole: pieces that a slow watcher lost are told now.
     fn replied(&mut self, text: &str) {
         let streamed = std::mem::take(&mut self.streamed);
-        match text.strip_prefix(streamed.trim_end()) {
+        match text.trim_start().strip_prefix(streamed.trim_end()) {
             Some(rest) => self.write(rest),
             None => {
                 self.pause();
@@ -73,8 +94,11 @@ impl Talk {
 
     fn write(&mut self, text: &str) {
         if let Some(markdown) = &mut self.markdown {
-            let lines = markdown.feed(text);
-            if !text.is_empty() {
+            let mut lines = markdown.feed(text);
+            if !text.trim().is_empty() {
+                if std::mem::take(&mut self.apart) {
+                    lines.insert(0, '\n');
+                }
                 self.mid_line = true;
             }
             out(lines.as_bytes());
@@ -109,9 +133,9 @@ impl Talk {
             out(format!("{}\n", Shown::text(answer.trim())).as_bytes());
         }
         match patch {
-            Some(patch) => say(&format!("\n{}", ui::ready(&app.err, patch))),
+            Some(patch) => say(&format!("\n{}", ui::ready(&app.err_now(), patch))),
             None if answers => {}
-            None => say(&ui::no_answer(&app.err, ordinal, end, words)),
+            None => say(&ui::no_answer(&app.err_now(), ordinal, end, words)),
         }
     }
 }

@@ -58,6 +58,11 @@ impl Turn {
         format!("{step}{}", self.doing)
     }
 
+    /// The page is so wide now.
+    pub fn fit(&mut self, columns: usize) {
+        self.style.columns = columns;
+    }
+
     fn line(&self, label: &str, text: &str, right: &str) -> String {
         let edged = self.style.edges(&format!("{label:<LABEL$}{text}"), right);
         format!("{}\n", edged.trim_end())
@@ -122,7 +127,12 @@ impl Turn {
             }
             Progress::Text { text } | Progress::Reasoning { text } => {
                 self.streamed_bytes += text.len() as u64;
-                self.doing = format!("the model writes, {}", bytes(self.streamed_bytes));
+                let does = match update.progress {
+                    Progress::Reasoning { .. } => "thinks",
+                    _ => "writes",
+                };
+                let so_far = bytes(self.streamed_bytes);
+                self.doing = format!("the model {does}, {so_far}");
                 String::new()
             }
             Progress::Retrying { .. } => self.retrying(&update.progress),

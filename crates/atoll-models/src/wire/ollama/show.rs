@@ -64,7 +64,8 @@ mod tests {
             elsewhere: false,
         };
         assert_eq!(show(body).unwrap(), wanted);
-        let embeds = br#"{"capabilities":["embedding"],"remote_host":"https://elsewhere.example:443"}"#;
+        let embeds =
+            br#"{"capabilities":["embedding"],"remote_host":"https://elsewhere.example:443"}"#;
         let shown = show(embeds).unwrap();
         assert_eq!((shown.chats, shown.elsewhere), (Some(false), true));
         assert_eq!(show(b"{}").unwrap(), Shown::default());

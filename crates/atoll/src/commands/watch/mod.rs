@@ -1,24 +1,24 @@
 //! A session's updates on the terminal, or as JSON lines, until its turn ends.
 
-use std::sync::Arc;
+mod bottom;
+mod gate;
+
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use atoll_api::{
-    AnswerRequest, Commands, Error, GateView, OnAsk, PatchDetail, Progress, Started, Update, codes,
-};
+use atoll_api::{Commands, Error, OnAsk, PatchDetail, Progress, Started, Update, codes};
 use atoll_client::Client;
 use atoll_domain::{Cost, SessionEnd};
 use futures::StreamExt;
 use serde_json::json;
-use tokio::sync::Notify;
 
 use crate::app::{App, json_line, out, say};
-use crate::ask::{Asked, ask};
 use crate::commands::signals::Signals;
 use crate::commands::talk::Talk;
 use crate::term;
 use crate::typing::{Hands, Typed};
 use crate::ui::{self, Turn};
+use bottom::Bottom;
 
 /// Without a terminal something is said this often.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -45,8 +45,8 @@ pub struct Watch<'a> {
     turn: Turn,
     cursor: u64,
     patch: Option<PatchDetail>,
-    /// What is written over: whether a status line stands on the terminal.
-    status: bool,
+    /// The line at the bottom that is written over.
+    bottom: Bottom,
     said: Instant,
     begun: Instant,
     /// How a conversation's answers are told; `None`: the session works on a task.
@@ -55,6 +55,12 @@ pub struct Watch<'a> {
     hands: Option<Hands>,
     /// How it ended, where its caller tells that; `None`: it is told here.
     ended: Option<Ended>,
+    /// Words that were sent and that the session did not take in yet.
+    waiting: VecDeque<String>,
+    /// The gate that the person left open.
+    left: Option<String>,
+    /// Tokens of the last call, in and out: what of the window is in use.
+    context_tokens: Option<u64>,
 }
 
 /// How a watched task ended, for a caller that tells it.
@@ -80,8 +86,12 @@ pub struct Watched {
     pub code: u8,
     /// Whether the person wants the conversation to end.
     pub over: bool,
-    /// Words that were typed and not sent.
+    /// Words that were typed and not sent, or sent and not heard.
     pub typed: String,
+    /// Tokens of the last call, in and out.
+    pub context_tokens: Option<u64>,
+    /// Where to watch again from, if the session waits at a gate that was left open.
+    pub waits: Option<u64>,
 }
 
 impl<'a> Watch<'a> {
@@ -92,14 +102,17 @@ impl<'a> Watch<'a> {
             cursor: started.cursor,
             started,
             on_ask,
-            turn: Turn::new(app.err),
+            turn: Turn::new(app.err_now()),
             patch: None,
-            status: false,
+            bottom: Bottom::default(),
             said: Instant::now(),
             begun: Instant::now(),
             talk: None,
             hands: None,
             ended: None,
+            waiting: VecDeque::new(),
+            left: None,
+            context_tokens: None,
         }
     }
 
@@ -124,8 +137,22 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// A turn of a conversation on a terminal: typing steers, Esc stops.
+    /// A turn of a conversation on a terminal.
     pub async fn turn(mut self, signals: Signals) -> Result<Watched, Error> {
+        let watched = self.steered(signals).await?;
+        let ((code, over), typed) = watched;
+        Ok(Watched {
+            code,
+            over,
+            typed,
+            context_tokens: self.context_tokens,
+            // The gate's event is the last one that was seen: it comes again.
+            waits: self.left.is_some().then(|| self.cursor.saturating_sub(1)),
+        })
+    }
+
+    /// Watches with the hands on the keyboard: typing steers, Esc stops. The words that are left over.
+    async fn steered(&mut self, signals: Signals) -> Result<((u8, bool), String), Error> {
         if !self.app.terminal.dumb {
             self.hands = Hands::new(String::new());
         }
@@ -135,8 +162,9 @@ impl<'a> Watch<'a> {
             Some(hands) => hands.rest().await,
             None => String::new(),
         };
-        let (code, over) = watched?;
-        Ok(Watched { code, over, typed })
+        let mut left: Vec<String> = std::mem::take(&mut self.waiting).into();
+        left.extend(Some(typed).filter(|typed| !typed.trim().is_empty()));
+        Ok((watched?, left.join("\n")))
     }
 
     /// Until the turn ends; the exit code. Detached, only says that it began.
@@ -151,7 +179,16 @@ impl<'a> Watch<'a> {
             }
             return Ok(0);
         }
-        self.watch(signals).await.map(|(code, _)| code)
+        let terminal = self.app.terminal;
+        if self.app.json || !terminal.stdin || !terminal.stderr {
+            return self.watch(signals).await.map(|(code, _)| code);
+        }
+        let ((code, _), left) = self.steered(signals).await?;
+        if !left.trim().is_empty() {
+            let left = atoll_domain::Shown::line(&left);
+            say(&format!("not heard any more: {left}\n"));
+        }
+        Ok(code)
     }
 
     fn began(&mut self) {
@@ -246,92 +283,21 @@ impl<'a> Watch<'a> {
             .next(format!("atoll session resume {}", self.started.ordinal))
     }
 
-    /// What was typed while the turn runs.
-    async fn typed(&mut self, typed: Vec<Typed>) -> Result<(), Error> {
-        for typed in typed {
-            match typed {
-                Typed::Stop => self.interrupt().await?,
-                Typed::Words(words) => {
-                    let session = self.started.session.to_string();
-                    let said = self.client.say(&self.app.caller(), session, words).await;
-                    if let Err(err) = said {
-                        self.clear();
-                        say(&ui::error(&self.app.err, &err));
-                    }
-                }
-                Typed::TooLong => {
-                    self.clear();
-                    say("that is longer than can be sent; nothing was\n");
-                }
-                Typed::More => {}
-            }
-        }
-        self.status_line();
-        Ok(())
-    }
-
     async fn interrupt(&mut self) -> Result<(), Error> {
         self.clear();
         self.break_line();
-        say("\nStopping the turn; Ctrl-C again ends this command at once.\n");
+        let again = match self.talk {
+            Some(_) => "ends the conversation",
+            None => "ends this command",
+        };
+        say(&format!(
+            "\nStopping the turn; Ctrl-C again {again} at once.\n"
+        ));
         let session = self.started.session.to_string();
         match self.client.cancel(&self.app.caller(), session).await {
             // Its turn ended by itself in this moment.
             Err(err) if err.is(codes::NOT_RUNNING) && self.talk.is_some() => Ok(()),
             done => done,
-        }
-    }
-
-    /// Takes the status line away.
-    fn clear(&mut self) {
-        if std::mem::take(&mut self.status) {
-            say("\r\x1b[K");
-        }
-    }
-
-    fn tick(&mut self) {
-        if self.app.json {
-            return;
-        }
-        if self.app.terminal.stderr && !self.app.terminal.dumb {
-            self.status_line();
-            return;
-        }
-        let now = self.now();
-        if self.said.elapsed() >= HEARTBEAT {
-            self.said = Instant::now();
-            say(&format!("        … {now}\n"));
-        }
-    }
-
-    fn now(&self) -> String {
-        let passed = ui::words::span(self.begun.elapsed().as_millis() as u64);
-        format!("{}, {passed}", self.turn.now())
-    }
-
-    /// The line that is written over: what is typed, else what goes on.
-    fn status_line(&mut self) {
-        // Not in the middle of an answer.
-        if self.app.json || self.talk.as_ref().is_some_and(Talk::mid_line) {
-            return;
-        }
-        let columns = usize::from(self.app.terminal.size.0).max(4) - 1;
-        let typed = self.hands.as_ref().map_or("", Hands::text);
-        let line = match typed.char_indices().rev().nth(columns.saturating_sub(4)) {
-            _ if typed.is_empty() => self.now(),
-            None => format!("> {typed}"),
-            // Its end, where the person types.
-            Some((at, _)) => format!("> {}", &typed[at..]),
-        };
-        let line = atoll_domain::Shown::line(&line).cut(columns);
-        say(&format!("\r\x1b[K{}", self.app.err.dim(line.as_str())));
-        self.status = true;
-    }
-
-    /// Ends a line of an answer that is being written.
-    fn break_line(&mut self) {
-        if let Some(talk) = &mut self.talk {
-            talk.pause();
         }
     }
 
@@ -341,8 +307,8 @@ impl<'a> Watch<'a> {
             return;
         }
         if let Some(talk) = &mut self.talk {
-            if talk.hears(&update.progress) && std::mem::take(&mut self.status) {
-                say("\r\x1b[K");
+            if talk.hears(&update.progress) {
+                self.bottom.clear();
             }
             talk.take(&update.progress);
         }
@@ -350,19 +316,42 @@ impl<'a> Watch<'a> {
         let told = matches!(update.progress, Progress::Replied { .. }) && self.talk.is_some();
         if told {
             self.turn.update(update);
+            self.again();
             return;
         }
         let lines = self.turn.update(update);
         if !lines.is_empty() {
-            self.break_line();
             self.clear();
+            if let Some(talk) = &mut self.talk {
+                talk.apart();
+            }
             say(&lines);
             self.said = Instant::now();
+        }
+        self.again();
+    }
+
+    /// What is remembered of an update beside what is shown.
+    fn remember(&mut self, progress: &Progress) {
+        match progress {
+            // Words of the same person from elsewhere are none of those that wait here.
+            Progress::Prompt {
+                text, steer: true, ..
+            } => {
+                if let Some(at) = self.waiting.iter().position(|words| words == text) {
+                    self.waiting.remove(at);
+                }
+            }
+            Progress::Replied { usage, .. } => {
+                self.context_tokens = Some(usage.input_tokens + usage.output_tokens);
+            }
+            _ => {}
         }
     }
 
     async fn update(&mut self, update: Update) -> Result<Option<End>, Error> {
         self.cursor = update.seq.unwrap_or(0).max(self.cursor);
+        self.remember(&update.progress);
         self.print(&update);
         match update.progress {
             Progress::Gate { gate } => self.gate(*gate).await,
@@ -438,70 +427,6 @@ impl<'a> Watch<'a> {
             }
         }
     }
-
-    /// Asks on the terminal, unless somebody answers elsewhere meanwhile. Without a terminal it is only said.
-    async fn gate(&mut self, gate: GateView) -> Result<Option<End>, Error> {
-        let terminal = self.app.terminal;
-        if self.app.json || self.on_ask != OnAsk::Wait || gate.answer.is_some() {
-            return Ok(None);
-        }
-        self.break_line();
-        self.clear();
-        if !(terminal.stdin && terminal.stderr) {
-            say(&ui::gate(&self.app.err, &gate, crate::app::now(), false));
-            return Ok(None);
-        }
-        // An old gate of the log that is replayed to this watcher may be answered long since.
-        let caller = self.app.caller();
-        let fresh = self.client.gate(&caller, gate.gate.to_string()).await?;
-        if fresh.answer.is_some() {
-            return Ok(None);
-        }
-        let answered = Arc::new(Notify::new());
-        let looking = tokio::spawn(elsewhere(
-            self.client.clone(),
-            caller.clone(),
-            gate.gate.to_string(),
-            answered.clone(),
-        ));
-        // One reader of the keyboard at a time.
-        let typed = match self.hands.take() {
-            Some(hands) => Some(hands.rest().await),
-            None => None,
-        };
-        let asked = ask(self.app, &fresh, answered.notified()).await;
-        looking.abort();
-        self.hands = typed.and_then(Hands::new);
-        match asked {
-            Asked::Gone => Ok(None),
-            Asked::Later => {
-                say(&format!(
-                    "Gate {} stays open and {} waits for it.\n  answer it    atoll gate answer {}\n  watch again  atoll session resume {}\n",
-                    gate.ordinal, self.started.ordinal, gate.ordinal, self.started.ordinal
-                ));
-                Ok(Some(End::Code(codes::NEEDS_PERSON.exit)))
-            }
-            Asked::Answer(answer, why) => {
-                let request = AnswerRequest {
-                    answer,
-                    why,
-                    gate: gate.gate,
-                };
-                match self
-                    .client
-                    .gate_answer(&caller, gate.gate.to_string(), request)
-                    .await
-                {
-                    Err(err) if err.is(codes::GATE_CLOSED) => {
-                        say("It was answered elsewhere meanwhile.\n");
-                        Ok(None)
-                    }
-                    Err(err) => Err(err),
-                    Ok(_) => Ok(None),
-                }
-            }
-        }
-    }
 }
 
 /// What is typed next; never, where nothing is read.
@@ -509,19 +434,5 @@ async fn typed(hands: &mut Option<Hands>) -> Vec<Typed> {
     match hands {
         Some(hands) => hands.next().await,
         None => std::future::pending().await,
-    }
-}
-
-/// Looks whether a gate was answered by somebody else.
-async fn elsewhere(client: Client, caller: atoll_api::Caller, gate: String, answered: Arc<Notify>) {
-    loop {
-        tokio::time::sleep(TICK).await;
-        match client.gate(&caller, gate.clone()).await {
-            Ok(view) if view.answer.is_none() => {}
-            _ => {
-                answered.notify_one();
-                return;
-            }
-        }
     }
 }

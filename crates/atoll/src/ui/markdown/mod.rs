@@ -3,13 +3,20 @@
 //! Words are written when they are whole, so that none is broken and what comes later can't undo them. Without
 //! colour the marks themselves stay: nothing is said by colour alone. All of it is outside text, escaped.
 
+mod table;
+
 use atoll_domain::Shown;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::ui::Style;
 
 /// A word that is longer is written in pieces, in bytes.
 const WORD_BYTES_MAX: usize = 4096;
+
+/// Whether it is of the blocks of signs and emoji, or can be made an emoji as digits can.
+fn is_sign(c: char) -> bool {
+    matches!(c, '0'..='9' | '#' | '*' | '\u{2190}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}')
+}
 
 /// What a line is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +48,12 @@ pub struct Markdown {
     indent: usize,
     /// Spaces that wait for a word behind them.
     spaces: usize,
+    /// The letter before.
+    last: char,
+    /// Lines of a table, which is written when it is whole.
+    table: Vec<String>,
+    /// The table's line so far.
+    row: Option<String>,
 }
 
 impl Markdown {
@@ -56,13 +69,30 @@ impl Markdown {
             column: 0,
             indent: 0,
             spaces: 0,
+            last: '\n',
+            table: Vec::new(),
+            row: None,
         }
+    }
+
+    /// The column in which the line goes on.
+    pub fn column(&self) -> usize {
+        self.column
+    }
+
+    /// The page is so wide now.
+    pub fn fit(&mut self, columns: usize) {
+        self.style.columns = columns;
     }
 
     /// What can be written now.
     pub fn feed(&mut self, piece: &str) -> String {
         let mut out = String::new();
         for c in piece.chars() {
+            let last = std::mem::replace(&mut self.last, c);
+            if self.takes_in_table(c, &mut out) {
+                continue;
+            }
             match c {
                 '\n' => {
                     self.flush(&mut out);
@@ -72,9 +102,13 @@ impl Markdown {
                     self.flush(&mut out);
                     self.spaces += 1;
                 }
+                // What makes one emoji of several, or a sign an emoji: each stands for itself here.
+                '\u{fe0f}' | '\u{200d}' if is_sign(last) => self.last = last,
                 c => {
                     self.word.push(c);
-                    if self.word.len() >= WORD_BYTES_MAX {
+                    // Between wide letters a line can be broken, as nobody writes spaces there.
+                    let wide = !self.fenced && c.width() == Some(2);
+                    if wide || self.word.len() >= WORD_BYTES_MAX {
                         self.flush(&mut out);
                     }
                 }
@@ -86,6 +120,7 @@ impl Markdown {
     /// The rest, with the line's end.
     pub fn end(&mut self) -> String {
         let mut out = String::new();
+        self.end_table(&mut out);
         self.flush(&mut out);
         if self.column > 0 {
             self.end_line(&mut out);
@@ -113,7 +148,7 @@ impl Markdown {
                 let heading = self.spaces < 4
                     && (1..=6).contains(&self.word.len())
                     && self.word.chars().all(|c| c == '#');
-                let item = matches!(self.word.as_str(), "-" | "*" | "+")
+                let item = matches!(self.word.as_str(), "-" | "*" | "+" | ">")
                     || self
                         .word
                         .strip_suffix(['.', ')'])
@@ -269,6 +304,57 @@ mod tests {
             let words: Vec<&str> = out.split_whitespace().collect();
             assert_eq!(words, ["12345678.", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "b"]);
         }
+    }
+
+    #[test]
+    fn a_table_lines_up_once_it_is_whole() {
+        let text =
+            "Sums:\n| name | n |\n|---|--:|\n| `a` **b** | 1 |\n| 漢字 | 200 |\n\nSo it is.\n";
+        assert_eq!(
+            whole(Style::PLAIN, text),
+            "Sums:\nname         n\n---------  ---\n`a` **b**    1\n漢字       200\n\nSo it is.\n"
+        );
+        let styled = whole(COLOR, text);
+        assert!(
+            styled.contains("\x1b[36ma\x1b[0m \x1b[1mb\x1b[0m     1\n漢字  200\n"),
+            "{styled:?}"
+        );
+        for style in [Style::PLAIN, COLOR] {
+            assert_eq!(whole(style, text), cut(style, text));
+        }
+        // Where it doesn't fit, each row is a list of its cells; what is no table stays as it is.
+        let narrow = Style {
+            columns: 20,
+            ..Style::PLAIN
+        };
+        let wide = "| name | what it is |\n|---|---|\n| a | one two three four |\n| b |";
+        assert_eq!(
+            whole(narrow, wide),
+            "name: a\nwhat it is: one two\nthree four\n\nname: b\n"
+        );
+        let bars = "| a pipe\n|| b\n```\n| c |\n```\n";
+        assert_eq!(whole(Style::PLAIN, bars), bars);
+        let endless = format!(
+            "| a | b |\n|---|---|\n{}",
+            "| x\u{1b}[2J | y |\n".repeat(2000)
+        );
+        let shown = whole(Style::PLAIN, &endless);
+        assert_eq!(shown.matches("x\\e[2J").count(), 2000);
+        assert!(!shown.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn wide_letters_break_anywhere_and_emoji_stand_for_themselves() {
+        let narrow = Style {
+            columns: 20,
+            ..Style::PLAIN
+        };
+        let text = "漢字漢字漢字漢字漢字漢字漢字 ab\n";
+        assert_eq!(whole(narrow, text), "漢字漢字漢字漢字漢字\n漢字漢字 ab\n");
+        assert_eq!(whole(narrow, text), cut(narrow, text));
+        let signs = "⚠\u{fe0f} 1\u{fe0f}\u{20e3} 👩\u{200d}👧 a\u{200d}b\n";
+        assert_eq!(whole(Style::PLAIN, signs), "⚠ 1\u{20e3} 👩👧 a\\u{200d}b\n");
+        assert_eq!(whole(COLOR, signs), cut(COLOR, signs));
     }
 
     #[test]
