@@ -71,6 +71,15 @@ pub struct SessionDetail {
     pub gates: Vec<GateView>,
     /// Its jobs.
     pub jobs: Vec<ExecView>,
+    /// What people said in it, the latest last. Long stories keep the latest; what was erased is not there.
+    #[serde(default)]
+    pub said: Vec<String>,
+    /// What the model said last.
+    #[serde(default)]
+    pub answer: Option<String>,
+    /// Tokens of its last call, in and out: what of the model's window is in use.
+    #[serde(default)]
+    pub context_tokens: Option<u64>,
 }
 
 /// Go on beside a session, from one of its points.

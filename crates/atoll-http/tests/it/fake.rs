@@ -257,6 +257,9 @@ impl Commands for Fake {
             patches: vec![],
             gates: vec![],
             jobs: vec![],
+            said: vec!["mend it".into()],
+            answer: None,
+            context_tokens: None,
         };
         self.note(format!("session {s}"), detail)
     }

@@ -1,9 +1,12 @@
 //! Sessions: list, show, cancel, undo, delete, watch.
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use atoll_api::{Caller, Error, SessionDetail, SessionView, StepView, Update, Updates, codes};
+use atoll_api::{
+    Caller, Error, Progress, SessionDetail, SessionView, StepView, Update, Updates, codes,
+};
 use atoll_domain::{Body, SessionDeleted, TurnUndone};
 use atoll_ports::log::{Filter, SessionRow};
 use tokio::sync::{broadcast, mpsc};
@@ -19,9 +22,44 @@ const SESSIONS_MAX: usize = 10_000;
 const WAITING_MAX: usize = 256;
 /// Steps that `session show` lists.
 const STEPS_MAX: usize = 5000;
+/// Words of people that it tells, and all of them in bytes.
+const SAID_MAX: usize = 200;
+const SAID_BYTES_MAX: usize = 256 << 10;
 
 /// A turn, and the tree before it.
 type Turn = (u64, atoll_domain::Commitment);
+
+/// A session's steps, and what was said in it.
+#[derive(Default)]
+struct Story {
+    steps: Vec<StepView>,
+    said: VecDeque<String>,
+    said_bytes: usize,
+    answer: Option<String>,
+    context_tokens: Option<u64>,
+}
+
+impl Story {
+    fn hear(&mut self, progress: &Progress) {
+        match progress {
+            Progress::Prompt { text, .. } if !text.trim().is_empty() => {
+                self.said_bytes += text.len();
+                self.said.push_back(text.clone());
+                while self.said.len() > SAID_MAX || self.said_bytes > SAID_BYTES_MAX {
+                    let oldest = self.said.pop_front().unwrap_or_default();
+                    self.said_bytes = self.said_bytes.saturating_sub(oldest.len());
+                }
+            }
+            Progress::Replied { text, usage, .. } => {
+                self.context_tokens = Some(usage.input_tokens.saturating_add(usage.output_tokens));
+                if !text.trim().is_empty() {
+                    self.answer = Some(text.trim().to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+}
 
 fn no_turn(row: &SessionRow, turn: u64, turns: &[Turn]) -> String {
     let there: Vec<String> = turns.iter().map(|(turn, _)| turn.to_string()).collect();
@@ -49,9 +87,13 @@ impl Shared {
         let patches = self.log.patches(SESSIONS_MAX).map_err(log_error)?;
         let gates = self.log.gates(true, SESSIONS_MAX).map_err(log_error)?;
         let jobs = self.log.jobs(SESSIONS_MAX).map_err(log_error)?;
+        let story = self.steps(&row)?;
         Ok(SessionDetail {
             view: self.session_view(&row),
-            steps_taken: self.steps(&row)?,
+            steps_taken: story.steps,
+            said: story.said.into(),
+            answer: story.answer,
+            context_tokens: story.context_tokens,
             patches: patches
                 .iter()
                 .filter(|p| p.session == row.id)
@@ -70,25 +112,28 @@ impl Shared {
         })
     }
 
-    fn steps(&self, row: &SessionRow) -> Result<Vec<StepView>, Error> {
+    fn steps(&self, row: &SessionRow) -> Result<Story, Error> {
         let filter = Filter {
             session: Some(row.id),
             ..Filter::default()
         };
-        let (mut viewer, mut steps, mut after) = (Viewer::default(), Vec::new(), 0);
+        let (mut viewer, mut story, mut after) = (Viewer::default(), Story::default(), 0);
         loop {
             let page = self.log.events(after, PAGE, &filter).map_err(log_error)?;
             let Some(last) = page.last() else {
-                return Ok(steps);
+                return Ok(story);
             };
             after = last.seq;
             for event in page {
                 let (seq, ts) = (event.seq, event.ts);
-                if let Some(progress) = viewer.progress(self, &event)
-                    && let Some((what, line, ok)) = crate::view::line(&progress)
-                    && steps.len() < STEPS_MAX
+                let Some(progress) = viewer.progress(self, &event) else {
+                    continue;
+                };
+                story.hear(&progress);
+                if let Some((what, line, ok)) = crate::view::line(&progress)
+                    && story.steps.len() < STEPS_MAX
                 {
-                    steps.push(StepView {
+                    story.steps.push(StepView {
                         seq,
                         ts,
                         what,

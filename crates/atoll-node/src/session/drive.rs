@@ -97,7 +97,11 @@ impl Drive {
             timer.cancel();
         });
         let ended = loop {
-            while let Ok((by, text)) = words.try_recv() {
+            // A stop comes before the words that wait: no turn is left that would hear them, and who said
+            // them has them still.
+            while !self.cancel.is_cancelled()
+                && let Ok((by, text)) = words.try_recv()
+            {
                 if let Err(err) = self.steer(&by, &text).await {
                     tracing::warn!("words could not be logged: {err}");
                 }

@@ -2,10 +2,12 @@
 
 use atoll_api::{Commands, Error, ForkRequest, OnAsk, ResumeRequest};
 use atoll_client::Client;
+use atoll_domain::SessionState;
 use clap::Subcommand;
 
 use super::code;
 use super::signals::Signals;
+use super::talk::Talk;
 use super::watch::Watch;
 use crate::app::{App, now, say};
 use crate::ui;
@@ -212,11 +214,16 @@ pub async fn resume(app: &App, session: String, how: Resume) -> Result<u8, Error
     let on_ask: OnAsk = code::on_ask(app, how.on_ask);
     let client = app.node().await?;
     let caller = app.caller();
+    let view = client.session(&caller, session.clone()).await?.view;
+    let terminal = app.terminal;
+    let whole = terminal.stdin && terminal.stdout && terminal.stderr && !app.json;
+    let bare = prompt.is_none() && how.model.is_none() && !how.detach;
+    if view.mode == "chat" && view.state == SessionState::Idle && whole && bare {
+        return super::chat::converse(app, &view, how.on_ask).await;
+    }
+    let talks = view.mode == "chat";
     // The key of the model that goes on, which need not be a configured one.
-    let goes_on = match &how.model {
-        Some(model) => model.clone(),
-        None => client.session(&caller, session.clone()).await?.view.model,
-    };
+    let goes_on = how.model.clone().unwrap_or(view.model);
     let request = ResumeRequest {
         prompt,
         plan: None,
@@ -227,7 +234,10 @@ pub async fn resume(app: &App, session: String, how: Resume) -> Result<u8, Error
     let mut signals = Signals::new()?;
     let begun = client.resume(&caller, session, request);
     let started = signals.during(begun).await?;
-    Watch::new(app, client, started, on_ask)
-        .run(how.detach, signals)
-        .await
+    let watch = Watch::new(app, client, started, on_ask);
+    let watch = match talks {
+        true => watch.talking(Talk::new(app)),
+        false => watch,
+    };
+    watch.run(how.detach, signals).await
 }

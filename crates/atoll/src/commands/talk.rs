@@ -17,6 +17,10 @@ pub struct Talk {
     mid_line: bool,
     /// Whether an empty line is due before the next words: other lines stand above.
     apart: bool,
+    /// Whether the person's next turn follows on the same terminal.
+    conversation: bool,
+    /// Whether the last thing that was told is why the model failed.
+    failed: bool,
 }
 
 impl Talk {
@@ -28,6 +32,16 @@ impl Talk {
             last: String::new(),
             mid_line: false,
             apart: true,
+            conversation: false,
+            failed: false,
+        }
+    }
+
+    /// The person's next turn follows on the same terminal.
+    pub fn in_conversation(self) -> Talk {
+        Talk {
+            conversation: true,
+            ..self
         }
     }
 
@@ -62,7 +76,9 @@ impl Talk {
             Progress::Asking { .. } | Progress::Retrying { .. } => {
                 self.pause();
                 self.streamed.clear();
+                self.failed = false;
             }
+            Progress::ReplyFailed { reason, .. } => self.failed = reason != "cancelled",
             Progress::Text { text } => {
                 let text = match self.streamed.is_empty() {
                     true => text.trim_start(),
@@ -80,6 +96,8 @@ impl Talk {
     fn replied(&mut self, text: &str) {
         let streamed = std::mem::take(&mut self.streamed);
         match text.trim_start().strip_prefix(streamed.trim_end()) {
+            // Its end is the same but for spaces.
+            Some(rest) if rest.trim().is_empty() => {}
             Some(rest) => self.write(rest),
             None => {
                 self.pause();
@@ -133,8 +151,16 @@ impl Talk {
             out(format!("{}\n", Shown::text(answer.trim())).as_bytes());
         }
         match patch {
+            Some(patch) if self.conversation => {
+                say(&format!("\n{}", ui::ready_in_chat(&app.err_now(), patch)));
+            }
             Some(patch) => say(&format!("\n{}", ui::ready(&app.err_now(), patch))),
             None if answers => {}
+            None if self.conversation => {
+                // Why the model failed is said once.
+                let words = if self.failed { "" } else { words };
+                say(&ui::no_answer_in_chat(&app.err_now(), end, words));
+            }
             None => say(&ui::no_answer(&app.err_now(), ordinal, end, words)),
         }
     }

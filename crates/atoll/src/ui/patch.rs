@@ -75,6 +75,19 @@ fn facts(style: &Style, patch: &PatchDetail) -> String {
     page.end()
 }
 
+fn proposed(style: &Style, patch: &PatchDetail) -> String {
+    let v = &patch.view;
+    let head = format!("Patch {} ready: {}", v.ordinal, Shown::line(&v.title));
+    let facts = facts(style, patch);
+    format!("{}\n{facts}Your files are unchanged.\n", style.bold(&head))
+}
+
+/// The block at the end of a turn of a conversation that goes on.
+pub fn ready_in_chat(style: &Style, patch: &PatchDetail) -> String {
+    let next = "/patch shows it, /accept writes it into your files";
+    proposed(style, patch) + &style.row(0, "Next", 6, next)
+}
+
 /// The block at the end of a turn.
 pub fn ready(style: &Style, patch: &PatchDetail) -> String {
     let v = &patch.view;
@@ -88,12 +101,7 @@ pub fn ready(style: &Style, patch: &PatchDetail) -> String {
 
 /// The same, with other commands to go on with.
 pub fn ready_then(style: &Style, patch: &PatchDetail, next: &[String]) -> String {
-    let v = &patch.view;
-    let head = format!("Patch {} ready: {}", v.ordinal, Shown::line(&v.title));
-    let mut out = format!("{}\n{}", style.bold(&head), facts(style, patch));
-    out.push_str("Your files are unchanged.\n\n");
-    out.push_str(&next_rows(style, next));
-    out
+    proposed(style, patch) + "\n" + &next_rows(style, next)
 }
 
 /// Commands to go on with.

@@ -158,17 +158,40 @@ pub fn no_patch(style: &Style, ordinal: &str, end: SessionEnd, words: &str) -> S
     )
 }
 
-/// The line between a conversation's turns: model, cost, and whether it only plans.
-pub fn chat_line(style: &Style, view: &SessionView, plan: bool) -> String {
-    let plan = if plan { ", only planning" } else { "" };
+/// The line between a conversation's turns: who answers, what of the window is in use (tokens, of so many), the cost.
+pub fn chat_line(style: &Style, view: &SessionView, who: &str, used: Option<(u64, u64)>) -> String {
+    let context = match used {
+        Some((used, window)) => format!(", context {} %", used.saturating_mul(100) / window),
+        None => String::new(),
+    };
     let line = format!(
-        "{} turn {}, {}, {}{plan}",
+        "{} turn {}, {who}{context}, {}",
         view.ordinal,
         view.turns,
-        view.model,
         cost(&view.spent)
     );
     style.dim(Shown::line(&line).cut(style.columns).as_str())
+}
+
+/// The same in a conversation that goes on: what helps there. No words: they were said above.
+pub fn no_answer_in_chat(style: &Style, end: SessionEnd, words: &str) -> String {
+    let said = Shown::text(words.trim());
+    let next = match end {
+        SessionEnd::Cancelled => "say what to do instead; /undo takes this turn's changes back",
+        SessionEnd::NeedsYou => "/gate",
+        SessionEnd::Denied => "/model NAME for another model; atoll policy show",
+        SessionEnd::Unreachable => "say it again; /model NAME for another model; atoll model test",
+        SessionEnd::Limit => "\"go on\", and it does",
+        _ => "say it in another way; /undo takes this turn's changes back",
+    };
+    let mut out = String::from("\n");
+    if !said.as_str().is_empty() {
+        out.push_str(&format!(
+            "{}\n",
+            wrap(said.as_str(), style.columns).join("\n")
+        ));
+    }
+    out + &style.row(0, "Next", 6, next)
 }
 
 /// The block at the end of a conversation's turn that gave no answer.

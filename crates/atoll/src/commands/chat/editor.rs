@@ -1,23 +1,20 @@
 //! The line that is edited: history, several lines, and a bound on what is typed or pasted.
 //!
-//! The history lives as long as the conversation: on disk it would outlive `log erase`.
+//! The history is kept by the log alone: in a file of its own it would outlive `log erase`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use atoll_api::{Error, codes};
-use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
-use rustyline::highlight::Highlighter;
-use rustyline::hint::Hinter;
 use rustyline::history::{History, MemHistory};
-use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{
-    Cmd, ConditionalEventHandler, Config, Event, EventContext, EventHandler, Helper, KeyCode,
-    KeyEvent, Modifiers, RepeatCount,
+    Cmd, CompletionType, ConditionalEventHandler, Config, Event, EventContext, EventHandler,
+    KeyCode, KeyEvent, Modifiers, RepeatCount,
 };
 
-const PROMPT: &str = "> ";
+use super::complete::Completions;
+
 const HISTORY_MAX: usize = 1000;
 /// What the node takes at most, in bytes.
 const WORDS_BYTES_MAX: usize = 256 << 10;
@@ -36,26 +33,6 @@ pub enum Read {
     /// Ctrl-D, or the terminal is gone.
     Over,
 }
-
-/// A line that ends in a backslash goes on.
-struct GoesOn;
-
-impl Validator for GoesOn {
-    fn validate(&self, ctx: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        Ok(match ctx.input().ends_with('\\') {
-            true => ValidationResult::Incomplete,
-            false => ValidationResult::Valid(None),
-        })
-    }
-}
-impl Completer for GoesOn {
-    type Candidate = String;
-}
-impl Hinter for GoesOn {
-    type Hint = String;
-}
-impl Highlighter for GoesOn {}
-impl Helper for GoesOn {}
 
 /// Drops keys that would make the line too long, and remembers that it did.
 struct Bound(Arc<AtomicBool>);
@@ -76,12 +53,12 @@ impl ConditionalEventHandler for Bound {
 
 /// The editor of a conversation.
 pub struct Editor {
-    line: rustyline::Editor<GoesOn, MemHistory>,
+    line: rustyline::Editor<Completions, MemHistory>,
     long: Arc<AtomicBool>,
 }
 
 impl Editor {
-    pub fn new() -> Result<Editor, Error> {
+    pub fn new(completions: Completions) -> Result<Editor, Error> {
         let trouble = |err: ReadlineError| {
             Error::new(codes::BUG, format!("the terminal can't be used: {err}"))
         };
@@ -90,10 +67,11 @@ impl Editor {
             .map_err(trouble)?
             .auto_add_history(false)
             .bracketed_paste(true)
+            .completion_type(CompletionType::List)
             .build();
         let history = MemHistory::with_config(&config);
         let mut line = rustyline::Editor::with_history(config, history).map_err(trouble)?;
-        line.set_helper(Some(GoesOn));
+        line.set_helper(Some(completions));
         let long = Arc::new(AtomicBool::new(false));
         let bound = Box::new(Bound(long.clone()));
         line.bind_sequence(Event::Any, EventHandler::Conditional(bound));
@@ -101,19 +79,24 @@ impl Editor {
         Ok(Editor { line, long })
     }
 
+    /// Words that the arrow keys bring back.
+    pub fn remember(&mut self, words: &str) {
+        if !words.trim().is_empty() {
+            // A history that takes nothing more is no reason to stop.
+            let _ = self.line.history_mut().add(words);
+        }
+    }
+
     /// Reads what the person says next; `typed` stands there already.
-    pub fn read(&mut self, typed: &str) -> Read {
+    pub fn read(&mut self, prompt: &str, typed: &str) -> Read {
         self.long.store(false, Ordering::Relaxed);
-        let read = self.line.readline_with_initial(PROMPT, (typed, ""));
+        let read = self.line.readline_with_initial(prompt, (typed, ""));
         let long = self.long.load(Ordering::Relaxed);
         match read {
             Ok(text) if long || text.len() > WORDS_BYTES_MAX => Read::TooLong(text.len()),
             Ok(text) => {
                 let text = text.replace("\\\n", "\n").replace('\r', "\n");
-                if !text.trim().is_empty() {
-                    // A history that takes nothing more is no reason to stop.
-                    let _ = self.line.history_mut().add(&text);
-                }
+                self.remember(&text);
                 Read::Words(text)
             }
             Err(ReadlineError::Interrupted) => Read::Interrupted,

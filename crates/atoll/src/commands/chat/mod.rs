@@ -1,12 +1,15 @@
 //! `atoll chat`: one question, or a conversation on the terminal.
 
+mod actions;
+mod begin;
+mod complete;
 mod editor;
 mod slash;
 mod turns;
 
 use std::path::{Path, PathBuf};
 
-use atoll_api::{CodeRequest, Commands, Error, OnAsk, ResumeRequest, codes};
+use atoll_api::{CodeRequest, Commands, Error, OnAsk, ResumeRequest, SessionView, codes};
 use atoll_client::Client;
 
 use super::code::{self, Ask};
@@ -17,7 +20,7 @@ use super::watch::Watch;
 use crate::app::{App, env};
 
 /// Talk about a folder: answers, and patches where you ask for changes. Your files stay as they are.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 #[command(
     after_help = "Examples:\n  atoll chat\n  atoll chat \"where is the rounding done? @till/total.py\"\n  atoll chat -c \"and in the web shop?\"\n  git diff | atoll chat - > review.md"
 )]
@@ -91,15 +94,25 @@ impl Args {
     }
 }
 
-/// Goes on with it.
-fn goes_on(app: &App, words: Words) -> Result<ResumeRequest, Error> {
+/// Goes on with it; `named` is the model that answers then, whose key is needed.
+fn goes_on(app: &App, words: Words, named: &str) -> Result<ResumeRequest, Error> {
     Ok(ResumeRequest {
         prompt: Some(words.text),
-        keys: code::keys(app, words.model.as_deref())?,
+        keys: code::keys(app, Some(named))?,
         model: words.model,
         plan: Some(words.plan),
         on_ask: words.on_ask,
     })
+}
+
+/// Goes on with a conversation on the terminal.
+pub async fn converse(app: &App, view: &SessionView, on_ask: Option<Ask>) -> Result<u8, Error> {
+    let args = Args {
+        repo: PathBuf::from(&view.root),
+        on_ask,
+        ..Args::default()
+    };
+    turns::run(app, args, view.root.clone(), Some(view.ordinal.clone())).await
 }
 
 pub async fn run(app: &App, args: Args) -> Result<u8, Error> {
@@ -107,7 +120,11 @@ pub async fn run(app: &App, args: Args) -> Result<u8, Error> {
     let terminal = app.terminal;
     let whole = terminal.stdin && terminal.stdout && terminal.stderr && !app.json;
     if args.prompt.is_none() && whole {
-        return turns::run(app, args, root).await;
+        let session = match args.go_on {
+            true => Some(pick::latest_in(app, Path::new(&root), "chat").await?),
+            false => None,
+        };
+        return turns::run(app, args, root, session).await;
     }
     let text = match args.prompt.as_deref() {
         Some("-") => code::from_stdin()?,
@@ -137,8 +154,9 @@ async fn once(app: &App, args: &Args, root: String, text: String) -> Result<u8, 
     let mut signals = Signals::new()?;
     if args.go_on {
         let latest = pick::latest_in(app, Path::new(&root), "chat").await?;
-        let request = goes_on(app, words)?;
         client = app.node().await?;
+        let model = client.session(&caller, latest.clone()).await?.view.model;
+        let request = goes_on(app, words, &model)?;
         begun = signals
             .during(client.resume(&caller, latest, request))
             .await?;

@@ -11,20 +11,40 @@ pub enum Slash {
     /// Switches planning, or plans with these words.
     Plan(Option<String>),
     Model(Option<String>),
+    /// The patch with this name, or the latest: shown, written into the files, turned down.
+    Patch(Option<String>),
+    Accept(Option<String>),
+    Reject(Option<String>),
+    /// Asks again what was left open.
+    Gate,
+    /// The next words begin another conversation.
+    New,
     /// No command has this name, or what stands behind it is wrong.
     Wrong(String),
 }
 
+/// Their names, for completion.
+pub const NAMES: [&str; 11] = [
+    "/accept", "/cost", "/gate", "/help", "/model", "/new", "/patch", "/plan", "/quit", "/reject",
+    "/undo",
+];
+
 /// What `/help` says.
 pub const HELP: &str = "\
-/model [NAME]  the model that answers, or another one from now on
-/cost          what the conversation cost
-/undo [TURN]   take the last turn's changes of the copy back, or all after TURN
-/plan [WORDS]  only plan from now on, or again do what is asked
-/quit          end; atoll chat -c goes on with it
-@path          in your words: a file of the folder, read with them
-Alt-Enter, or \\ at a line's end: another line. While it works: Esc stops the
-turn, what you type is heard. Ctrl-C twice ends the conversation.
+/model [NAME]   the models there are, or the one that answers from now on
+/patch [p7]     what was changed: the latest patch of this conversation
+/accept [p7]    write it into your files, unstaged
+/reject [WHY]   turn it down
+/undo [TURN]    take the last turn's changes of the copy back, or all after TURN
+/plan [WORDS]   only plan from now on, or again do what is asked
+/gate           answer a question that was left open
+/cost           what the conversation cost
+/new            the next words begin another conversation
+/quit           end; atoll chat -c goes on with it
+@path           in your words: a file of the folder, read with them
+Tab             completes commands, models and @path
+Alt-Enter       another line, as \\ at a line's end; a paste of several is one
+While it works  type to steer, Esc stops the turn, Ctrl-C twice ends it all
 ";
 
 /// What the words command; `None`: they are for the model. A path at the beginning is no command.
@@ -50,7 +70,12 @@ pub fn parse(text: &str) -> Option<Slash> {
         },
         ("plan", words) => Slash::Plan(words.map(str::to_owned)),
         ("model", name) => Slash::Model(name.map(str::to_owned)),
-        ("help" | "quit" | "exit" | "cost", Some(_)) => {
+        ("patch" | "diff", name) => Slash::Patch(name.map(str::to_owned)),
+        ("accept", name) => Slash::Accept(name.map(str::to_owned)),
+        ("reject", why) => Slash::Reject(why.map(str::to_owned)),
+        ("gate", None) => Slash::Gate,
+        ("new" | "clear", None) => Slash::New,
+        ("help" | "quit" | "exit" | "cost" | "gate" | "new" | "clear", Some(_)) => {
             Slash::Wrong(format!("/{name} stands alone"))
         }
         _ => Slash::Wrong(format!("there is no /{name}; /help lists what there is")),
@@ -84,8 +109,16 @@ mod tests {
         for wrong in ["/quti", "/undo all", "/cost now"] {
             assert!(matches!(parse(wrong), Some(Slash::Wrong(_))), "{wrong}");
         }
-        for name in ["/model", "/cost", "/undo", "/plan", "/quit"] {
-            assert!(HELP.contains(name));
+        assert_eq!(
+            parse("/reject too dear"),
+            Some(Slash::Reject(Some("too dear".into())))
+        );
+        for name in NAMES {
+            assert!(HELP.contains(name), "{name}");
+            assert!(
+                !matches!(parse(name), None | Some(Slash::Wrong(_))),
+                "{name}"
+            );
         }
         assert!(HELP.lines().all(|line| line.len() <= 80));
     }

@@ -22,6 +22,8 @@ use bottom::Bottom;
 
 /// Without a terminal something is said this often.
 const HEARTBEAT: Duration = Duration::from_secs(10);
+/// A turn of a conversation that took longer ends with a bell.
+const NOTIFY_AFTER: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_secs(1);
 /// How often a watcher that lost the node comes back before it gives up.
 const COMING_BACK_MAX: u32 = 5;
@@ -286,13 +288,7 @@ impl<'a> Watch<'a> {
     async fn interrupt(&mut self) -> Result<(), Error> {
         self.clear();
         self.break_line();
-        let again = match self.talk {
-            Some(_) => "ends the conversation",
-            None => "ends this command",
-        };
-        say(&format!(
-            "\nStopping the turn; Ctrl-C again {again} at once.\n"
-        ));
+        say("\nStopping the turn; Ctrl-C again leaves at once.\n");
         let session = self.started.session.to_string();
         match self.client.cancel(&self.app.caller(), session).await {
             // Its turn ended by itself in this moment.
@@ -312,8 +308,12 @@ impl<'a> Watch<'a> {
             }
             talk.take(&update.progress);
         }
-        // A conversation tells its words itself.
-        let told = matches!(update.progress, Progress::Replied { .. }) && self.talk.is_some();
+        // A conversation tells its words itself, and that it was stopped once.
+        let told = match &update.progress {
+            Progress::Replied { .. } => self.talk.is_some(),
+            Progress::ReplyFailed { reason, .. } => self.talk.is_some() && reason == "cancelled",
+            _ => false,
+        };
         if told {
             self.turn.update(update);
             self.again();
@@ -411,7 +411,10 @@ impl<'a> Watch<'a> {
     }
 
     fn ended(&mut self, end: SessionEnd, words: &str, data: &serde_json::Value) {
-        term::notify(&format!("{} {}", self.started.ordinal, ui::ended(end)));
+        // Who gets an answer at once still looks at it.
+        if self.talk.is_none() || self.begun.elapsed() >= NOTIFY_AFTER {
+            term::notify(&format!("{} {}", self.started.ordinal, ui::ended(end)));
+        }
         if self.app.json {
             out(json_line("result", data).as_bytes());
             return;
