@@ -57,6 +57,19 @@ pub fn seen(scene: &Scene) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// What a person sees of it, on a terminal of so many columns that is high enough for all.
+pub fn pane(scene: &Scene, columns: u16) -> String {
+    let size = |n| std::num::NonZero::new(n).unwrap();
+    let mut terminal = vt100::Parser::new(size(500), size(columns), 0);
+    let bytes = std::fs::read(scene.path().join("seen")).unwrap_or_default();
+    let begins = bytes
+        .iter()
+        .position(|b| *b == b'\n')
+        .map_or(0, |at| at + 1);
+    terminal.process(&bytes[begins..]);
+    terminal.screen().contents()
+}
+
 fn open(scene: &Scene) -> bool {
     let ran = scene.run(&["--json", "gate", "list"]);
     ran.code == 0 && ran.data().as_array().is_some_and(|g| g.len() == 1)

@@ -1,11 +1,11 @@
 //! `atoll chat` on a terminal: lines, commands, keys while it works, and terminals that can't do much.
 
 use serde_json::json;
-use testkit::provider::{Reply, Script};
+use testkit::provider::{Fault, Reply, Script};
 
 use crate::chats::say;
 use crate::hostile::{ready, until};
-use crate::keys::{Typist, seen};
+use crate::keys::{Typist, pane, seen};
 use crate::kit::{dangerous, nothing_left};
 use crate::scene::Scene;
 
@@ -67,8 +67,13 @@ fn a_conversation_has_turns_commands_and_an_end() {
     let at = shown(&scene, at, "there is no /quti");
     // Two lines, one message.
     typist.types("what is\\\rthe sum?\r");
-    let at = shown(&scene, at, "turn 1, mine/scripted");
-    assert!(seen(&scene).contains("It is **2**."), "{}", seen(&scene));
+    let at = shown(&scene, at, "turn 1, mine/scripted, here, context ");
+    let all = pane(&scene, 80);
+    assert!(
+        all.contains("\n\n# Sums\n\nIt is **2**.\n\ns1 turn 1, "),
+        "{all}"
+    );
+    assert!(!all.contains("Esc stops"), "what goes on is gone: {all}");
     assert!(server.requests()[0].text.contains("what is\\nthe sum?"));
     typist.types("make it 3\r");
     let at = shown(&scene, at, "Patch p1 ready");
@@ -78,7 +83,8 @@ fn a_conversation_has_turns_commands_and_an_end() {
     typist.types("/undo\r");
     let at = shown(&scene, at, "changes are taken back");
     typist.types("/plan how would you?\r");
-    let at = shown(&scene, at, "only planning");
+    let at = shown(&scene, at, "turn 3,");
+    let at = shown(&scene, at, "plan> ");
     let tools = server.requests().last().unwrap().json()["tools"].clone();
     assert_eq!(tools.as_array().unwrap().len(), 3, "{tools}");
     typist.types("/cost\r");
@@ -206,12 +212,11 @@ fn twenty_columns_are_enough() {
     shown(&scene, 0, "s1 turn 1");
     typist.types("/quit\r");
     ends(typist, &scene, 0);
-    let all = seen(&scene);
+    let all = pane(&scene, 20);
     let words: Vec<&str> = all.split_whitespace().collect();
     assert!(words.join(" ").contains(answer), "{all}");
-    let answer_lines = all.lines().skip_while(|l| !l.starts_with("A sentence"));
-    for line in answer_lines.take_while(|l| !l.contains("too.")) {
-        assert!(line.trim_end().len() <= 21, "{line:?}");
+    for half in ["words,", "supercalifragilistic"] {
+        assert!(words.contains(&half), "no word is broken: {all}");
     }
     nothing_left(&scene);
 }
@@ -247,5 +252,260 @@ fn a_dumb_terminal_gets_plain_lines() {
         "{all}"
     );
     assert_eq!(dangerous(&all), None, "{all:?}");
+    nothing_left(&scene);
+}
+
+#[test]
+fn what_is_typed_stands_below_an_answer_that_streams() {
+    let long = "word ".repeat(400);
+    let script = Script::list([
+        say(&long).with(Fault::Drip(20)),
+        say("Heard."),
+        say("Well."),
+    ]);
+    let Some((scene, server)) = ready(script) else {
+        return;
+    };
+    let Some(mut typist) = begin(&scene, "") else {
+        return;
+    };
+    typist.types("tell me\r");
+    shown(&scene, 0, "word word");
+    typist.types("but sh\u{17}");
+    typist.types("briefly");
+    shown(&scene, 0, "> but briefly");
+    let all = pane(&scene, 80);
+    let lines: Vec<&str> = all.lines().collect();
+    assert!(lines.last().unwrap().ends_with("> but briefly"), "{all}");
+    assert!(lines[lines.len() - 2].starts_with("word word"), "{all}");
+    // A paste is no Enter.
+    typist.types("\u{1b}[200~ or:\rnot\u{1b}[201~");
+    shown(&scene, 0, "briefly or: ⏎ not");
+    typist.types("\r");
+    shown(&scene, 0, "to be heard: but briefly or:");
+    // Stopped before anybody heard it: the words are the person's again, in the line.
+    typist.types("\u{1b}");
+    let at = shown(&scene, 0, "turn 1,");
+    asked(&scene);
+    let all = pane(&scene, 80);
+    assert!(all.trim_end().ends_with("> but briefly or:\nnot"), "{all}");
+    assert_eq!(all.matches("Stopped.").count(), 1, "{all}");
+    assert!(
+        all.contains("\n\nStopping the turn; Ctrl-C again leaves at once.\n\nStopped.\n"),
+        "{all}"
+    );
+    typist.types("\r");
+    shown(&scene, at, "turn 2,");
+    let told = server.requests().last().unwrap().text.clone();
+    assert!(told.contains("but briefly or:\\nnot"), "{told}");
+    asked(&scene);
+    typist.types("\u{4}");
+    ends(typist, &scene, 0);
+    nothing_left(&scene);
+}
+
+#[test]
+fn tab_completes_and_a_later_conversation_knows_the_words() {
+    let Some((scene, server)) = ready(Script::by_function(|_| say("Seen."))) else {
+        return;
+    };
+    scene.file("shop/till/total.py", "x = 1\n");
+    let Some(mut typist) = begin(&scene, "") else {
+        return;
+    };
+    assert!(pane(&scene, 80).contains("with mine/scripted, here."));
+    typist.types("/co\t\r");
+    let at = shown(&scene, 0, "nothing was said yet");
+    typist.types("/model mi\t\r");
+    let at = shown(&scene, at, "mine/scripted answers next, here");
+    typist.types("/model no/such\r");
+    let at = shown(&scene, at, "ATL-0202");
+    typist.types("what is in @tot\t?\r");
+    let at = shown(&scene, at, "turn 1,");
+    let told = server.requests().last().unwrap().text.clone();
+    assert!(told.contains("attached till/total.py"), "{told}");
+    asked(&scene);
+    typist.types("a secret word\r");
+    let at = shown(&scene, at, "turn 2,");
+    typist.types("/new\r");
+    let at = shown(&scene, at, "begin a new conversation");
+    typist.types("another\r");
+    shown(&scene, at, "s2 turn 1,");
+    asked(&scene);
+    typist.types("/quit\r");
+    ends(typist, &scene, 0);
+    // The history is the log's: what was erased there is nowhere.
+    let erased = scene.run(&["log", "erase", "s1", "--why", "test", "--yes"]);
+    assert_eq!(erased.code, 0, "{}", erased.err);
+    let _ = std::fs::remove_file(scene.path().join("seen"));
+    let Some(mut typist) = Typist::at(&scene, "chat --repo shop -c") else {
+        return;
+    };
+    shown(&scene, 0, "Going on with s2, 1 turn so far.");
+    shown(&scene, 0, "Seen.");
+    asked(&scene);
+    typist.types("\u{1b}[A\u{1b}[A\u{1b}[A");
+    until("the words are back", || {
+        pane(&scene, 80).trim_end().ends_with("\n\n> another")
+    });
+    assert!(!pane(&scene, 80).contains("secret"));
+    typist.types("\u{15}\u{4}");
+    ends(typist, &scene, 0);
+    let kept: Vec<_> = walk(scene.path(), "history");
+    assert!(kept.is_empty(), "{kept:?}");
+    nothing_left(&scene);
+}
+
+/// Files of the home whose name holds `part`.
+fn walk(folder: &std::path::Path, part: &str) -> Vec<std::path::PathBuf> {
+    let all = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    all.flat_map(|entry| match entry.file_type().unwrap().is_dir() {
+        true => walk(&entry.path(), part),
+        false => vec![entry.path()],
+    })
+    .filter(|path| path.file_name().unwrap().to_string_lossy().contains(part))
+    .collect()
+}
+
+#[test]
+fn a_patch_is_looked_at_and_let_out_without_leaving() {
+    let script = Script::list([
+        Reply::call(
+            "edit",
+            json!({ "path": "sum.txt", "search": "total=2", "replace": "total=3" }),
+        ),
+        say("It is 3 now."),
+        Reply::call("edit", json!({ "path": "sum.txt", "content": "total=4\n" })),
+        say("It is 4 now."),
+        say("It is."),
+    ]);
+    let Some((scene, _server)) = ready(script) else {
+        return;
+    };
+    let Some(mut typist) = begin(&scene, "") else {
+        return;
+    };
+    typist.types("/patch\r");
+    let at = shown(&scene, 0, "nothing was said yet");
+    typist.types("make it 3\r");
+    let at = shown(&scene, at, "/accept writes it into your files");
+    let at = shown(&scene, at, "turn 1,");
+    typist.types("/patch\r");
+    let at = shown(&scene, at, "+total=3");
+    typist.types("/accept\r");
+    let at = shown(&scene, at, "Patch p1 accepted");
+    let sum = std::fs::read_to_string(scene.path().join("shop/sum.txt")).unwrap();
+    assert_eq!(sum, "total=3\n");
+    typist.types("now 4\r");
+    let at = shown(&scene, at, "turn 2,");
+    typist.types("/reject too much\r");
+    shown(&scene, at, "Patch p2 rejected");
+    typist.types("/quit\r");
+    ends(typist, &scene, 0);
+    // The session is a conversation again, where it is named.
+    let _ = std::fs::remove_file(scene.path().join("seen"));
+    let Some(mut typist) = Typist::at(&scene, "session resume s1") else {
+        return;
+    };
+    shown(&scene, 0, "Going on with s1, 2 turns so far.");
+    typist.types("is it?\r");
+    shown(&scene, 0, "turn 3,");
+    typist.types("/quit\r");
+    ends(typist, &scene, 0);
+    nothing_left(&scene);
+}
+
+#[test]
+fn a_gate_that_is_left_open_is_asked_again() {
+    let script = Script::by_function(|_| say("It costs."));
+    let Some((scene, _server)) = ready(script) else {
+        return;
+    };
+    let config = scene.path().join("atoll/config/config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let dear =
+        "context_tokens = 32000, price = { input_usd = 1, cached_usd = 0, output_usd = 10 } }]";
+    std::fs::write(&config, text.replace("context_tokens = 32000 }]", dear)).unwrap();
+    let Some(mut typist) = begin(&scene, "") else {
+        return;
+    };
+    typist.types("may I?\r");
+    let at = shown(&scene, 0, "[y] once");
+    typist.types("l");
+    let at = shown(&scene, at, "turn 1,");
+    asked(&scene);
+    typist.types("/gate\r");
+    let at = shown(&scene, at, "[y] once");
+    typist.types("l");
+    let at = shown(&scene, at, "turn 1,");
+    asked(&scene);
+    // Words for the turn that waits: they steer it, and the question comes again.
+    typist.types("please\r");
+    let at = shown(&scene, at, "[y] once");
+    typist.types("y");
+    shown(&scene, at, "turn 1,");
+    assert!(pane(&scene, 80).contains("\nIt costs.\n"));
+    asked(&scene);
+    typist.types("/gate\r");
+    shown(&scene, at, "No gate is open.");
+    typist.types("/quit\r");
+    ends(typist, &scene, 0);
+    nothing_left(&scene);
+}
+
+#[test]
+fn a_task_is_steered_and_stopped_by_the_same_keys() {
+    let script = Script::list([
+        Reply::call("run", json!({ "command": "sleep 3.13" })),
+        Reply::call("read_file", json!({ "path": "sum.txt" })),
+        Reply {
+            delay_ms: Some(120_000),
+            ..say("Never.")
+        },
+    ]);
+    let Some((scene, server)) = ready(script) else {
+        return;
+    };
+    let Some(mut typist) = Typist::at(&scene, "code --repo shop 'make the test pass'") else {
+        return;
+    };
+    until("the command runs", || crate::hostile::alive("3.13"));
+    shown(&scene, 0, "Esc stops, typing steers");
+    typist.types("but softly\r");
+    shown(&scene, 0, "you     but softly");
+    until("the model is asked again", || server.requests().len() == 3);
+    let told = server.requests().last().unwrap().text.clone();
+    assert!(told.contains("but softly"), "{told}");
+    typist.types("too late");
+    typist.types("\u{1b}");
+    shown(&scene, 0, "Stopped");
+    // The bell, and the notice for a terminal in the background.
+    shown(&scene, 0, "\u{7}\u{1b}]9;Atoll: s1 stopped\u{7}");
+    ends(typist, &scene, 130);
+    assert!(pane(&scene, 80).contains("not heard any more: too late"));
+    nothing_left(&scene);
+}
+
+#[test]
+fn a_closed_terminal_leaves_the_turn_running() {
+    let script = Script::list([
+        Reply::call("run", json!({ "command": "sleep 2.19" })),
+        say("Done all the same."),
+    ]);
+    let Some((scene, _server)) = ready(script) else {
+        return;
+    };
+    let Some(mut typist) = begin(&scene, "") else {
+        return;
+    };
+    typist.types("run it\r");
+    until("the command runs", || crate::hostile::alive("2.19"));
+    // The terminal goes: whoever holds its other side is killed.
+    typist.child.kill().unwrap();
+    typist.child.wait().unwrap();
+    until("the turn ends without it", || {
+        let shown = scene.run(&["--json", "session", "show", "s1"]);
+        shown.code == 0 && shown.data()["answer"] == "Done all the same."
+    });
     nothing_left(&scene);
 }

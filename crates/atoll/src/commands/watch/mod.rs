@@ -59,6 +59,8 @@ pub struct Watch<'a> {
     ended: Option<Ended>,
     /// Words that were sent and that the session did not take in yet.
     waiting: VecDeque<String>,
+    /// Whether the person stopped the turn: what the model still says is not shown.
+    stopping: bool,
     /// The gate that the person left open.
     left: Option<String>,
     /// Tokens of the last call, in and out: what of the window is in use.
@@ -113,6 +115,7 @@ impl<'a> Watch<'a> {
             hands: None,
             ended: None,
             waiting: VecDeque::new(),
+            stopping: false,
             left: None,
             context_tokens: None,
         }
@@ -288,6 +291,7 @@ impl<'a> Watch<'a> {
     async fn interrupt(&mut self) -> Result<(), Error> {
         self.clear();
         self.break_line();
+        self.stopping = true;
         say("\nStopping the turn; Ctrl-C again leaves at once.\n");
         let session = self.started.session.to_string();
         match self.client.cancel(&self.app.caller(), session).await {
@@ -302,7 +306,8 @@ impl<'a> Watch<'a> {
             out(json_line("update", update).as_bytes());
             return;
         }
-        if let Some(talk) = &mut self.talk {
+        let unheard = self.stopping && matches!(update.progress, Progress::Text { .. });
+        if let Some(talk) = self.talk.as_mut().filter(|_| !unheard) {
             if talk.hears(&update.progress) {
                 self.bottom.clear();
             }
