@@ -59,7 +59,7 @@ pub async fn model(app: &App) -> Result<String, Error> {
     if !app.terminal.stdin || !app.terminal.stderr || app.json {
         return Err(unnamed("say which model to use"));
     }
-    let listed = shelf::listed(app, app.node().await?.models(&app.caller()).await?);
+    let listed = shelf::listed(app, app.node().await?.models(&app.caller()).await?)?;
     let to_pull = shelf::to_pull(app);
     say(&ui::pick_models(&app.err, &listed, &to_pull));
     let default = listed.iter().position(|l| l.view.default).unwrap_or(0) + 1;

@@ -44,8 +44,8 @@ pub async fn choose(app: &App, named: Option<&str>) -> Result<Chosen, Error> {
             by_itself: false,
         });
     }
-    let models =
-        offline::models::registry(&app.paths, &config, offline::models::embedded(&app.paths))?;
+    let engine = offline::models::embedded(&app.paths, &config);
+    let models = offline::models::registry(&app.paths, &config, engine)?;
     let configured = models.configured();
     let around = models.around().await;
     // A configured one first; of what is found, what its server says that it can be used.
@@ -63,7 +63,10 @@ pub async fn choose(app: &App, named: Option<&str>) -> Result<Chosen, Error> {
     offer_keys(&config);
     let on_disk = CATALOG.iter().map(|entry| entry.name);
     let on_disk = on_disk.filter_map(|name| models.resolve(&format!("{PROVIDER}/{name}")).ok());
-    let choice = match on_disk.chain(configured.into_iter().filter(embedded)).next() {
+    let choice = match on_disk
+        .chain(configured.into_iter().filter(embedded))
+        .next()
+    {
         Some(choice) => choice,
         None => pulled(app, fitting()).await?,
     };
@@ -79,9 +82,8 @@ fn embedded(choice: &ModelChoice) -> bool {
 
 /// The first that runs here, costs nothing and talks; one that calls tools before one that may not.
 fn pick(choices: &[ModelChoice]) -> Option<&ModelChoice> {
-    let usable = |c: &&ModelChoice| {
-        !c.remote && c.price.is_none() && c.chats != Some(false) && !embedded(c)
-    };
+    let usable =
+        |c: &&ModelChoice| !c.remote && c.price.is_none() && c.chats != Some(false) && !embedded(c);
     let able = |c: &&ModelChoice| usable(c) && c.tools != Some(false) && !c.small;
     let all = || choices.iter();
     // A small one is led, and calls no tools.

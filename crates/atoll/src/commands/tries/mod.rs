@@ -100,13 +100,17 @@ async fn was_mended(app: &App) -> Result<bool, Error> {
     let samples = app.paths.cache.join("samples");
     let samples = samples.canonicalize().unwrap_or(samples);
     let sessions = client.sessions(&caller, LOOKED_AT).await?;
-    let of_sample = sessions.iter().filter(|s| Path::new(&s.root).starts_with(&samples));
+    let of_sample = sessions
+        .iter()
+        .filter(|s| Path::new(&s.root).starts_with(&samples));
     let ordinals: Vec<&str> = of_sample.map(|s| s.ordinal.as_str()).collect();
     if ordinals.is_empty() {
         return Ok(false);
     }
     let patches = client.patches(&caller).await?;
-    Ok(patches.iter().any(|p| ordinals.contains(&p.session_ordinal.as_str())))
+    Ok(patches
+        .iter()
+        .any(|p| ordinals.contains(&p.session_ordinal.as_str())))
 }
 
 /// Whether another try could not end better: it is mended, or something else than the model is in the way.
@@ -149,10 +153,12 @@ async fn once(
     let begun = client.code(&caller, Client::fresh_key()?, request);
     let mut started = signals.during(begun).await?;
     if !choice.remote {
-        started.notes.retain(|note| !note.starts_with("nobody is asked"));
+        started
+            .notes
+            .retain(|note| !note.starts_with("nobody is asked"));
     }
     let watch = Watch::new(app, client.clone(), started.clone(), on_ask);
-    Ok((started, watch.to_end(signals).await?))
+    Ok((started, watch.until_end(signals).await?))
 }
 
 /// Says how it went; the exit code.
@@ -193,7 +199,13 @@ async fn finish(app: &App, chosen: &Chosen, tried: &Tried) -> Result<u8, Error> 
         Some(patch) => told::mended(&app.style, patch, tried.tries, chosen.by_itself),
         None => {
             let tries = (tried.tries, tried.tries_max);
-            told::not_mended(&app.style, &chosen.choice, &tried.started.ordinal, ended, tries)
+            told::not_mended(
+                &app.style,
+                &chosen.choice,
+                &tried.started.ordinal,
+                ended,
+                tries,
+            )
         }
     };
     out(page.as_bytes());

@@ -129,6 +129,11 @@ mod tests {
             "mine"
         );
         assert!(is_as_bundled(&second) && !is_as_bundled(&first));
-        assert_eq!(std::fs::read_dir(paths.cache.join("samples")).unwrap().count(), 2);
+        assert_eq!(
+            std::fs::read_dir(paths.cache.join("samples"))
+                .unwrap()
+                .count(),
+            2
+        );
     }
 }

@@ -76,7 +76,9 @@ pub fn mended(style: &Style, patch: &PatchDetail, tries: u64, is_default_now: bo
     out.push_str(&ready_then(style, patch, &next));
     let mut more = Vec::new();
     if tries > 1 {
-        more.push(format!("It was mended in try {tries}; the tests judged each."));
+        more.push(format!(
+            "It was mended in try {tries}; the tests judged each."
+        ));
     }
     if is_default_now {
         more.push(format!(
@@ -109,7 +111,10 @@ pub fn not_mended(
         Some(SessionEnd::Cancelled) => next.push(format!("{program} try")),
         _ if choice.small => {
             next.push(format!("{program} try --model ollama/qwen2.5-coder:7b"));
-            next.push(format!("{program} try --tries {}", (tries_max * 4).clamp(20, 100)));
+            next.push(format!(
+                "{program} try --tries {}",
+                (tries_max * 4).clamp(20, 100)
+            ));
         }
         _ => next.push(format!("{program} try --model PROVIDER/MODEL")),
     }

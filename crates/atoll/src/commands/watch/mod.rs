@@ -122,7 +122,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Until the turn ends, whose end the caller tells.
-    pub async fn to_end(mut self, signals: Signals) -> Result<Ended, Error> {
+    pub async fn until_end(mut self, signals: Signals) -> Result<Ended, Error> {
         self.ended = Some(Ended::default());
         let (code, _) = self.watch(signals).await?;
         let ended = self.ended.take().unwrap_or_default();
