@@ -101,8 +101,8 @@ async fn a_form_is_kept_by_a_model_of_noise() {
     act.conversation.form = Some(atoll_domain::Form {
         name: "verdict".into(),
         schema: json!({"type": "object", "required": ["ok", "why"], "properties": {
-        varied: false,
             "ok": {"type": "boolean"}, "why": {"enum": ["clear", "unclear"]}}}),
+        varied: false,
     });
     let (deltas, end) = call(&models, act).await;
     let text = end.unwrap().message.joined_text();

@@ -87,6 +87,7 @@ async fn even_a_model_of_noise_calls_tools_by_their_schemas_or_not_at_all() {
         act.conversation.form = Some(atoll_domain::Form {
             name: "answer".into(),
             schema: json!({"const": { other.clone(): false }}),
+            varied: false,
         });
         act.key = atoll_domain::ActionKey::derive(&[&[seed]]);
         let (deltas, end) = call(&models, act).await;
