@@ -1,11 +1,11 @@
-//! `docs/cli.md` runs: each `console` block is typed and its output compared.
+//! `docs/cli.md` and `docs/models.md` run: each `console` block is typed and its output compared.
 //!
 //! `$` lines are typed in a folder of the page's own, with no node; `? 2` is the exit code expected (0 if
 //! absent); `[..]` in a line stands for anything, a line of `...` for any lines.
 
 use crate::scene::{Ran, Scene};
 
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/cli.md");
+const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
 
 struct Step {
     line: usize,
@@ -72,16 +72,15 @@ fn all_fit(expected: &[String], lines: &[&str]) -> bool {
     }
 }
 
-#[test]
-fn the_page_says_what_the_binary_says() {
-    let text = std::fs::read_to_string(PAGE).unwrap();
+/// Types what stands in a page, in `scene`, and compares what comes.
+fn run_page(page: &str, scene: &Scene, steps_min: usize) {
+    let text = std::fs::read_to_string(format!("{DOCS}/{page}")).unwrap();
     let steps = steps(&text);
+    let count = steps.len();
     assert!(
-        steps.len() >= 15,
-        "the page has lost its transcripts: {}",
-        steps.len()
+        count >= steps_min,
+        "{page} has lost its transcripts: {count}"
     );
-    let scene = Scene::new();
     let mut wrong = Vec::new();
     for step in steps {
         let both = format!("{} 2>&1", step.command);
@@ -92,12 +91,25 @@ fn the_page_says_what_the_binary_says() {
         if ran.code != step.code || !all_fit(&step.expected, &lines) {
             let expected = step.expected.join("\n");
             wrong.push(format!(
-                "docs/cli.md:{}: $ {}\n--- the page, exit {}\n{expected}\n--- the binary, exit {}\n{out}",
+                "docs/{page}:{}: $ {}\n--- the page, exit {}\n{expected}\n--- the binary, exit {}\n{out}",
                 step.line, step.command, step.code, ran.code
             ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_page_says_what_the_binary_says() {
+    run_page("cli.md", &Scene::new(), 15);
+}
+
+#[test]
+fn the_page_of_models_does_too() {
+    let scene = Scene::new();
+    testkit::gguf::model().write(scene.path(), "mine");
+    scene.file("notes.gguf", "a text with a wrong name");
+    run_page("models.md", &scene, 6);
 }
 
 #[test]
