@@ -27,7 +27,7 @@ class Total(unittest.TestCase):
         self.assertEqual(total([]), 0)
 
     def test_the_sum(self):
-        self.assertEqual(total([1, 2.5]), 3.5)
+        self.assertEqual(total([0.1, 0.2]), 0.3)
 
     def test_with_the_tax(self):
         self.assertEqual(total([50, 50], 19), 119)

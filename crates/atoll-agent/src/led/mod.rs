@@ -36,7 +36,7 @@ use crate::transcript::Said;
 use self::look::Shown;
 
 /// The most that it writes in one reply, in tokens: a line and what stands in its place.
-pub(crate) const OUTPUT_TOKENS_MAX: u64 = 256;
+pub(crate) const OUTPUT_TOKENS_MAX: u64 = 160;
 /// What is kept of the tests' output, in bytes.
 const OUTPUT_BYTES_MAX: usize = 1500;
 /// Tries that are remembered, so that none is made twice.
@@ -53,8 +53,9 @@ pub(crate) struct Led {
     tests: String,
     /// The files in question, as they were before the edit that stands.
     files: Vec<Shown>,
-    /// What the failing tests say.
+    /// What the failing tests say, and their names.
     output: String,
+    names: Option<String>,
     /// What was tried: the line, and what was written instead.
     tried: Vec<(String, String)>,
     /// The edit that stands in the copy: file, line, and what it was replaced by.
@@ -87,6 +88,7 @@ impl State {
         self.led = Led {
             queue: look::named(&output, listing),
             output: look::telling(&output, OUTPUT_BYTES_MAX),
+            names: failing(&output),
             ..Led::default()
         };
         self.look_on();
@@ -223,7 +225,7 @@ impl State {
         let path = |c: &Change| self.led.files[c.file].path.clone();
         let stands = self.led.stands.as_ref();
         let path = stands.map(path).unwrap_or_default();
-        let names = failing(&self.led.output).unwrap_or_else(|| "the tests".into());
+        let names = self.led.names.clone().unwrap_or_else(|| "the tests".into());
         let line = stands.map_or(0, |c| self.led.files[c.file].from + c.line);
         Finishing {
             call_id: None,

@@ -28,6 +28,15 @@ pub fn evidence(e: &TestEvidence) -> String {
     format!("{}: {}", Shown::line(&cmd), e.words())
 }
 
+/// What a small model that is led would write instead of a line: of its whole reply, that is what it says.
+fn line_of(text: &str) -> Option<String> {
+    let inside = text.trim().strip_prefix('{')?.trim_start();
+    inside.strip_prefix("\"wrong\"")?;
+    let value: Option<serde_json::Value> = serde_json::from_str(text.trim()).ok();
+    let right = value.as_ref().and_then(|v| v["right"].as_str());
+    Some(right.unwrap_or("(a reply that has no end)").to_owned())
+}
+
 /// A tool's name, as people say it.
 fn word(tool: &str) -> &str {
     match tool {
@@ -140,6 +149,8 @@ impl Turn {
                 self.doing = "working".into();
                 if text.trim().is_empty() {
                     String::new()
+                } else if let Some(line) = line_of(text) {
+                    self.line("agent", &line, "")
                 } else {
                     self.prose("agent", text)
                 }
@@ -439,6 +450,29 @@ mod tests {
             turn.now(),
             "no answer (can't be reached), waiting 20 s, try 2 of 3"
         );
+    }
+
+    #[test]
+    fn a_model_that_is_led_says_a_line() {
+        let mut turn = Turn::new(Style::PLAIN);
+        let mut say = |text: &str| {
+            let text = text.to_owned();
+            tell(
+                &mut turn,
+                Progress::Replied {
+                    step: 1,
+                    text,
+                    usage: Usage::default(),
+                    micros: 0,
+                },
+            )
+        };
+        let reply = r#"{ "wrong": "return a", "right": "return b"}"#;
+        assert_eq!(say(reply), "agent   return b\n");
+        let cut = r#"{"wrong": "return a", "right": "ret"#;
+        assert_eq!(say(cut), "agent   (a reply that has no end)\n");
+        let other = r#"{"title": "x"}"#;
+        assert_eq!(say(other), format!("agent   {other}\n"));
     }
 
     #[test]

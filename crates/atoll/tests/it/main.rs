@@ -44,4 +44,5 @@ mod sweep;
 mod talks;
 mod transcripts;
 mod trees;
+mod tries;
 mod vouched;

@@ -152,11 +152,12 @@ async fn once(
     let caller = app.caller();
     let begun = client.code(&caller, Client::fresh_key()?, request);
     let mut started = signals.during(begun).await?;
-    if !choice.remote {
-        started
-            .notes
-            .retain(|note| !note.starts_with("nobody is asked"));
-    }
+    // Nothing here is asked, and the sample is no repository of anyone's.
+    let said = |note: &str| match choice.remote {
+        true => !note.starts_with("git history"),
+        false => !note.starts_with("git history") && !note.starts_with("nobody is asked"),
+    };
+    started.notes.retain(|note| said(note));
     let watch = Watch::new(app, client.clone(), started.clone(), on_ask);
     Ok((started, watch.until_end(signals).await?))
 }
