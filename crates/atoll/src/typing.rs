@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
+use tokio::time::{Instant, timeout_at};
 
 use crate::term::{self, Mode};
 
@@ -14,6 +16,8 @@ const PASTE_ON: &str = "\x1b[?2004h";
 const PASTE_OFF: &str = "\x1b[?2004l";
 /// A key's sequence, in bytes; a longer one is none.
 const SEQUENCE_BYTES_MAX: usize = 32;
+/// A key's sequence that begins with Esc comes in one piece, but for a slow line; after this it is no sequence.
+const ESC_ALONE: Duration = Duration::from_millis(50);
 /// Words that wait for Enter, in bytes: a prompt is no longer.
 const TYPED_BYTES_MAX: usize = 256 << 10;
 
@@ -54,18 +58,29 @@ enum Escape {
 }
 
 impl Line {
-    /// Takes bytes in; what they mean. A lone Esc is one that nothing follows at once.
+    /// Takes bytes in; what they mean. An Esc at their end is none until it is [settled](Line::settle).
     pub fn take(&mut self, bytes: &[u8]) -> Vec<Typed> {
         let mut out = Vec::new();
         for byte in bytes {
             self.byte(*byte, &mut out);
         }
-        // Within a paste the rest of the sequence that ends it is still to come.
-        if self.escape == Escape::Began && !self.paste {
-            self.escape = Escape::None;
-            out.push(Typed::Stop);
-        }
         out
+    }
+
+    /// Whether an Esc waits for what may follow. Within a paste something does: the sequence that ends it.
+    fn waits(&self) -> bool {
+        self.escape == Escape::Began && !self.paste
+    }
+
+    /// Nothing followed: an Esc that waits is one.
+    fn settle(&mut self) -> Vec<Typed> {
+        match self.waits() {
+            true => {
+                self.escape = Escape::None;
+                vec![Typed::Stop]
+            }
+            false => Vec::new(),
+        }
     }
 
     fn byte(&mut self, byte: u8, out: &mut Vec<Typed>) {
@@ -165,6 +180,8 @@ pub struct Hands {
     stop: Arc<AtomicBool>,
     mode: Option<Mode>,
     line: Line,
+    /// When an Esc that waits is one.
+    settles: Option<Instant>,
 }
 
 impl Hands {
@@ -185,15 +202,29 @@ impl Hands {
                 text: typed,
                 ..Line::default()
             },
+            settles: None,
         })
     }
 
     /// What is typed next; never, once the terminal ended.
     pub async fn next(&mut self) -> Vec<Typed> {
-        match self.keys.recv().await {
-            Some(bytes) => self.line.take(&bytes),
-            None => std::future::pending().await,
-        }
+        // The moment stays the same when this is called again before it came.
+        let bytes = match self.settles {
+            Some(at) => match timeout_at(at, self.keys.recv()).await {
+                Ok(bytes) => bytes,
+                Err(_) => {
+                    self.settles = None;
+                    return self.line.settle();
+                }
+            },
+            None => self.keys.recv().await,
+        };
+        let Some(bytes) = bytes else {
+            return std::future::pending().await;
+        };
+        let typed = self.line.take(&bytes);
+        self.settles = self.line.waits().then(|| Instant::now() + ESC_ALONE);
+        typed
     }
 
     /// The line as it stands.
@@ -252,7 +283,9 @@ mod tests {
     #[test]
     fn esc_alone_stops_and_keys_that_begin_with_it_do_not() {
         let mut line = Line::default();
-        assert_eq!(line.take(b"\x1b"), [Typed::Stop]);
+        assert!(line.take(b"\x1b").is_empty());
+        assert_eq!(line.settle(), [Typed::Stop]);
+        assert!(line.settle().is_empty());
         for key in [
             &b"\x1b[A"[..],
             b"\x1bOP",
@@ -260,7 +293,12 @@ mod tests {
             b"\x1b[200~",
             b"\x1bx",
         ] {
-            assert!(!line.take(key).contains(&Typed::Stop), "{key:?}");
+            // Whole, and cut behind the Esc.
+            line.take(key);
+            assert!(line.settle().is_empty(), "{key:?}");
+            line.take(&key[..1]);
+            line.take(&key[1..]);
+            assert!(line.settle().is_empty(), "{key:?}");
         }
         assert_eq!(line.text, "");
     }
@@ -285,12 +323,13 @@ mod tests {
         // Cut anywhere, also behind the Esc that its end begins with.
         let mut cut = Line::default();
         let typed: Vec<Typed> = paste.iter().flat_map(|b| cut.take(&[*b])).collect();
-        assert!(!typed.contains(&Typed::Stop));
+        assert!(!typed.contains(&Typed::Stop) && cut.settle().is_empty());
         assert_eq!(cut.text, line.text);
         assert_eq!(words(&line.take(b"\r")), ["one\ntwo\n    two and a half"]);
         // Alt-Enter and a backslash go on in another line; Ctrl-W takes a word back.
         assert_eq!(words(&line.take(b"a\x1b\rb\\\rc dd\x17e\r")), ["a\nb\nc e"]);
-        assert_eq!(line.take(b"\x1b"), [Typed::Stop]);
+        line.take(b"\x1b");
+        assert_eq!(line.settle(), [Typed::Stop]);
         line.take(&[b"\x1b[".to_vec(), vec![b'1'; 1000], b"x".to_vec()].concat());
         assert!(line.sequence.len() <= SEQUENCE_BYTES_MAX && line.text.ends_with('x'));
     }

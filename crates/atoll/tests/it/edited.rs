@@ -138,3 +138,27 @@ fn an_editor_that_fails_leaves_the_patch_alone() {
     let copies = std::fs::read_dir(scene.path().join("atoll/data/workspaces/copies")).unwrap();
     assert_eq!(copies.count(), 1, "the session's own");
 }
+
+#[test]
+fn garbage_and_a_patch_that_went_meanwhile_harm_nothing() {
+    let Some(scene) = patched() else { return };
+    // No text any more: it is taken as what it is, and told to be no text.
+    let binary = "for f; do case $f in */sum.txt) printf 'total=3\\n\\000\\377\\033[2J' > \"$f\";; esac; done";
+    let ran = edit(&scene, "p1", binary);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let shown = scene.run(&["patch", "show", "p2"]);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    crate::kit::plain("a patch of garbage", &shown.out);
+    // Turned down by somebody else while the editor was open: nothing comes of the edit, and it says where it lies.
+    let late = "for f; do case $f in */new.txt) echo mine > \"$f\";; esac; done; atoll patch reject p2 > /dev/null";
+    let ran = edit(&scene, "p2", late);
+    assert_eq!(ran.code, 7, "{}{}", ran.out, ran.err);
+    assert!(
+        ran.err.contains("rejected") && ran.err.contains("your edits are in"),
+        "{}",
+        ran.err
+    );
+    let all = scene.run(&["--json", "patch", "list"]).data();
+    assert_eq!(all.as_array().unwrap().len(), 2, "{all}");
+    assert_eq!(scene.run(&["log", "verify"]).code, 0);
+}

@@ -1,8 +1,15 @@
-//! `docs/cli.md` and `docs/models.md` run: each `console` block is typed and its output compared.
+//! `docs/cli.md`, `docs/models.md` and `docs/chat.md` run: each `console` block is typed and its output compared; a
+//! `pane` block is a terminal as it is seen, and its `> ` lines are typed.
 //!
-//! `$` lines are typed in a folder of the page's own, with no node; `? 2` is the exit code expected (0 if
+//! `$` lines are typed in a folder of the page's own; `? 2` is the exit code expected (0 if
 //! absent); `[..]` in a line stands for anything, a line of `...` for any lines.
 
+use serde_json::json;
+use testkit::provider::{Reply, Script};
+
+use crate::chats::say;
+use crate::hostile::{ready, until};
+use crate::keys::{Typist, pane, seen};
 use crate::scene::{Ran, Scene};
 
 const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs");
@@ -12,6 +19,14 @@ struct Step {
     command: String,
     code: i32,
     expected: Vec<String>,
+}
+
+/// The lines of the page's first block of this kind.
+fn block(text: &str, kind: &str) -> Vec<String> {
+    let begin = format!("```{kind}");
+    let lines = text.lines().skip_while(|line| *line != begin).skip(1);
+    let lines = lines.take_while(|line| *line != "```");
+    lines.map(|line| line.trim_end().to_owned()).collect()
 }
 
 fn steps(text: &str) -> Vec<Step> {
@@ -73,18 +88,27 @@ fn all_fit(expected: &[String], lines: &[&str]) -> bool {
 }
 
 /// Types what stands in a page, in `scene`, and compares what comes.
-fn run_page(page: &str, scene: &Scene, steps_min: usize) {
-    let text = std::fs::read_to_string(format!("{DOCS}/{page}")).unwrap();
-    let steps = steps(&text);
+#[track_caller]
+fn run_page(name: &str, scene: &Scene, steps_min: usize, node: bool) {
+    let steps = steps(&page(name));
     let count = steps.len();
     assert!(
         count >= steps_min,
-        "{page} has lost its transcripts: {count}"
+        "{name} has lost its transcripts: {count}"
     );
+    assert_eq!(differing(name, scene, steps, node), "");
+}
+
+/// Types each step, with a node that other commands find or without any; where the page is not what comes out.
+fn differing(page: &str, scene: &Scene, steps: Vec<Step>, node: bool) -> String {
     let mut wrong = Vec::new();
     for step in steps {
-        let both = format!("{} 2>&1", step.command);
-        let ran = Ran::of(scene.ready("/bin/sh", &["-c", &both]).output().unwrap());
+        let both = format!("{{ {}; }} 2>&1", step.command);
+        let mut shell = scene.ready("/bin/sh", &["-c", &both]);
+        if node {
+            shell.env_remove("ATOLL_NO_AUTOSTART");
+        }
+        let ran = Ran::of(shell.output().unwrap());
         let place = scene.path().display().to_string();
         let out = ran.out.replace(&place, "~");
         let lines: Vec<&str> = out.lines().map(str::trim_end).collect();
@@ -96,12 +120,75 @@ fn run_page(page: &str, scene: &Scene, steps_min: usize) {
             ));
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    wrong.join("\n")
+}
+
+fn page(name: &str) -> String {
+    std::fs::read_to_string(format!("{DOCS}/{name}")).unwrap()
+}
+
+#[test]
+fn the_page_on_conversations_says_what_is_answered() {
+    let script = Script::list([
+        Reply::call("read_file", json!({ "path": "sum.txt" })),
+        say("The sum is **2**: it stands in `sum.txt`."),
+        say("The test wants 3."),
+        say("Nobody says."),
+    ]);
+    let Some((scene, _server)) = ready(script) else {
+        return;
+    };
+    run_page("chat.md", &scene, 4, true);
+}
+
+#[test]
+fn the_page_on_conversations_shows_what_is_seen() {
+    let script = Script::list([
+        Reply {
+            content: Some("I'll mend it.".into()),
+            ..Reply::call(
+                "edit",
+                json!({ "path": "sum.txt", "search": "total=2", "replace": "total=3" }),
+            )
+        },
+        say("The sum is 3 now, as the test wants it."),
+    ]);
+    let Some((scene, _server)) = ready(script) else {
+        return;
+    };
+    let shown = block(&page("chat.md"), "pane");
+    let line = format!(
+        "stty cols 60; exec {} chat --repo shop",
+        env!("CARGO_BIN_EXE_atoll")
+    );
+    let Some(mut typist) = Typist::on(&scene, "xterm", &line) else {
+        return;
+    };
+    let typed = shown.iter().filter_map(|line| line.strip_prefix("> "));
+    for (turn, words) in typed.enumerate() {
+        until("the line can be typed", || {
+            let seen = seen(&scene);
+            seen.ends_with("\u{1b}[?2026l") && seen.matches("\u{1b}[?2026l").count() > turn
+        });
+        let before = seen(&scene).len();
+        typist.types(&format!("{words}\r"));
+        until("it is heard", || {
+            seen(&scene).len() > before + words.len() + 8
+        });
+    }
+    until("it ends", || typist.child.try_wait().unwrap().is_some());
+    let pane = pane(&scene, 60);
+    let end = pane.find("\nScript done").unwrap_or(pane.len());
+    let lines: Vec<&str> = pane[..end].trim_end().lines().map(str::trim_end).collect();
+    assert!(
+        all_fit(&shown, &lines),
+        "docs/chat.md shows another conversation:\n{pane}"
+    );
 }
 
 #[test]
 fn the_page_says_what_the_binary_says() {
-    run_page("cli.md", &Scene::new(), 15);
+    run_page("cli.md", &Scene::new(), 15, false);
 }
 
 #[test]
@@ -109,7 +196,7 @@ fn the_page_of_models_does_too() {
     let scene = Scene::new();
     testkit::gguf::model().write(scene.path(), "mine");
     scene.file("notes.gguf", "a text with a wrong name");
-    run_page("models.md", &scene, 6);
+    run_page("models.md", &scene, 6, false);
 }
 
 #[test]

@@ -25,6 +25,22 @@ pub fn answers(models: &[ModelView], name: &str) -> String {
     format!("{name}{place}")
 }
 
+/// A path as people write it: `~/shop`.
+fn short(app: &App, path: &str) -> String {
+    let home = app.paths.home.canonicalize().ok();
+    match home.and_then(|home| {
+        Some(
+            std::path::Path::new(path)
+                .strip_prefix(home)
+                .ok()?
+                .to_owned(),
+        )
+    }) {
+        Some(rest) => format!("~/{}", rest.display()),
+        None => path.to_owned(),
+    }
+}
+
 /// The first lines: the folder, the model, the way to more.
 pub fn greet(app: &App, root: &str, models: &[ModelView], named: Option<&str>) {
     let default = models.iter().find(|model| model.default);
@@ -35,7 +51,7 @@ pub fn greet(app: &App, root: &str, models: &[ModelView], named: Option<&str>) {
     };
     let hint = format!(
         "Talking about {} {who}. Tab completes /commands and @files; /help lists them, /quit ends.",
-        Shown::line(root)
+        Shown::line(&short(app, root))
     );
     let lines = ui::wrap(Shown::line(&hint).as_str(), app.err_now().columns);
     say(&format!("{}\n", lines.join("\n")));

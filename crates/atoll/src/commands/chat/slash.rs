@@ -40,6 +40,7 @@ pub const HELP: &str = "\
 /gate           answer a question that was left open
 /cost           what the conversation cost
 /new            the next words begin another conversation
+/help           this list
 /quit           end; atoll chat -c goes on with it
 @path           in your words: a file of the folder, read with them
 Tab             completes commands, models and @path
