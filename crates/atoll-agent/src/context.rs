@@ -23,6 +23,8 @@ pub(crate) const SCALE_PERMILLE: (u64, u64) = (700, 1500);
 const TENTHS_OF_BYTES_PER_TOKEN: u64 = 35;
 const MESSAGE_TOKENS: u64 = 8;
 const CALL_TOKENS: u64 = 16;
+/// What providers count for a picture that fills their largest size.
+const PICTURE_TOKENS: u64 = 1600;
 /// Of the room, in permille: beyond it a summary is made; and what is kept word for word then.
 const COMPACT_PERMILLE: u64 = 750;
 const KEEP_PERMILLE: u64 = 350;
@@ -34,12 +36,17 @@ fn text_tokens(bytes: usize) -> u64 {
 /// An estimate of a conversation's tokens, before it is scaled by what the provider counts.
 pub(crate) fn raw_tokens(conversation: &Conversation) -> u64 {
     let message = |m: &Message| {
+        let pictures = m
+            .content
+            .iter()
+            .filter(|part| matches!(part, Part::Image { .. }));
+        let pictures = pictures.count() as u64 * PICTURE_TOKENS;
         let text: usize = m
             .content
             .iter()
             .map(|part| match part {
                 Part::Text { text } => text.len(),
-                Part::Image { data, .. } => data.len(),
+                Part::Image { .. } => 0,
                 // What goes back is the text or what stands for it; the signature is no token of anyone's.
                 Part::Reasoning { text, sealed, .. } => {
                     text.len() + sealed.as_ref().map_or(0, String::len)
@@ -47,7 +54,7 @@ pub(crate) fn raw_tokens(conversation: &Conversation) -> u64 {
             })
             .sum();
         let calls: u64 = m.tool_calls.iter().map(call_tokens).sum();
-        MESSAGE_TOKENS + text_tokens(text) + calls
+        MESSAGE_TOKENS + text_tokens(text) + pictures + calls
     };
     let tool = |t: &atoll_domain::ToolSpec| {
         let bytes = t.name.len() + t.description.len() + t.parameters.to_string().len();
@@ -100,6 +107,8 @@ struct Level {
     text_bytes: usize,
     /// Whether the model's thoughts go back to it.
     thoughts: bool,
+    /// Whether it is shown the pictures.
+    pictures: bool,
 }
 
 const ALL: Level = Level {
@@ -108,6 +117,7 @@ const ALL: Level = Level {
     argument_bytes: usize::MAX,
     text_bytes: usize::MAX,
     thoughts: true,
+    pictures: true,
 };
 /// When the room gets short, this many of the last results stay in full, and arguments of this length.
 const YOUNG_RESULTS: usize = 6;
@@ -125,6 +135,7 @@ const TIGHTER: [Level; 3] = [
         argument_bytes: 300,
         text_bytes: 4000,
         thoughts: false,
+        pictures: false,
     },
     Level {
         full_results: Some(1),
@@ -132,6 +143,7 @@ const TIGHTER: [Level; 3] = [
         argument_bytes: 200,
         text_bytes: 1500,
         thoughts: false,
+        pictures: false,
     },
 ];
 
@@ -287,6 +299,13 @@ fn make(state: &State, entries: &[Entry], level: Level, left_out: Option<&str>) 
                 user(&mut messages, format!("# The next task\n\n{text}"));
             }
             Said::Steer(text) => user(&mut messages, cut_bytes(text, level.text_bytes)),
+            Said::Picture { note, picture } => {
+                user(&mut messages, bracket(note));
+                match level.pictures {
+                    true => show(&mut messages, picture.clone()),
+                    false => user(&mut messages, bracket(LEFT_OUT)),
+                }
+            }
             Said::Note(text) => user(&mut messages, bracket(&cut_bytes(text, level.text_bytes))),
             Said::Reply {
                 text,
@@ -420,13 +439,24 @@ fn bracket(text: &str) -> String {
 fn user(messages: &mut Vec<Message>, text: String) {
     if let Some(last) = messages.last_mut()
         && last.role == Speaker::User
-        && let Some(Part::Text { text: before }) = last.content.last_mut()
     {
-        before.push_str("\n\n");
-        before.push_str(&text);
+        match last.content.last_mut() {
+            Some(Part::Text { text: before }) => {
+                before.push_str("\n\n");
+                before.push_str(&text);
+            }
+            _ => last.content.push(Part::text(text)),
+        }
         return;
     }
     messages.push(Message::text(Speaker::User, text));
+}
+
+/// A picture, with the words before it.
+fn show(messages: &mut [Message], picture: Part) {
+    if let Some(last) = messages.last_mut() {
+        last.content.push(picture);
+    }
 }
 
 /// The first message of a person: their first task, what is known at the start, the repository's guide.

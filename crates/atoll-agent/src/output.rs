@@ -1,6 +1,6 @@
 //! What a tool gave: recorded with `ToolResult`, read by the fold.
 
-use atoll_domain::{Outcome, Reason, Unit};
+use atoll_domain::{Outcome, Part, Reason, Unit};
 use serde::{Deserialize, Serialize};
 
 use crate::clip::clip;
@@ -57,6 +57,9 @@ pub struct ToolOutput {
     /// Lines removed by an edit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed: Option<u64>,
+    /// The picture that was read for a model that takes some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<Part>,
     /// The limit that was reached: `money`, `tokens`, `seconds`, `runs`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<Unit>,
@@ -73,6 +76,7 @@ impl ToolOutput {
             skipped: None,
             added: None,
             removed: None,
+            picture: None,
             unit: None,
         }
     }
@@ -83,6 +87,14 @@ impl ToolOutput {
         match more {
             Some(more) => ToolOutput::of(Status::Done, format!("{text}\n[{more}]")),
             None => ToolOutput::of(Status::Done, text),
+        }
+    }
+
+    /// A picture that was read: `text` says which, `media_type` what it is, `data` is its bytes in base64.
+    pub fn pictured(text: &str, media_type: String, data: String) -> ToolOutput {
+        ToolOutput {
+            picture: Some(Part::Image { media_type, data }),
+            ..ToolOutput::read(text, None)
         }
     }
 

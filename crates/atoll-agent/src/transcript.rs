@@ -47,6 +47,8 @@ pub(crate) enum Said {
     Steer(String),
     /// The agent's own words to the model.
     Note(String),
+    /// A picture that a person attached, and what is said with it.
+    Picture { note: String, picture: Part },
     /// The model's reply, with what it thought before: that goes back to the same model within the turn.
     Reply {
         text: String,

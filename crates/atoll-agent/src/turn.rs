@@ -180,6 +180,11 @@ impl State {
         let limit = context::result_bytes(&self.config);
         let name = ToolRequest::Read { what: what.clone() }.target();
         let text = clip(&output.text, 400, limit);
+        if let Some(picture) = output.picture.clone().filter(|_| output.ok()) {
+            let note = format!("The person attached a picture: {text}");
+            self.held.push(Said::Picture { note, picture });
+            return self.attach_or_begin();
+        }
         self.held.push(Said::Note(match output.ok() {
             true => format!("The person attached {name}:\n{text}"),
             false => format!("The person named {name}, which can't be read: {text}"),

@@ -101,6 +101,18 @@ pub struct ReadOut {
     pub hash: Option<Hash>,
     /// Whether more was there than is in `text`, and how to get it.
     pub more: Option<String>,
+    /// The file, if it is a picture that a model could be shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<Picture>,
+}
+
+/// A picture, known by its first bytes; its name says nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Picture {
+    /// `image/png`, `image/jpeg`, `image/gif` or `image/webp`: what models take.
+    pub media_type: String,
+    /// All of it.
+    pub bytes: Vec<u8>,
 }
 
 pub use atoll_domain::Edit;

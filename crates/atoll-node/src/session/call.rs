@@ -289,10 +289,21 @@ fn failed(failure: Failure, words: &str) -> atoll_ports::models::Error {
     }
 }
 
-/// Tokens of a conversation, estimated from above: three bytes a token.
+/// No provider counts more for one picture.
+const PICTURE_TOKENS_MAX: u64 = 8_192;
+
+/// Tokens of a conversation, estimated from above: three bytes a token, and so many a picture.
 fn estimate_tokens(conversation: &Conversation) -> u64 {
     let bytes = serde_json::to_vec(conversation).map_or(0, |json| json.len() as u64);
-    bytes.div_ceil(3)
+    let parts = conversation.messages.iter().flat_map(|m| &m.content);
+    let pictures: Vec<u64> = parts
+        .filter_map(|part| match part {
+            Part::Image { data, .. } => Some(data.len() as u64),
+            _ => None,
+        })
+        .collect();
+    let text = bytes.saturating_sub(pictures.iter().sum());
+    text.div_ceil(3) + pictures.len() as u64 * PICTURE_TOKENS_MAX
 }
 
 /// A failed call, as people read it.

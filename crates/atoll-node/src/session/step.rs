@@ -60,10 +60,11 @@ impl Drive {
             .and_then(|v| v.as_str().map(str::to_owned))
             .unwrap_or_default();
         let (step, tool) = (*step, tool.clone());
+        let attached = by == "attach";
         // What was only read is read again after a crash: it does not wait for the disk.
         let sync = !matches!(tool, ToolRequest::Read { .. });
         let called = self.called(&effect, &by, call_id, &tool.target());
-        let used = match self.used(step, tool, sync, called).await {
+        let used = match self.used(step, (tool, attached), sync, called).await {
             Ok(used) => used,
             Err(err) => return Go::Broken(err),
         };
@@ -102,18 +103,18 @@ impl Drive {
     async fn used(
         &mut self,
         step: Step,
-        tool: ToolRequest,
+        (tool, attached): (ToolRequest, bool),
         wait: bool,
         called: impl FnOnce(&mut Sealer<'_>) -> ToolCalled,
     ) -> Result<Used, Error> {
         if wait {
             self.append(false, called).await?;
-            return Ok(self.use_tool(step, tool).await);
+            return Ok(self.use_tool(step, tool, attached).await);
         }
         let draft = Origin::agent(self.session);
         let (logged, used) = tokio::join!(
             self.shared.append(false, |s| (draft, called(s))),
-            self.use_tool(step, tool)
+            self.use_tool(step, tool, attached)
         );
         logged.map(|_| used)
     }

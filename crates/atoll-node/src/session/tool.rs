@@ -5,6 +5,8 @@ use atoll_domain::action::{FileRead, FileWrite, ReadOp, WriteOp};
 use atoll_domain::{Act, Again, Edit, Purpose, Step, TreeId};
 use atoll_guard::{End, Stop};
 use atoll_ports::workspace::Error as FilesError;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::gate::{Ask, Refused};
 use crate::job::RunJob;
@@ -37,9 +39,10 @@ fn refused(refused: Refused) -> Used {
 }
 
 impl Drive {
-    pub(crate) async fn use_tool(&self, step: Step, tool: ToolRequest) -> Used {
+    /// `attached`: a person named the file, who may mean a picture.
+    pub(crate) async fn use_tool(&self, step: Step, tool: ToolRequest, attached: bool) -> Used {
         let used = match tool {
-            ToolRequest::Read { what } => self.read(step, what).await,
+            ToolRequest::Read { what } => self.read(step, what, attached).await,
             ToolRequest::Edit { path, edit } => self.edit(step, path, edit).await,
             ToolRequest::Run { cmd, ttl_s } => self.run_tool(step, cmd, Purpose::Run, ttl_s).await,
             ToolRequest::Test { cmd } => self.run_tool(step, cmd, Purpose::Test, None).await,
@@ -78,7 +81,7 @@ impl Drive {
         }
     }
 
-    async fn read(&self, step: Step, what: ReadOp) -> Result<Used, Refused> {
+    async fn read(&self, step: Step, what: ReadOp, attached: bool) -> Result<Used, Refused> {
         let line = ToolRequest::Read { what: what.clone() }.target();
         let act = FileRead {
             session: self.session,
@@ -97,7 +100,17 @@ impl Drive {
         let output = match result {
             Ok(out) => {
                 live.finish(End::done());
-                ToolOutput::read(&out.text, out.more.as_deref())
+                match out.picture.filter(|_| attached) {
+                    Some(picture) if self.choice.images => {
+                        let data = BASE64.encode(&picture.bytes);
+                        ToolOutput::pictured(&out.text, picture.media_type, data)
+                    }
+                    Some(_) => ToolOutput::failed(&format!(
+                        "{}; {} takes no pictures",
+                        out.text, self.choice.model
+                    )),
+                    None => ToolOutput::read(&out.text, out.more.as_deref()),
+                }
             }
             Err(err) => {
                 live.finish(End::failed(None));

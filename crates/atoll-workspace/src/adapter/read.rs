@@ -1,13 +1,13 @@
 use atoll_domain::action::{FileRead, FileWrite, ReadOp, WriteOp};
 use atoll_domain::{Hash, SessionId};
-use atoll_ports::workspace::{Detected, Edit, Error, Planned, ReadOut};
+use atoll_ports::workspace::{Detected, Edit, Error, Picture, Planned, ReadOut};
 use similar::{ChangeTag, TextDiff};
 
 use super::{Inner, locked};
 use crate::edit;
 use crate::files::{
-    ListAsk, Put, ReadAsk, SearchAsk, adds_placeholder, content, delete, list, put, read, search,
-    tool_folder, tool_path,
+    ListAsk, Put, ReadAsk, SearchAsk, adds_placeholder, content, delete, list, picture, put, read,
+    search, tool_folder, tool_path,
 };
 use crate::names::RelPath;
 
@@ -20,7 +20,8 @@ impl Inner {
     pub(super) fn read(&self, act: &FileRead) -> Result<ReadOut, Error> {
         let copy = self.copy(act.session)?;
         let dir = copy.dir()?;
-        let (shown, hash) = match &act.op {
+        let mut seen = None;
+        let (mut shown, hash) = match &act.op {
             ReadOp::Read {
                 path,
                 start_line,
@@ -32,7 +33,9 @@ impl Inner {
                     lines_max: lines_max.unwrap_or(default.lines_max).clamp(1, LINES_MAX),
                     ..default
                 };
-                let (shown, hash) = read(&dir, &tool_path(path)?, ask)?;
+                let path = tool_path(path)?;
+                seen = picture(&dir, &path)?;
+                let (shown, hash) = read(&dir, &path, ask)?;
                 (shown, Some(hash))
             }
             ReadOp::List { path, depth } => {
@@ -66,10 +69,15 @@ impl Inner {
                 (search(&dir, from.as_ref(), ask, &copy.tracked)?, None)
             }
         };
+        if let (Some((kind, bytes)), ReadOp::Read { path, .. }) = (&seen, &act.op) {
+            shown.text = format!("{path} is a picture, {kind}, {} bytes", bytes.len());
+        }
+        let picture = seen.map(|(media_type, bytes)| Picture { media_type, bytes });
         Ok(ReadOut {
             text: shown.text,
             hash,
             more: shown.more,
+            picture,
         })
     }
 

@@ -2,11 +2,13 @@
 //! open directory, beneath it, past symlinks, and bounded.
 
 mod list;
+mod picture;
 mod read;
 mod search;
 mod write;
 
 pub(crate) use list::{ListAsk, list};
+pub(crate) use picture::picture;
 pub(crate) use read::{ReadAsk, content, read};
 pub(crate) use search::{SearchAsk, search};
 pub(crate) use write::{Put, adds_placeholder, delete, prune, put};

@@ -171,6 +171,67 @@ fn a_named_file_is_read_as_the_model_would_read_it() {
 }
 
 #[test]
+fn a_picture_is_shown_to_a_model_that_takes_some() {
+    let script = Script::by_function(|_| say("A dot."));
+    let Some((scene, server)) = ready(script) else {
+        return;
+    };
+    let png = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\xff\x00 a dot";
+    let write = |name: &str, bytes: &[u8]| {
+        std::fs::write(scene.path().join("shop").join(name), bytes).unwrap();
+    };
+    write("dot.png", png);
+    write("page.png", b"<html>no picture</html>\n");
+    write("large.png", &[&png[..], &vec![0; 4 << 20]].concat());
+    let ran = chat(&scene, &["what is @dot.png? And @page.png, @large.png"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "A dot.\n"), "{}", ran.err);
+    let sent = server.requests().last().unwrap().json();
+    let base64 = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUv8AIGEgZG90";
+    assert!(sent.to_string().contains(base64), "{sent}");
+    assert_eq!(sent.to_string().matches("data:image").count(), 1, "{sent}");
+    let told = server.requests().last().unwrap().text.clone();
+    assert!(told.contains("dot.png is a picture, image/png, "), "{told}");
+    // By its bytes, not by its name; and none that is too large to send.
+    assert!(told.contains("<html>no picture</html>"), "{told}");
+    assert!(
+        told.contains("the bytes of the picture large.png"),
+        "{told}"
+    );
+    // It is still there in the next turn, is told apart from text, and replays.
+    assert_eq!(chat(&scene, &["-c", "sure?"]).code, 0);
+    let sent = server.requests().last().unwrap().json();
+    assert!(sent.to_string().contains(base64), "{sent}");
+    let replay = scene.run(&["log", "replay", "s1"]);
+    assert!(
+        replay.code == 0 && replay.out.contains("no divergence"),
+        "{}{}",
+        replay.out,
+        replay.err
+    );
+    // A model that takes none: said, and not sent.
+    let config = scene.path().join("atoll/config/config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let blind = text.replace(
+        "context_tokens = 32000",
+        "context_tokens = 32000, images = false",
+    );
+    std::fs::write(&config, blind).unwrap();
+    scene.run(&["down"]);
+    let ran = chat(&scene, &["what is @dot.png?"]);
+    assert!(
+        ran.err.contains("mine/scripted takes no pic"),
+        "{}",
+        ran.err
+    );
+    let sent = server.requests().last().unwrap().json();
+    assert!(
+        sent.to_string().contains("mine/scripted takes no pictures"),
+        "{sent}"
+    );
+    assert!(!sent.to_string().contains("iVBORw0"), "{sent}");
+}
+
+#[test]
 fn what_can_not_be_answered_has_its_code_and_says_nothing_as_an_answer() {
     let script = Script::list([
         Reply {
