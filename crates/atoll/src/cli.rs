@@ -17,7 +17,7 @@ Work       code         give an agent a task in a repository; get a tested patch
 Decide     gate         list show answer: what needs you
            patch        list show accept reject edit undo
 Look back  session      list show resume fork undo delete
-           log          tail show verify replay export rebuild erase
+           log          tail show verify checkpoint replay export rebuild erase
 Trust      policy       show check
 Models     model        list use pull add remove test
 Settings   config       get set show trust

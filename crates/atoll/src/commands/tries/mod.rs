@@ -29,9 +29,12 @@ const STEPS_SMALL: u64 = 12;
 const STEPS: u64 = 30;
 
 /// See Atoll work: a model mends a failing test in a bundled sample, on a copy, on this machine.
+///
+/// Without --model it takes what is configured, else a model that Ollama serves here, else one that runs inside
+/// Atoll, which is fetched once. A key in the environment is never used by itself.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Without --model it takes what is configured, else a model that Ollama serves here, else one that\nruns inside Atoll, which is fetched once. A key in the environment is never used by itself.\n\nExamples:\n  atoll try\n  atoll try --model ollama/qwen2.5-coder:7b\n  atoll try --tries 20 --model smollm2-135m --json"
+    after_help = "Examples:\n  atoll try\n  atoll try --model ollama/qwen2.5-coder:7b\n  atoll try --tries 20 --model smollm2-135m --json"
 )]
 pub struct Args {
     /// provider/model.
