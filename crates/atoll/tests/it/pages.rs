@@ -47,6 +47,7 @@ fn each_page_of_the_help_prints_without_a_node() {
         "code",
         "chat",
         "exec",
+        "try",
         "gate",
         "patch",
         "session",

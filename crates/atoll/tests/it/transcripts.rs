@@ -57,7 +57,7 @@ fn steps(text: &str) -> Vec<Step> {
     steps
 }
 
-fn fits(pattern: &str, line: &str) -> bool {
+pub fn fits(pattern: &str, line: &str) -> bool {
     let mut parts = pattern.split("[..]");
     let Some(mut rest) = line.strip_prefix(parts.next().unwrap_or_default()) else {
         return false;
@@ -75,7 +75,7 @@ fn fits(pattern: &str, line: &str) -> bool {
     rest.is_empty()
 }
 
-fn all_fit(expected: &[String], lines: &[&str]) -> bool {
+pub fn all_fit(expected: &[String], lines: &[&str]) -> bool {
     match expected.split_first() {
         None => lines.is_empty(),
         Some((first, rest)) if first == "..." => {
