@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use atoll_api::{
     Caller, Error, Progress, SessionDetail, SessionView, StepView, Update, Updates, codes,
@@ -17,6 +18,8 @@ use crate::shared::{Origin, Shared, files_error, full_error, lock, log_error};
 use crate::view::Viewer;
 
 const PAGE: usize = 500;
+/// How long the word of a turn's end waits for its task to be gone.
+const REST: Duration = Duration::from_secs(1);
 const SESSIONS_MAX: usize = 10_000;
 /// Updates that wait for a slow watcher.
 const WAITING_MAX: usize = 256;
@@ -306,6 +309,11 @@ impl Shared {
                 let Some(progress) = progress.filter(|_| event.seq > cursor) else {
                     continue;
                 };
+                if matches!(progress, Progress::Ended { .. } | Progress::Parked { .. }) {
+                    // Who hears of the end finds the session at rest, unless words waited for it.
+                    let rest = self.until_quiet(&row.id);
+                    let _ = tokio::time::timeout(REST, rest).await;
+                }
                 let update = Update {
                     seq: Some(event.seq),
                     ts: event.ts,
