@@ -38,6 +38,7 @@ mod scene;
 mod service;
 mod shelf;
 mod shown;
+mod steered;
 mod strangers;
 mod swaps;
 mod sweep;
