@@ -139,8 +139,13 @@ fn real(how: &Private<'_>, repo: &Repo) -> Result<Head> {
         for content in tags.iter_mut().filter_map(|t| t.annotated.as_mut()) {
             retarget(content, renamed);
         }
+        let plural = if left_out == 1 { "" } else { "s" };
+        let why = match large {
+            0 => "credentials".to_owned(),
+            large => format!("credentials; {large} too large"),
+        };
         note = Some(format!(
-            "HEAD in the box leaves out {left_out} files (credentials, {large} overlarge), so it has another id"
+            "HEAD in the box leaves out {left_out} file{plural} ({why}), so it has another id"
         ));
     }
     let shallow = !commit.parents.is_empty();
