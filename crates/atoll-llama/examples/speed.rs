@@ -16,22 +16,24 @@ use atoll_llama::grammar;
 use atoll_llama::wire::{
     ANSWER_LIMIT_BYTES, Answer, Ask, Chat, Done, Load, Sampling, Turn, receive, send,
 };
+use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::llama_batch::LlamaBatch;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::sampling::LlamaSampler;
+use llama_cpp_2::token::LlamaToken;
 use serde_json::json;
 
 /// Words that make a transcript of about 2,000 tokens.
 const READ_WORDS: usize = 1_950;
-const WRITE_TOKENS: u32 = 96;
-const CALL_TOKENS: u32 = 200;
+const WRITE_TOKENS: u32 = 48;
 const BATCH: u32 = 256;
 const WINDOW: u32 = 8192;
-/// Both are measured in turn, so often; the best of each counts.
-const ROUNDS: usize = 3;
+/// Both are measured in turn, so often; the best of each counts, since neighbours only ever take away.
+const READS: usize = 2;
+const WRITES: usize = 8;
 
 /// CPU that a process's threads used, in seconds.
 fn cpu(pid: u32) -> f64 {
@@ -53,44 +55,70 @@ fn words(count: usize) -> String {
     words.join(" ")
 }
 
-/// Reading and writing by llama.cpp's own calls: tokens per second of CPU.
-fn own(model: &LlamaModel, backend: &LlamaBackend, threads: i32) -> (f64, f64) {
-    let me = std::process::id();
-    let params = LlamaContextParams::default()
-        .with_n_ctx(NonZeroU32::new(WINDOW))
-        .with_n_batch(BATCH)
-        .with_n_ubatch(BATCH)
-        .with_n_threads(threads)
-        .with_n_threads_batch(threads);
-    let mut context = model.new_context(backend, params).unwrap();
-    let tokens = model
-        .vocab()
-        .tokenize(words(READ_WORDS).as_bytes(), true, true);
-    let mut batch = LlamaBatch::new(BATCH as usize, 1);
-    let start = cpu(me);
-    for (c, chunk) in tokens.chunks(BATCH as usize).enumerate() {
-        batch.clear();
-        for (i, token) in chunk.iter().enumerate() {
-            let at = c * BATCH as usize + i;
-            let last = at + 1 == tokens.len();
-            batch.add(*token, at as i32, &[0], last).unwrap();
+/// Reading and writing by llama.cpp's own calls.
+struct Own<'a> {
+    context: LlamaContext<'a>,
+    batch: LlamaBatch<'static>,
+    tokens: Vec<LlamaToken>,
+}
+
+impl<'a> Own<'a> {
+    /// `count`: as many tokens as the engine's conversation has with its template, since each costs more the more
+    /// there are before it.
+    fn new(model: &'a LlamaModel, backend: &LlamaBackend, threads: i32, count: usize) -> Own<'a> {
+        let params = LlamaContextParams::default()
+            .with_n_ctx(NonZeroU32::new(WINDOW))
+            .with_n_batch(BATCH)
+            .with_n_ubatch(BATCH)
+            .with_n_threads(threads)
+            .with_n_threads_batch(threads);
+        Own {
+            context: model.new_context(backend, params).unwrap(),
+            batch: LlamaBatch::new(BATCH as usize, 1),
+            tokens: {
+                let all = model
+                    .vocab()
+                    .tokenize(words(READ_WORDS).as_bytes(), true, true);
+                all.iter().cycle().take(count).copied().collect()
+            },
         }
-        context.decode(&mut batch).unwrap();
     }
-    let read = tokens.len() as f64 / (cpu(me) - start);
-    let mut pick = LlamaSampler::chain_simple([LlamaSampler::greedy()]);
-    let start = cpu(me);
-    let mut at = batch.n_tokens() - 1;
-    for i in 0..WRITE_TOKENS as i32 {
-        let token = pick.sample(&context, at);
-        batch.clear();
-        batch
-            .add(token, tokens.len() as i32 + i, &[0], true)
+
+    /// Reads all of it; tokens per second of CPU.
+    fn read(&mut self) -> f64 {
+        let start = cpu(std::process::id());
+        self.context.kv_cache_seq_rm(0, None, None).unwrap();
+        for (c, chunk) in self.tokens.chunks(BATCH as usize).enumerate() {
+            self.batch.clear();
+            for (i, token) in chunk.iter().enumerate() {
+                let at = c * BATCH as usize + i;
+                let last = at + 1 == self.tokens.len();
+                self.batch.add(*token, at as i32, &[0], last).unwrap();
+            }
+            self.context.decode(&mut self.batch).unwrap();
+        }
+        self.tokens.len() as f64 / (cpu(std::process::id()) - start)
+    }
+
+    /// Writes after what was read, whose last token is computed again as the engine does; tokens per second of CPU.
+    fn write(&mut self) -> f64 {
+        let last = self.tokens.len() - 1;
+        let start = cpu(std::process::id());
+        self.context
+            .kv_cache_seq_rm(0, Some(last as u32), None)
             .unwrap();
-        context.decode(&mut batch).unwrap();
-        at = 0;
+        let mut pick = LlamaSampler::chain_simple([LlamaSampler::greedy()]);
+        let mut token = self.tokens[last];
+        for i in 0..WRITE_TOKENS as usize {
+            self.batch.clear();
+            self.batch
+                .add(token, (last + i) as i32, &[0], true)
+                .unwrap();
+            self.context.decode(&mut self.batch).unwrap();
+            token = pick.sample(&self.context, 0);
+        }
+        f64::from(WRITE_TOKENS) / (cpu(std::process::id()) - start)
     }
-    (read, f64::from(WRITE_TOKENS) / (cpu(me) - start))
 }
 
 struct Engine {
@@ -114,6 +142,13 @@ impl Said {
     }
     fn write_rate(&self) -> f64 {
         f64::from(self.done.output_tokens) / self.cpu_s
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        let _ = self.process.kill(); // it may have ended
+        let _ = self.process.wait();
     }
 }
 
@@ -234,7 +269,7 @@ fn main() {
         std::process::exit(atoll_llama::engine_main());
     }
     let path = args.first().expect("a GGUF file");
-    let threads = args.get(1).map_or(1, |n| n.parse().unwrap());
+    let threads: i32 = args.get(1).map_or(1, |n| n.parse().unwrap());
     let mut backend = LlamaBackend::init().unwrap();
     backend.void_logs();
     let model = LlamaModel::load_from_file(&backend, path, &LlamaModelParams::default()).unwrap();
@@ -244,36 +279,41 @@ fn main() {
     let plain_words = with_tools.replacen("root ::= text | ", "root ::= text #", 1);
     let only_calls = with_tools.replacen("root ::= text | ", "root ::= ", 1);
     let (mut own_read, mut own_write, mut read, mut write) = (0.0, 0.0, 0.0, 0.0);
-    let (mut in_words, mut in_calls, mut second) = (0.0, 0.0, (0, 0));
-    for _ in 0..ROUNDS {
-        let (r, w) = own(&model, &backend, threads);
-        best(&mut own_read, r);
-        best(&mut own_write, w);
-        let mut engine = Engine::start(path, threads.cast_unsigned());
-        let first = engine.chat(&[&text], 1, None);
-        best(&mut read, first.read_rate());
+    let (mut in_words, mut in_calls) = (0.0, 0.0);
+    let mut engine = Engine::start(path, threads.cast_unsigned());
+    let first = engine.chat(&[&text], 1, None);
+    best(&mut read, first.read_rate());
+    let count = first.done.input_tokens as usize;
+    let mut own = Own::new(&model, &backend, threads, count);
+    for _ in 0..READS {
+        best(&mut own_read, own.read());
+        engine = Engine::start(path, threads.cast_unsigned());
+        best(&mut read, engine.chat(&[&text], 1, None).read_rate());
+    }
+    let mut plain = engine.chat(&[&text], WRITE_TOKENS, None);
+    for _ in 0..WRITES {
+        best(&mut own_write, own.write());
         // The same again: all but the last token is kept, so that what is measured is the writing.
-        let plain = engine.chat(&[&text], WRITE_TOKENS, None);
+        plain = engine.chat(&[&text], WRITE_TOKENS, None);
         best(&mut write, plain.write_rate());
-        // The next turn of the conversation whose reply that was.
-        let turns = [
-            text.as_str(),
-            &plain.text,
-            "Which of them holds the prices?",
-        ];
-        let next = engine.chat(&turns, 1, None);
-        let before = plain.done.input_tokens + plain.done.output_tokens;
-        second = (
-            next.done.input_tokens - next.done.cached_tokens,
-            next.done.input_tokens.saturating_sub(before),
-        );
         let held = engine.chat(&[&text], WRITE_TOKENS, Some(plain_words.clone()));
         best(&mut in_words, held.write_rate());
-        let calls = engine.chat(&[&text], CALL_TOKENS, Some(only_calls.clone()));
+        let calls = engine.chat(&[&text], WRITE_TOKENS, Some(only_calls.clone()));
         best(&mut in_calls, calls.write_rate());
-        drop(engine.asks);
-        engine.process.wait().unwrap();
     }
+    // The next turn of the conversation whose reply was written above, after other replies.
+    engine.chat(&[&text], WRITE_TOKENS, None);
+    let turns = [
+        text.as_str(),
+        &plain.text,
+        "Which of them holds the prices?",
+    ];
+    let next = engine.chat(&turns, 1, None).done;
+    let before = plain.done.input_tokens + plain.done.output_tokens;
+    let second = (
+        next.input_tokens - next.cached_tokens,
+        next.input_tokens.saturating_sub(before),
+    );
     let figures = json!({
         "own_read": own_read, "own_write": own_write, "read": read, "write": write,
         "write_in_words": in_words, "write_in_calls": in_calls,
