@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | baseline | `ToolDone`, red | look at the files that the output names, then at those that these name |
 //! | look (read) | `ToolDone` | the next file; after the last: ask |
-//! | ask | `Reply` with a line of the files and another in its stead, not tried before | edit |
+//! | ask | `Reply` with a line of the files, or a part of one, and what stands there instead, not tried before | edit |
 //! | | any other `Reply` | ask again |
 //! | edit | `ToolDone` | check; failed: ask again |
 //! | check (test) | `ToolDone`, green | patch |
@@ -17,6 +17,7 @@
 //!
 //! Where the tests pass before any change there is nothing to be led to: the session goes on as any other.
 
+mod form;
 mod look;
 mod talk;
 
@@ -58,12 +59,21 @@ pub(crate) struct Led {
     names: Option<String>,
     /// What was tried: the line, and what was written instead.
     tried: Vec<(String, String)>,
+    /// What was said of parts of lines: the line, the part, and what was to stand there.
+    parts: Vec<(String, String, String)>,
     /// The edit that stands in the copy: file, line, and what it was replaced by.
     stands: Option<Change>,
     /// The tests with what stays in the copy, where that helped.
     kept: Option<TestRun>,
     /// No file was found that the tests are about: there is nothing to be led to.
     lost: bool,
+}
+
+/// The latest are kept.
+fn bound<T>(tried: &mut Vec<T>) {
+    if tried.len() > TRIED_MAX {
+        tried.remove(0);
+    }
 }
 
 /// One line of a file, changed.
@@ -132,23 +142,25 @@ impl State {
             calls: Vec::new(),
             thoughts: Vec::new(),
         });
-        let Some((wrong, right)) = talk::understood(&text) else {
+        let Some(said) = form::understood(&text) else {
             return self.ask(); // in the same words: chance decides otherwise
         };
-        let found = look::find(&self.led.files, &wrong);
-        let Some((file, line)) = found else {
+        if let form::Said::Part { line, part, by } = &said {
+            self.led
+                .parts
+                .push((line.clone(), part.clone(), by.clone()));
+            bound(&mut self.led.parts);
+        }
+        let Some((file, line, now)) = said.change(&self.led.files) else {
             return self.ask();
         };
         let was = self.led.files[file].lines[line].clone();
-        let now = look::indented(&was, &right);
-        let pair = (wrong, right);
+        let pair = (was.trim().to_owned(), now.trim().to_owned());
         if now == was || self.led.tried.contains(&pair) {
             return self.ask();
         }
         self.led.tried.push(pair);
-        if self.led.tried.len() > TRIED_MAX {
-            self.led.tried.remove(0);
-        }
+        bound(&mut self.led.tried);
         self.led_edit(Change { file, line, now });
     }
 

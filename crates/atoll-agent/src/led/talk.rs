@@ -1,8 +1,8 @@
 //! What a small model is told, and what its reply means.
 
 use atoll_domain::{Conversation, Form, Message, Speaker};
-use serde_json::{Value, json};
 
+use super::form::{self, Ask};
 use super::{Led, look};
 use crate::clip::cut_bytes;
 use crate::config::SessionConfig;
@@ -22,11 +22,14 @@ pub(crate) fn system(_: &SessionConfig) -> String {
 }
 
 /// One round of it, for a model that has never seen one.
-fn example() -> [Message; 2] {
+fn example(ask: Ask) -> [Message; 2] {
     let file = "def seconds(minutes):\n    \"\"\"How many seconds these minutes have.\"\"\"\n    return minutes * 6\n";
     let test = "    self.assertEqual(seconds(2), 120)\nAssertionError: 12 != 120";
-    let answer = "{\"wrong\": \"return minutes * 6\", \"right\": \"return minutes * 60\"}";
-    let asked = format!("{}{}", file_of("clock.py", file), question(test));
+    let answer = match ask {
+        Ask::Part => r#"{"line": "return minutes * 6", "replace": "6", "by": "60"}"#,
+        Ask::Line => r#"{"wrong": "return minutes * 6", "right": "return minutes * 60"}"#,
+    };
+    let asked = format!("{}{}", file_of("clock.py", file), question(ask, test));
     [
         Message::text(Speaker::User, asked),
         Message::text(Speaker::Assistant, answer),
@@ -37,10 +40,12 @@ fn file_of(path: &str, text: &str) -> String {
     format!("File {path}:\n```\n{text}```\n\n")
 }
 
-fn question(output: &str) -> String {
-    format!(
-        "This test fails:\n```\n{output}\n```\n\nWhich line is wrong, and what is the right line?"
-    )
+fn question(ask: Ask, output: &str) -> String {
+    let asked = match ask {
+        Ask::Part => "Which line is wrong, and what must change in it?",
+        Ask::Line => "Which line is wrong, and what is the right line?",
+    };
+    format!("This test fails:\n```\n{output}\n```\n\n{asked}")
 }
 
 /// Whether there is anything to ask: files that were found, with lines that may be wrong.
@@ -53,6 +58,7 @@ pub(super) fn asks(led: &Led) -> bool {
 /// is known.
 pub(crate) fn conversation(state: &State) -> (Conversation, u64) {
     let led = &state.led;
+    let ask = Ask::after(state.turn.rounds);
     let about = format!("{}\n{}", led.output, led.tests);
     let words = look::words(&about);
     let shown: Vec<_> = led.files.iter().map(|f| f.window(&words)).collect();
@@ -64,7 +70,7 @@ pub(crate) fn conversation(state: &State) -> (Conversation, u64) {
     for said in people(state) {
         text.push_str(&format!("The person says: {said}\n\n"));
     }
-    text.push_str(&question(&led.output));
+    text.push_str(&question(ask, &led.output));
     let tried: Vec<String> = led
         .tried
         .iter()
@@ -72,13 +78,15 @@ pub(crate) fn conversation(state: &State) -> (Conversation, u64) {
         .take(TOLD_MAX)
         .map(|(_, right)| format!("- {right}"))
         .collect();
-    if !tried.is_empty() {
+    // What is kept out of the form needn't be told.
+    if !tried.is_empty() && ask == Ask::Line {
         text.push_str(&format!(
             "\nThese were tried, and the test still fails:\n{}\n",
             tried.join("\n")
         ));
     }
-    let [asked, answered] = example();
+    let [asked, answered] = example(ask);
+    let lines = look::offered(&led.files, &shown);
     let conversation = Conversation {
         messages: vec![
             Message::text(Speaker::System, system(&state.config)),
@@ -89,7 +97,10 @@ pub(crate) fn conversation(state: &State) -> (Conversation, u64) {
         tools: Vec::new(),
         form: Some(Form {
             name: "mend".into(),
-            schema: schema(&look::offered(&led.files, &shown)),
+            schema: match ask {
+                Ask::Part => form::part(&lines, &led.parts),
+                Ask::Line => form::whole(&lines),
+            },
             varied: true,
         }),
     };
@@ -109,28 +120,4 @@ fn people(state: &State) -> Vec<String> {
         said.push(cut_bytes(first, WORDS_BYTES_MAX));
     }
     said.split_off(said.len().saturating_sub(2))
-}
-
-/// One of the lines, and any other in its stead.
-fn schema(lines: &[String]) -> Value {
-    let wrong = match lines {
-        [] => json!({ "type": "string" }),
-        lines => json!({ "type": "string", "enum": lines }),
-    };
-    json!({
-        "type": "object",
-        "properties": { "wrong": wrong, "right": { "type": "string" } },
-        "required": ["wrong", "right"],
-        "additionalProperties": false,
-    })
-}
-
-/// The line that is wrong and the one in its stead, out of a reply.
-pub(super) fn understood(text: &str) -> Option<(String, String)> {
-    let (start, end) = (text.find('{')?, text.rfind('}')?);
-    let value: Value = serde_json::from_str(text.get(start..=end)?).ok()?;
-    let field = |name: &str| value[name].as_str().map(str::to_owned);
-    let (wrong, right) = (field("wrong")?, field("right")?);
-    let fine = !wrong.trim().is_empty() && !right.trim().is_empty() && right.len() <= 2000;
-    fine.then(|| (wrong.trim().to_owned(), right.trim().to_owned()))
 }

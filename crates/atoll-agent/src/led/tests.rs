@@ -53,12 +53,14 @@ fn an_edit_takes_the_one_before_it_back() {
 
 #[test]
 fn a_reply_is_read_tolerantly_and_nonsense_is_none() {
-    let of = |text: &str| talk::understood(text);
-    let pair = Some(("a".to_owned(), "b".to_owned()));
-    assert_eq!(of(r#"{"wrong": " a", "right": "b "}"#), pair);
+    let of = |text: &str| form::understood(text);
+    let line = Some(form::Said::Line {
+        wrong: "a".into(),
+        right: "b".into(),
+    });
     assert_eq!(
         of("Sure:\n```json\n{\"wrong\": \"a\", \"right\": \"b\"}\n```"),
-        pair
+        line
     );
     for bad in [
         "",
@@ -67,10 +69,45 @@ fn a_reply_is_read_tolerantly_and_nonsense_is_none() {
         "{}",
         r#"{"wrong": "", "right": "x"}"#,
         r#"{"wrong": 1, "right": "x"}"#,
+        r#"{"line": "a", "replace": "b"}"#,
         "no",
     ] {
         assert_eq!(of(bad), None, "{bad}");
     }
+}
+
+#[test]
+fn a_part_of_a_line_is_replaced_where_it_stands_for_itself() {
+    let line = "    return round(x1 + tax(x1, 10.5), 1) // 1";
+    assert_eq!(
+        form::parts(line),
+        ["round", "x1", "+", "tax", "10.5", "1", "//"]
+    );
+    let files = [Shown::new("a.py", line)];
+    let change = |part: &str, by: &str| {
+        let said = form::Said::Part {
+            line: line.trim().into(),
+            part: part.into(),
+            by: by.into(),
+        };
+        said.change(&files).map(|(.., now)| now)
+    };
+    let now = change("1", " 2 ").unwrap();
+    assert_eq!(now, "    return round(x1 + tax(x1, 10.5), 2) // 1");
+    assert_eq!(change("x", "y"), None);
+    assert_eq!(change("gone", "y"), None);
+}
+
+#[test]
+fn what_was_tried_is_kept_out_of_the_form() {
+    let lines = ["return a".to_owned()];
+    let tried = [("return a".to_owned(), "a".to_owned(), "b".to_owned())];
+    let schema = form::part(&lines, &tried);
+    let by = &schema["anyOf"][0]["properties"]["by"];
+    assert_eq!(by["not"]["enum"], serde_json::json!(["", "a", "b"]));
+    let many: Vec<String> = (0..100).map(|i| format!("f{i}(a, b, {i})")).collect();
+    let ways = form::part(&many, &tried)["anyOf"].as_array().unwrap().len();
+    assert_eq!(ways, 100);
 }
 
 #[test]

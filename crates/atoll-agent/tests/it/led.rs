@@ -39,10 +39,10 @@ fn it_is_shown_the_file_and_its_line_is_tested_and_proposed() {
     let asked = &world.asked[0];
     assert!(asked.tools.is_empty());
     let form = asked.form.as_ref().unwrap();
-    assert_eq!(
-        form.schema["properties"]["wrong"]["enum"],
-        serde_json::json!(["def total(xs):", "return int(sum(xs))"])
-    );
+    let parts: Vec<_> = form.schema["anyOf"].as_array().unwrap().iter().collect();
+    let of = |at: usize| parts[at]["properties"]["replace"]["const"].as_str();
+    let offered: Vec<_> = (0..parts.len()).filter_map(of).collect();
+    assert_eq!(offered, ["total", "xs", "int", "sum", "xs"]);
     let told = world.last_told();
     assert!(
         told.contains("File total.py:") && told.contains("assert 3 == 4"),
@@ -59,12 +59,32 @@ fn an_edit_that_does_not_help_is_taken_back_by_the_next_and_told() {
     let world = world(&[SPOILS, SAME, "no JSON", SPOILS, MENDS]);
     assert_eq!(world.end(), SessionEnd::Patch, "{}", world.words());
     assert_eq!(edits(&world), 2, "what was tried isn't tried again");
-    assert!(world.last_told().contains("- return float(sum(xs))"));
+    // Every third time it is asked for a whole line, and told what was tried.
+    let third: Vec<String> = world.asked[2]
+        .messages
+        .iter()
+        .map(|m| m.joined_text())
+        .collect();
+    assert!(third.join("\n").contains("- return float(sum(xs))"));
+    assert!(world.asked[2].form.as_ref().unwrap().schema["properties"]["wrong"].is_object());
     assert!(
         world.asked.iter().all(|c| c.messages.len() == 4),
         "each question stands alone"
     );
     assert!(!world.files["total.py"].contains("float"));
+}
+
+#[test]
+fn a_part_is_enough() {
+    let part = r#"{"line": "return int(sum(xs))", "replace": "int", "by": "round"}"#;
+    let world = world(&[
+        r#"{"line": "return int(sum(xs))", "replace": "sum", "by": "max"}"#,
+        part,
+    ]);
+    assert_eq!(world.end(), SessionEnd::Patch, "{}", world.words());
+    assert!(world.files["total.py"].contains("    return round(sum(xs))\n"));
+    let barred = world.asked[1].form.as_ref().unwrap().schema.to_string();
+    assert!(barred.contains(r#"["","sum","max"]"#), "{barred}");
 }
 
 #[test]

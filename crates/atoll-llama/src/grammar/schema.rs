@@ -8,6 +8,9 @@ const DEPTH_MAX: usize = 12;
 const OPTIONAL_MAX: usize = 32;
 const CHOICES_MAX: usize = 256;
 const ITEMS_MAX: u64 = 64;
+/// Texts that may not be written, and how long each may be, in bytes: longer ones aren't kept out.
+const BARRED_MAX: usize = 64;
+const BARRED_BYTES_MAX: usize = 80;
 
 /// Rules that were made so far.
 pub(super) struct Rules {
@@ -107,7 +110,7 @@ impl Rules {
 
     fn kind(&mut self, kind: &str, map: &Map<String, Value>, depth: usize) -> String {
         match kind {
-            "string" => "string".into(),
+            "string" => self.string(map),
             "integer" => "integer".into(),
             "number" => "number".into(),
             "boolean" => "boolean".into(),
@@ -116,6 +119,53 @@ impl Rules {
             "object" => self.object(map, depth),
             _ => "value".into(),
         }
+    }
+
+    /// A text; where `not` names some, none of those.
+    fn string(&mut self, map: &Map<String, Value>) -> String {
+        let named = map.get("not").and_then(|not| not.get("enum"));
+        let named = named.and_then(Value::as_array).into_iter().flatten();
+        let plain = |text: &&str| {
+            let odd = |c: char| c.is_control() || "\"\\[]^-".contains(c);
+            text.len() <= BARRED_BYTES_MAX && !text.contains(odd)
+        };
+        let barred: Vec<&str> = named
+            .filter_map(Value::as_str)
+            .filter(plain)
+            .take(BARRED_MAX)
+            .collect();
+        if barred.is_empty() {
+            return "string".into();
+        }
+        let rest = self.barred(&barred);
+        self.rule(&format!("\"\\\"\" {rest}"))
+    }
+
+    /// The rest of a text, which isn't one of these: it ends elsewhere, or leaves them at some character.
+    fn barred(&mut self, barred: &[&str]) -> String {
+        let mut firsts: Vec<char> = barred
+            .iter()
+            .filter_map(|text| text.chars().next())
+            .collect();
+        firsts.sort_unstable();
+        firsts.dedup();
+        let others: String = firsts.iter().collect();
+        let mut ways = vec![
+            format!("[^\"\\\\\\x00-\\x1F\\x7F{others}] char* \"\\\"\""),
+            "escape char* \"\\\"\"".to_owned(),
+        ];
+        if !barred.contains(&"") {
+            ways.push("\"\\\"\"".into());
+        }
+        for first in firsts {
+            let after: Vec<&str> = barred
+                .iter()
+                .filter_map(|t| t.strip_prefix(first))
+                .collect();
+            let rest = self.barred(&after);
+            ways.push(format!("{} {rest}", literal(&first.to_string())));
+        }
+        self.rule(&ways.join(" | "))
     }
 
     fn array(&mut self, map: &Map<String, Value>, depth: usize) -> String {

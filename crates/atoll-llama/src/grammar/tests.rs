@@ -35,6 +35,30 @@ fn without_tools_nothing_is_forced() {
 }
 
 #[test]
+fn a_text_can_be_kept_out() {
+    let form = json!({"type": "object", "required": ["by"], "properties": {
+        "by": {"type": "string", "not": {"enum": ["", "1", "10", "a b", "odd\"one"]}},
+    }});
+    let judge = Judge::of(&reply(&[], Some(&form)).unwrap());
+    for good in [
+        "2",
+        "100",
+        "11",
+        "a",
+        "a bc",
+        " 1",
+        "\\n",
+        "é",
+        "odd\\\"one",
+    ] {
+        assert!(judge.accepts(&format!("{{\"by\": \"{good}\"}}")), "{good}");
+    }
+    for bad in ["", "1", "10", "a b"] {
+        assert!(!judge.accepts(&format!("{{\"by\": \"{bad}\"}}")), "{bad}");
+    }
+}
+
+#[test]
 fn a_reply_is_words_or_one_whole_call() {
     let judge = judge(&[
         edit(),

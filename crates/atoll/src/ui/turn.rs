@@ -31,10 +31,17 @@ pub fn evidence(e: &TestEvidence) -> String {
 /// What a small model that is led would write instead of a line: of its whole reply, that is what it says.
 fn line_of(text: &str) -> Option<String> {
     let inside = text.trim().strip_prefix('{')?.trim_start();
-    inside.strip_prefix("\"wrong\"")?;
-    let value: Option<serde_json::Value> = serde_json::from_str(text.trim()).ok();
-    let right = value.as_ref().and_then(|v| v["right"].as_str());
-    Some(right.unwrap_or("(a reply that has no end)").to_owned())
+    let led = ["\"wrong\"", "\"line\""];
+    led.iter().find_map(|head| inside.strip_prefix(head))?;
+    let value: serde_json::Value = serde_json::from_str(text.trim()).unwrap_or_default();
+    let field = |name: &str| value[name].as_str();
+    Some(
+        match (field("right"), field("line"), field("replace"), field("by")) {
+            (Some(right), ..) => right.to_owned(),
+            (_, Some(line), Some(part), Some(by)) => format!("{part} -> {by} in {line}"),
+            _ => "(a reply that has no end)".to_owned(),
+        },
+    )
 }
 
 /// A tool's name, as people say it.
@@ -471,6 +478,8 @@ mod tests {
         assert_eq!(say(reply), "agent   return b\n");
         let cut = r#"{"wrong": "return a", "right": "ret"#;
         assert_eq!(say(cut), "agent   (a reply that has no end)\n");
+        let part = r#"{"line": "return a + 1", "replace": "1", "by": "2"}"#;
+        assert_eq!(say(part), "agent   1 -> 2 in return a + 1\n");
         let other = r#"{"title": "x"}"#;
         assert_eq!(say(other), format!("agent   {other}\n"));
     }

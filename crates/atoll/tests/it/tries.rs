@@ -133,7 +133,8 @@ fn a_small_model_is_led_and_each_try_begins_anew() {
     );
     let asked = server.requests()[0].json();
     assert!(asked.get("tools").is_none(), "{asked}");
-    let schema = &asked["response_format"]["json_schema"]["schema"]["properties"];
+    let third = server.requests()[2].json();
+    let schema = &third["response_format"]["json_schema"]["schema"]["properties"];
     assert!(
         schema["wrong"]["enum"]
             .as_array()
