@@ -34,6 +34,7 @@ class Total(unittest.TestCase):
 
     def test_rounded_to_the_cent(self):
         self.assertEqual(total([1.0], 19), 1.19)
+        self.assertEqual(total([0.333, 0.333]), 0.67)
 
 
 if __name__ == "__main__":

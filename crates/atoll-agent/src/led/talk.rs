@@ -23,13 +23,14 @@ pub(crate) fn system(_: &SessionConfig) -> String {
 
 /// One round of it, for a model that has never seen one.
 fn example(ask: Ask) -> [Message; 2] {
-    let file = "def seconds(minutes):\n    \"\"\"How many seconds these minutes have.\"\"\"\n    return minutes * 6\n";
-    let test = "    self.assertEqual(seconds(2), 120)\nAssertionError: 12 != 120";
+    let file =
+        "def days(weeks):\n    \"\"\"How many days these weeks have.\"\"\"\n    return weeks * 6\n";
+    let test = "    self.assertEqual(days(2), 14)\nAssertionError: 12 != 14";
     let answer = match ask {
-        Ask::Part => r#"{"line": "return minutes * 6", "replace": "6", "by": "60"}"#,
-        Ask::Line => r#"{"wrong": "return minutes * 6", "right": "return minutes * 60"}"#,
+        Ask::Part => r#"{"line": "return weeks * 6", "replace": "6", "by": "7"}"#,
+        Ask::Line => r#"{"wrong": "return weeks * 6", "right": "return weeks * 7"}"#,
     };
-    let asked = format!("{}{}", file_of("clock.py", file), question(ask, test));
+    let asked = format!("{}{}", file_of("calendar.py", file), question(ask, test));
     [
         Message::text(Speaker::User, asked),
         Message::text(Speaker::Assistant, answer),
