@@ -8,6 +8,7 @@ mod floors;
 mod ignored;
 mod licences;
 mod papers;
+mod promises;
 mod pure;
 mod rooms;
 mod spdx;
@@ -56,7 +57,7 @@ impl Finding {
 type Check = fn(&Tree) -> Vec<Finding>;
 
 /// The checks that look at files alone, by the name they are asked for.
-const CHECKS: [(&str, Check); 9] = [
+const CHECKS: [(&str, Check); 10] = [
     ("floors", floors::check),
     ("pure", pure::check),
     ("rooms", rooms::check),
@@ -65,6 +66,7 @@ const CHECKS: [(&str, Check); 9] = [
     ("weights", weights::check),
     ("errors", errors::check),
     ("papers", papers::check),
+    ("promises", promises::check),
     ("ignored", ignored::check),
 ];
 
