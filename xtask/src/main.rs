@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod rules;
 mod rust_text;
 mod tidy;
 mod tree;
@@ -17,6 +18,7 @@ const USAGE: &str = "cargo xtask COMMAND
 
   tidy [CHECK…]   floors, bans, room sizes and the rest, each failure with its why
   bench [NAME…]   measure, print the table and write it into docs/benchmarks.md
+  rules           the redaction's rules, again from the pinned version of gitleaks'
   list            the names of all checks and benchmarks";
 
 fn main() -> ExitCode {
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
     match command.as_str() {
         "tidy" => tidy::run(&root(), &names),
         "bench" => bench::run(&root(), &names),
+        "rules" => rules::run(&root()),
         "list" => {
             tidy::list();
             bench::list();
