@@ -1,0 +1,214 @@
+//! From a name to its value, through the ways that languages and formats write an assignment.
+
+use std::ops::Range;
+
+const BLANKS_MAX: usize = 8;
+const BETWEEN_BYTES_MAX: usize = 48;
+const TYPE_BYTES_MAX: usize = 32;
+const VALUE_BYTES_MAX: usize = 1024;
+
+/// A value, without its quotes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Value {
+    pub(crate) at: Range<usize>,
+    pub(crate) quoted: bool,
+}
+
+/// The value that is assigned to the name at `name`, if one is.
+pub(crate) fn value_after(bytes: &[u8], name: &Range<usize>) -> Option<Value> {
+    let option = bytes[name.clone()].starts_with(b"--") || bytes[..name.start].ends_with(b"--");
+    let mut at = name.end;
+    let closed = skip_quote(bytes, &mut at);
+    if at < bytes.len() && b"])".contains(&bytes[at]) {
+        at += 1;
+        // `['key']`, and `("KEY", …)` never closes here.
+        skip_quote(bytes, &mut at);
+    }
+    let here = at;
+    let blanks = skip_blanks(bytes, &mut at);
+    // C#'s accessors stand between a property and its value.
+    if bytes[at..].starts_with(b"{ get;") {
+        let rest = bytes[at..].iter().take(BETWEEN_BYTES_MAX);
+        at += rest.take_while(|b| **b != b'}').count() + 1;
+        at = at.min(bytes.len());
+        skip_blanks(bytes, &mut at);
+    }
+    if let Some(value) = spelled(bytes, here) {
+        return Some(value);
+    }
+    if let Some(value) = operator(bytes, at, closed).and_then(|next| value(bytes, next, false)) {
+        return Some(value);
+    }
+    let in_tag = name.start > 0 && bytes[name.start - 1] == b'<' || closed;
+    match bytes.get(at) {
+        Some(b'>') if in_tag => value(bytes, at + 1, false),
+        Some(b'(') => value(bytes, at + 1, true),
+        Some(_) if blanks > 0 && option => value(bytes, at, false),
+        Some(_) if blanks > 0 => value(bytes, at, !in_dockerfile(bytes, name.start)),
+        _ => None,
+    }
+}
+
+/// Where the value begins, behind an assignment's sign.
+fn operator(bytes: &[u8], at: usize, closed: bool) -> Option<usize> {
+    const SIGNS: [&[u8]; 12] = [
+        b"===", b"||=", b"??=", b"=>", b":=", b"?=", b"==", b"||", b"??", b"+=", b"=", b":",
+    ];
+    let rest = &bytes[at..];
+    let mut next = match SIGNS.iter().find(|sign| rest.starts_with(sign)) {
+        Some(sign) => at + sign.len(),
+        None if closed && rest.starts_with(b",") => at + 1,
+        None => return None,
+    };
+    if rest[0] == b':' && next == at + 1 {
+        next = behind_type(bytes, next);
+    }
+    Some(next)
+}
+
+/// Past a type that is written between a name and its value: `key: &'static str = "…"`.
+fn behind_type(bytes: &[u8], at: usize) -> usize {
+    let fits = |b: &u8| b.is_ascii_alphanumeric() || b"&'<>?_ .[]|".contains(b);
+    let length = bytes[at..]
+        .iter()
+        .take(TYPE_BYTES_MAX)
+        .take_while(|b| fits(b))
+        .count();
+    let sign = at + length;
+    match (bytes.get(sign), bytes.get(sign + 1)) {
+        (Some(b'='), Some(next)) if length > 1 && b" \"'".contains(next) => sign + 1,
+        _ => at,
+    }
+}
+
+/// `- name: KEY` and below it `value: …`; `{"name": "KEY", "value": "…"}`; `variable "key" { default = "…" }`;
+/// `<add key="KEY" value="…"/>`.
+fn spelled(bytes: &[u8], mut at: usize) -> Option<Value> {
+    let end = bytes.len().min(at + BETWEEN_BYTES_MAX);
+    while at < end && (bytes[at].is_ascii_whitespace() || b",{\"'\\".contains(&bytes[at])) {
+        at += 1;
+    }
+    let rest = &bytes[at..];
+    let word = [b"value".as_slice(), b"default"]
+        .into_iter()
+        .find(|word| rest.len() > word.len() && rest[..word.len()].eq_ignore_ascii_case(word))?;
+    at += word.len();
+    skip_quote(bytes, &mut at);
+    skip_blanks(bytes, &mut at);
+    if !b":=".contains(bytes.get(at)?) {
+        return None;
+    }
+    value(bytes, at + 1, false)
+}
+
+/// Whether the line is one of a Dockerfile's that sets a variable.
+fn in_dockerfile(bytes: &[u8], name: usize) -> bool {
+    let before = &bytes[name.saturating_sub(5)..name];
+    before.ends_with(b"ENV ") || before.ends_with(b"ARG ")
+}
+
+/// The value that begins here, behind blanks, a prefix of its literal and its quote.
+fn value(bytes: &[u8], mut at: usize, must_be_quoted: bool) -> Option<Value> {
+    skip_blanks(bytes, &mut at);
+    let prefix = bytes.get(at).is_some_and(|b| b"bBrRuUfF@$L".contains(b));
+    if prefix && bytes.get(at + 1).is_some_and(|b| b"\"'`".contains(b)) {
+        at += 1;
+    }
+    let opened = at;
+    let quoted = skip_quote(bytes, &mut at);
+    if must_be_quoted && !quoted {
+        return None;
+    }
+    let quote = if quoted { bytes[at - 1] } else { b' ' };
+    let escaped = at - opened > 1;
+    let fits = |b: &u8| {
+        if quoted && !escaped {
+            b.is_ascii_graphic() && *b != quote && *b != b'\\'
+        } else {
+            b.is_ascii_graphic() && !b"\"'`,;()[]{}<>\\|".contains(b)
+        }
+    };
+    let length = bytes[at..]
+        .iter()
+        .take(VALUE_BYTES_MAX)
+        .take_while(|b| fits(b))
+        .count();
+    let mut end = at + length;
+    if quoted && !escaped && bytes.get(end).is_some_and(|b| *b == b' ') {
+        // A sentence is no secret.
+        return None;
+    }
+    if !quoted {
+        // In an address the next parameter begins at an ampersand.
+        let query = memchr::memchr(b'&', &bytes[at..end]);
+        end = query.map_or(end, |i| at + i);
+        while end > at && b".:".contains(&bytes[end - 1]) {
+            end -= 1;
+        }
+    }
+    Some(Value {
+        at: at..end,
+        quoted,
+    })
+}
+
+/// Past a quote, also one that is escaped once or twice: tools' arguments are JSON within JSON.
+fn skip_quote(bytes: &[u8], at: &mut usize) -> bool {
+    let slashes = bytes[*at..].iter().take(3).take_while(|b| **b == b'\\').count();
+    let quote = bytes.get(*at + slashes).is_some_and(|b| b"\"'`".contains(b));
+    if quote {
+        *at += slashes + 1;
+    }
+    quote
+}
+
+fn skip_blanks(bytes: &[u8], at: &mut usize) -> usize {
+    let rest = bytes[*at..].iter().take(BLANKS_MAX);
+    let blanks = rest.take_while(|b| b" \t".contains(b)).count();
+    *at += blanks;
+    blanks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_to_write_it_leads_to_the_value() {
+        for text in [
+            "key=VALUE",
+            "key = \"VALUE\"",
+            "\"key\": \"VALUE\"",
+            "\\\"key\\\": \\\"VALUE\\\"",
+            "key: 'VALUE'",
+            "key => 'VALUE'",
+            "key := `VALUE`",
+            "key ||= \"VALUE\"",
+            "key || 'VALUE'",
+            "['key'] = \"VALUE\"",
+            "(\"key\", \"VALUE\")",
+            "<key>VALUE</key>",
+            "name=\"key\" value=\"VALUE\"",
+            "\"name\": \"key\", \"value\": \"VALUE\"",
+            "- name: \"key\"\n  value: VALUE",
+            "variable \"key\" {\n  default = \"VALUE\"",
+            "key: &'static str = \"VALUE\"",
+            "key: string = 'VALUE'",
+            "--key VALUE",
+            "setkey(\"VALUE\")",
+            "ENV key VALUE",
+            "#define key \"VALUE\"",
+            "?key=VALUE&x=1",
+            "key = b'VALUE'",
+        ] {
+            let at = text.find("key").unwrap();
+            let start = if text.starts_with("--") { 0 } else { at };
+            let found = value_after(text.as_bytes(), &(start..at + 3));
+            let found = found.map(|value| &text[value.at]);
+            assert_eq!(found, Some("VALUE"), "{text}");
+        }
+        for text in ["key is VALUE", "key", "key VALUE", "(key, VALUE)", "key = \"a VALUE\""] {
+            assert_eq!(value_after(text.as_bytes(), &(0..3)), None, "{text}");
+        }
+    }
+}

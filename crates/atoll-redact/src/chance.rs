@@ -1,0 +1,163 @@
+//! Whether a value looks made by chance, or written by somebody.
+
+/// The bits of chance in each byte, by how often each byte stands in it (Shannon's entropy of the histogram).
+pub(crate) fn entropy_bits(value: &[u8]) -> f64 {
+    let mut counts = [0_u32; 256];
+    for byte in value {
+        counts[usize::from(*byte)] += 1;
+    }
+    let all = value.len() as f64;
+    let part = |n: u32| {
+        let p = f64::from(n) / all;
+        -p * p.log2()
+    };
+    counts.into_iter().filter(|n| *n > 0).map(part).sum()
+}
+
+/// How many bytes of each sort a value has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sorts {
+    pub(crate) lower: usize,
+    pub(crate) upper: usize,
+    pub(crate) digit: usize,
+    pub(crate) other: usize,
+    /// Neighbours of different sorts, both letters or digits; a capital before a small letter is none.
+    pub(crate) turns: usize,
+    /// Letters in a row.
+    pub(crate) longest_word: usize,
+}
+
+impl Sorts {
+    pub(crate) fn of(value: &[u8]) -> Sorts {
+        let mut sorts = Sorts::default();
+        let (mut last, mut word) = (b' ', 0);
+        for byte in value {
+            match byte {
+                b'a'..=b'z' => sorts.lower += 1,
+                b'A'..=b'Z' => sorts.upper += 1,
+                b'0'..=b'9' => sorts.digit += 1,
+                _ => sorts.other += 1,
+            }
+            word = if byte.is_ascii_alphabetic() { word + 1 } else { 0 };
+            sorts.longest_word = sorts.longest_word.max(word);
+            let both = last.is_ascii_alphanumeric() && byte.is_ascii_alphanumeric();
+            let name = last.is_ascii_uppercase() && byte.is_ascii_lowercase();
+            if both && !name && sort(last) != sort(*byte) {
+                sorts.turns += 1;
+            }
+            last = *byte;
+        }
+        sorts
+    }
+
+    pub(crate) fn letters(&self) -> usize {
+        self.lower + self.upper
+    }
+
+    /// How many sorts there are.
+    pub(crate) fn count(&self) -> usize {
+        [self.lower, self.upper, self.digit, self.other]
+            .iter()
+            .filter(|n| **n > 0)
+            .count()
+    }
+}
+
+fn sort(byte: u8) -> u8 {
+    match byte {
+        b'a'..=b'z' => 0,
+        b'A'..=b'Z' => 1,
+        _ => 2,
+    }
+}
+
+/// Digits and letters, much chance in them, and not a word with hyphens.
+pub(crate) fn random(value: &[u8]) -> bool {
+    let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
+    digits >= 2 && entropy_bits(value) >= 3.0 || digits >= 1 && scrambled(value)
+}
+
+/// Sorts that change as often as words never do.
+pub(crate) fn scrambled(value: &[u8]) -> bool {
+    let sorts = Sorts::of(value);
+    value.len() >= 16 && sorts.turns * 4 >= value.len() && entropy_bits(value) >= 3.3
+}
+
+/// The same for what may be short: not one of the common words, and of several sorts.
+pub(crate) fn mixed(value: &[u8]) -> bool {
+    let sorts = Sorts::of(value);
+    let several = sorts.digit > 0 && sorts.letters() > 0 || sorts.count() >= 3;
+    value.len() >= 6 && several && uncommon(value) && !spoken(value) && entropy_bits(value) >= 2.3
+        || scrambled(value)
+}
+
+/// Passwords that protect nothing: taking them out would only spoil the examples they stand in.
+const COMMON: [&[u8]; 18] = [
+    b"pass", b"password", b"passwd", b"pwd", b"secret", b"token", b"postgres", b"mysql", b"root",
+    b"admin", b"guest", b"changeme", b"example", b"xxx", b"test", b"user", b"hunter2", b"foobar",
+];
+
+pub(crate) fn uncommon(value: &[u8]) -> bool {
+    let plain = value.to_ascii_lowercase();
+    !COMMON.contains(&plain.as_slice())
+        && !plain.iter().all(|b| b"*x.".contains(b))
+        && !plain.starts_with(b"$")
+}
+
+/// Words that say of themselves that they are no secret.
+const SPOKEN: [&[u8]; 17] = [
+    b"example",
+    b"changeme",
+    b"change_me",
+    b"change-me",
+    b"placeholder",
+    b"dummy",
+    b"your_",
+    b"your-",
+    b"yourapi",
+    b"yoursecret",
+    b"redacted",
+    b"replace",
+    b"insert",
+    b"xxxx",
+    b"****",
+    b"....",
+    b"sample",
+];
+
+/// Whether a value says of itself that it stands for another one.
+pub(crate) fn spoken(value: &[u8]) -> bool {
+    let plain = value.to_ascii_lowercase();
+    SPOKEN
+        .iter()
+        .any(|word| memchr::memmem::find(&plain, word).is_some())
+        || climbing(&plain)
+}
+
+/// `1234567890abcdef`, `abcdefghij`: most bytes are one more than the one before.
+fn climbing(plain: &[u8]) -> bool {
+    let steps = plain
+        .windows(2)
+        .filter(|w| w[1] == w[0].wrapping_add(1) || w == b"90" || w == b"9a" || w == b"0a")
+        .count();
+    steps * 3 >= plain.len() * 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_is_told_from_words() {
+        for value in ["aB3dE5gH7jK9mN1p", "9f8e7d6c5b4a39281706", "Xk2-p9_Qz7Lm-3"] {
+            assert!(mixed(value.as_bytes()), "{value}");
+        }
+        for value in ["tokenProviderFactory", "my-service-account-name", "abcdefghijklmnop"] {
+            assert!(!mixed(value.as_bytes()), "{value}");
+            assert!(!random(value.as_bytes()), "{value}");
+        }
+        for value in ["1234567890abcdef", "your_api_key_123", "password-example-1"] {
+            assert!(spoken(value.as_bytes()), "{value}");
+        }
+    }
+}
