@@ -8,6 +8,8 @@ use crate::find::{Find, RANK_BLOCK};
 const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
 const DASHES: &str = "-----";
+/// In one line of base64.
+const KEY_BYTES_MIN: usize = 20;
 const LABEL_LIMIT_BYTES: usize = 64;
 /// The longest key there is (RSA of 16,384 bits, an exported PGP ring) is far shorter.
 const BLOCK_LIMIT_BYTES: usize = 64 << 10;
@@ -26,12 +28,21 @@ pub(crate) fn find(text: &str, begin: usize, out: &mut Vec<Find>) -> usize {
         Some(i) => close(text, body + i),
         None => body + armour_bytes(&bytes[body..next]),
     };
+    if !holds_a_key(&bytes[body..end]) {
+        return at;
+    }
     out.push(Find {
         at: begin..end,
         kind: "private-key",
         rank: RANK_BLOCK,
     });
     end
+}
+
+/// Whether there is more than the line that begins one, which code that reads keys is full of.
+fn holds_a_key(body: &[u8]) -> bool {
+    let in_base64 = |b: &u8| b.is_ascii_alphanumeric() || b"+/=".contains(b);
+    body.split(|b| !in_base64(b)).any(|run| run.len() >= KEY_BYTES_MIN)
 }
 
 /// Where the body begins, if the label that begins at `at` is a private key's.

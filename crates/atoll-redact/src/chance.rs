@@ -71,10 +71,54 @@ fn sort(byte: u8) -> u8 {
     }
 }
 
-/// Digits and letters, much chance in them, and not a word with hyphens.
+/// Digits and letters, much chance in them, and not words with hyphens.
 pub(crate) fn random(value: &[u8]) -> bool {
     let digits = value.iter().filter(|b| b.is_ascii_digit()).count();
-    digits >= 2 && entropy_bits(value) >= 3.0 || digits >= 1 && scrambled(value)
+    let much = digits >= 2 && entropy_bits(value) >= 3.0 || digits >= 1 && scrambled(value);
+    much && !looks_like_code(value)
+}
+
+/// `config.auth2.token`, `AUTH_TOKEN_V2`, `ed25519::PrivateKey`, `sha256_of_password`: names that are joined.
+pub(crate) fn looks_like_code(value: &[u8]) -> bool {
+    let parts = value.split(|b| b"._:-/+=[]()".contains(b)).filter(|p| !p.is_empty());
+    let (mut all, mut calm, mut words) = (0, 0, 0);
+    for part in parts {
+        all += 1;
+        let is_word = wordy(part);
+        calm += usize::from(is_word || named(part));
+        words += usize::from(is_word && part.len() >= 4);
+    }
+    all > 0 && all == calm && (words > 0 || all == 1 || value.len() < 16)
+}
+
+/// A word, with a few digits behind it: small, capital, capitalised, or humps of such.
+fn wordy(part: &[u8]) -> bool {
+    let letters = part.iter().rposition(|b| !b.is_ascii_digit()).map_or(0, |i| i + 1);
+    let (tail, digits) = part.split_at(letters);
+    let sorts = Sorts::of(tail);
+    let hump = |w: &&[u8]| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase();
+    let humps = tail.windows(2).filter(hump).count();
+    let calm = sorts.turns * 6 <= tail.len() || sorts.turns == humps && humps * 5 <= tail.len();
+    digits.len() <= 3 && sorts.digit == 0 && sorts.other == 0 && part.len() <= 40 && calm
+}
+
+/// A name with a number in it: `ed25519`, `D3DKMT`, `Tls12ClientSession`.
+fn named(part: &[u8]) -> bool {
+    let digits = part.iter().filter(|b| b.is_ascii_digit()).count();
+    let mut words = part.split(u8::is_ascii_digit).filter(|w| !w.is_empty());
+    let few = (1..=5).contains(&digits) && part.len() <= 32;
+    few && words.clone().count() <= 2 && words.all(wordy)
+}
+
+/// A number as it is written in code: `2150859071u32`, `-1.5e+03`, `67108864i32`, `0.25s`.
+pub(crate) fn number(value: &[u8]) -> bool {
+    let value = value.strip_prefix(b"-").unwrap_or(value);
+    let begins = value.first().is_some_and(u8::is_ascii_digit);
+    let body = value.iter().take_while(|b| b.is_ascii_digit() || b"._".contains(b)).count();
+    let tail = &value[body..];
+    let exponent = tail.len() <= 4 && tail.iter().all(|b| b.is_ascii_digit() || b"eE+-".contains(b));
+    let unit = tail.len() <= 5 && tail.first().is_some_and(u8::is_ascii_alphabetic) && body * 2 > tail.len() * 3;
+    begins && (tail.is_empty() || exponent || unit)
 }
 
 /// Sorts that change as often as words never do.
@@ -156,6 +200,13 @@ mod tests {
             assert!(!mixed(value.as_bytes()), "{value}");
             assert!(!random(value.as_bytes()), "{value}");
         }
+        for value in ["sk-ecdsa-sha2-nistp256-cert-v01", "ed25519_dalek::SigningKey", "poly1305::Context::from_key", "D3DKMT_PRESENT_TOKEN"] {
+            assert!(looks_like_code(value.as_bytes()), "{value}");
+        }
+        for value in ["2150859071u32", "-2.817485918653357e+01", "1073741430i32"] {
+            assert!(number(value.as_bytes()), "{value}");
+        }
+        assert!(!number(b"123456abcdef") && !looks_like_code(b"aB3d-E5gH-7jK9"));
         for value in ["1234567890abcdef", "your_api_key_123", "password-example-1"] {
             assert!(spoken(value.as_bytes()), "{value}");
         }

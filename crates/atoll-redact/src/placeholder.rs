@@ -41,12 +41,6 @@ fn rest(bytes: &[u8]) -> Option<usize> {
     (end > 0 && bytes[..end].iter().all(fits)).then_some(end + 1)
 }
 
-/// The tag of a placeholder that has one.
-pub(crate) fn tag_of(mark: &str) -> Option<&str> {
-    let (_, tag) = mark.strip_suffix(']')?.split_once('#')?;
-    (tag.len() == TAG_BYTES).then_some(tag)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,8 +50,6 @@ mod tests {
         let text = "é [redacted:github] x [redacted:openai#abcdefgh] [redacted:] [redacted: no] [redacted:a";
         let found: Vec<_> = all(text).into_iter().map(|at| &text[at]).collect();
         assert_eq!(found, ["[redacted:github]", "[redacted:openai#abcdefgh]"]);
-        assert_eq!(tag_of(found[1]), Some("abcdefgh"));
-        assert_eq!(tag_of(found[0]), None);
         assert_eq!(tag(&[255; 5]), "99999999");
         assert_eq!(tag(&[0; 5]), "aaaaaaaa");
     }

@@ -12,6 +12,9 @@ use crate::{blocks, manifest, pii};
 /// How far behind its hint a form may reach. What is longer is followed to the end of its word.
 const WINDOW_BYTES: usize = 4096;
 
+/// Bits of chance in each byte of any key. A password in an address may be three letters.
+const CERTAIN_BITS_MIN: f64 = 1.5;
+
 /// What finding cost, in counts that no clock disturbs: each is linear in the text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
@@ -115,11 +118,13 @@ impl<'a> Scan<'a> {
         let to = self.bytes.len().min(hint + WINDOW_BYTES);
         let window = &self.bytes[from..to];
         self.work.tries += 1;
-        let found = if form.captures_len() > 1 {
+        // Most tries find nothing: the groups are looked for where there is a match.
+        let found = form.find(window).and_then(|whole| {
+            if form.captures_len() == 1 {
+                return Some(whole);
+            }
             form.captures(window).and_then(|c| c.get(1))
-        } else {
-            form.find(window)
-        };
+        });
         let Some(found) = found else {
             self.work.shown_bytes += (rule.back_bytes + 256).min(window.len()) as u64;
             return;
@@ -142,9 +147,6 @@ impl<'a> Scan<'a> {
         }
         let name = assigned::name_around(self.bytes, start, end);
         self.done[number] = name.end;
-        if assigned::strength(&self.bytes[name.clone()]) == Strength::Never {
-            return;
-        }
         self.work.tries += 1;
         let rule = &self.rules.all[number];
         let (Some(value), Some(form)) = (assigned::value_after(self.bytes, &name), rule.regex())
@@ -158,7 +160,8 @@ impl<'a> Scan<'a> {
         let end = value.at.start + found.end();
         let secret = &self.bytes[value.at.start..end];
         let ends = word_bytes(&self.bytes[end..]) == 0;
-        if ends && chance::mixed(secret) && counts(rule, secret) {
+        let named = || assigned::strength(&self.bytes[name.clone()]) != Strength::Never;
+        if ends && chance::mixed(secret) && counts(rule, secret) && named() {
             self.found(value.at.start..end, &rule.kind, RANK_RULES + number);
         }
     }
@@ -169,16 +172,19 @@ impl<'a> Scan<'a> {
         }
         let name = assigned::name_around(self.bytes, start, end);
         self.name_done = name.end;
-        let strength = assigned::strength(&self.bytes[name.clone()]);
-        if matches!(strength, Strength::None | Strength::Never) {
+        self.work.tries += 1;
+        // Most names are followed by no value, and most values are none: what a name says is read last.
+        let Some(value) = assigned::value_after(self.bytes, &name) else {
+            return;
+        };
+        self.work.shown_bytes += (value.at.end - start) as u64;
+        let secret = &self.bytes[value.at.clone()];
+        if !assigned::may_be_secret(secret) {
             return;
         }
-        self.work.tries += 1;
-        if let Some(value) = assigned::value_after(self.bytes, &name) {
-            self.work.shown_bytes += (value.at.end - start) as u64;
-            if assigned::is_secret(&self.bytes[value.at.clone()], strength, value.quoted) {
-                self.found(value.at, "secret", RANK_NAMED);
-            }
+        let strength = assigned::strength(&self.bytes[name]);
+        if assigned::is_secret(secret, strength, value.quoted) {
+            self.found(value.at, "secret", RANK_NAMED);
         }
     }
 
@@ -194,7 +200,8 @@ fn counts(rule: &Rule, secret: &[u8]) -> bool {
         When::Mixed => chance::mixed(secret),
         When::Uncommon => chance::uncommon(secret),
     };
-    when && (rule.entropy_bits_min == 0.0 || chance::entropy_bits(secret) > rule.entropy_bits_min)
+    // Even what is certain by its form is none if it is a row of one letter.
+    when && chance::entropy_bits(secret) >= rule.entropy_bits_min.max(CERTAIN_BITS_MIN)
 }
 
 /// Whether a key may begin here: not within a word. A word may end in an escape (`\n`, `%3D`, `\u0026`), since tools'

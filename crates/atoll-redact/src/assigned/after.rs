@@ -44,6 +44,11 @@ pub(crate) fn value_after(bytes: &[u8], name: &Range<usize>) -> Option<Value> {
         Some(b'>') if in_tag => value(bytes, at + 1, false),
         Some(b'(') => value(bytes, at + 1, true),
         Some(_) if blanks > 0 && option => value(bytes, at, false),
+        Some(b) if blanks > 0 && b.is_ascii_lowercase() && !in_dockerfile(bytes, name.start) => {
+            // Go's `const key string = "…"`.
+            let next = behind_type(bytes, at);
+            (next > at).then(|| value(bytes, next, true)).flatten()
+        }
         Some(_) if blanks > 0 => value(bytes, at, !in_dockerfile(bytes, name.start)),
         _ => None,
     }
@@ -200,6 +205,8 @@ mod tests {
             "#define key \"VALUE\"",
             "?key=VALUE&x=1",
             "key = b'VALUE'",
+            "key string = \"VALUE\"",
+            "key { get; set; } = \"VALUE\"",
         ] {
             let at = text.find("key").unwrap();
             let start = if text.starts_with("--") { 0 } else { at };

@@ -7,4 +7,4 @@ mod value;
 
 pub(crate) use after::value_after;
 pub(crate) use name::{Strength, name_around, strength};
-pub(crate) use value::is_secret;
+pub(crate) use value::{is_secret, may_be_secret};

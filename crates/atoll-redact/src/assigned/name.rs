@@ -20,32 +20,36 @@ pub(crate) enum Strength {
     Never,
 }
 
-/// The identifier around a hint, with the dots and hyphens of a path to it.
+/// The identifier around a hint, with the dots, slashes and hyphens of a path to it.
 pub(crate) fn name_around(bytes: &[u8], start: usize, end: usize) -> Range<usize> {
-    let joins = |b: &u8| b.is_ascii_alphanumeric() || b"_-.".contains(b);
+    let joins = |b: &u8| b.is_ascii_alphanumeric() || b"_-./".contains(b);
     let before = bytes[..start]
         .iter()
         .rev()
         .take(BEFORE_BYTES_MAX)
         .take_while(|b| joins(b))
         .count();
-    let behind = bytes[end..]
+    let mut behind = bytes[end..]
         .iter()
         .take(BEHIND_BYTES_MAX)
-        .take_while(|b| b.is_ascii_alphanumeric() || b"_-".contains(b))
+        .take_while(|b| b.is_ascii_alphanumeric() || b"_-.".contains(b))
         .count();
+    // A full stop, an arrow and a range are no part of a name.
+    while behind > 0 && b".-".contains(&bytes[end + behind - 1]) {
+        behind -= 1;
+    }
     start - before..end + behind
 }
 
 /// Words behind which a value is a secret, however they are joined.
-const STRONG: [&str; 44] = [
+const STRONG: [&str; 46] = [
     "password", "passwd", "passphrase", "passcode", "pwd", "secret", "secretkey", "apikey",
     "apisecret", "accesskey", "authkey", "privatekey", "accountkey", "encryptionkey",
     "encryptkey", "signingkey", "masterkey", "servicekey", "adminkey", "sharedkey",
     "sharedaccesskey", "licensekey", "cipherkey", "aeskey", "hmackey", "jwtkey", "deploykey",
     "secretkeybase", "secretbase", "accesstoken", "authtoken", "refreshtoken", "bearertoken",
     "apitoken", "sessiontoken", "securitytoken", "credential", "credentials", "creds", "pepper",
-    "storagekey", "writekey", "serverkey", "keysecret",
+    "storagekey", "writekey", "serverkey", "keysecret", "appkey", "sdkkey",
 ];
 const MEDIUM: [&str; 7] = ["token", "auth", "cookie", "session", "sessionid", "sessid", "authorization"];
 /// Decorations behind a name that change nothing.
@@ -69,9 +73,17 @@ const PUBLIC: [&str; 26] = [
     "group", "site", "react", "item", "translation", "message", "hash",
 ];
 
+/// Words of which one says that what follows was made of a secret, and opens nothing.
+const HASHED: [&str; 6] = ["checksum", "hash", "sha256", "sha1", "md5", "digest"];
+
 /// What a name says.
 pub(crate) fn strength(name: &[u8]) -> Strength {
-    let words = words(name);
+    let hashed = |word: &String| HASHED.contains(&word.as_str());
+    if words(name).iter().any(hashed) {
+        return Strength::Never;
+    }
+    let last = name.iter().rposition(|b| *b == b'/').map_or(0, |i| i + 1);
+    let words = words(&name[last..]);
     let mut words = words.as_slice();
     let plain = |word: &String| {
         TRAILING.contains(&word.as_str()) || word.bytes().all(|b| b.is_ascii_digit())
@@ -150,6 +162,8 @@ mod tests {
             ("keyboard", Strength::None),
             ("author", Strength::None),
             ("cache_key", Strength::Never),
+            ("checksum/secret", Strength::Never),
+            ("site/conf/password", Strength::Strong),
             ("token_url", Strength::Never),
             ("key_id", Strength::Never),
             ("publicKey", Strength::Never),

@@ -1,16 +1,21 @@
 //! Whether a value behind such a name is a secret.
 
 use super::Strength;
-use crate::chance::{Sorts, entropy_bits, scrambled, spoken};
+use crate::chance::{Sorts, entropy_bits, looks_like_code, number, scrambled, spoken};
 
 const LENGTH_MIN: usize = 8;
 const LENGTH_MIN_PLAIN: usize = 10;
 const LENGTH_MIN_MEDIUM: usize = 16;
 const LENGTH_MIN_WEAK: usize = 20;
 
-/// Whether a value is a secret, by how much its name says so.
+/// Whether a value could be a secret behind any name.
+pub(crate) fn may_be_secret(value: &[u8]) -> bool {
+    value.len() >= LENGTH_MIN && !is_something_else(value)
+}
+
+/// Whether a value that may be one is a secret, by how much its name says so.
 pub(crate) fn is_secret(value: &[u8], strength: Strength, quoted: bool) -> bool {
-    if value.len() < LENGTH_MIN || is_something_else(value) || spoken(value) {
+    if strength == Strength::None || strength == Strength::Never || spoken(value) {
         return false;
     }
     let sorts = Sorts::of(value);
@@ -48,7 +53,8 @@ const BEGINNINGS: [&[u8]; 15] = [
 fn is_something_else(value: &[u8]) -> bool {
     let holds = |word: &[u8]| memchr::memmem::find(value, word).is_some();
     let ends = |word: &&[u8]| value.ends_with(word);
-    b"./~&*%@#<$({[".contains(&value[0])
+    let base64 = value[0] == b'/' && value.len() >= 32 && scrambled(value);
+    b"./~&*%@#<$({[".contains(&value[0]) && !base64
         || holds(b"://")
         || holds(b"${")
         || holds(b"{{")
@@ -57,22 +63,6 @@ fn is_something_else(value: &[u8]) -> bool {
         || (holds(b"(") && value.ends_with(b")"))
         || FILES.iter().any(ends)
         || BEGINNINGS.iter().any(|word| value.starts_with(word))
+        || number(value)
         || looks_like_code(value)
-}
-
-/// `config.auth2.token`, `AUTH_TOKEN_V2`, `sha256_of_password`: names joined by dots, colons or underscores.
-fn looks_like_code(value: &[u8]) -> bool {
-    let parts = value.split(|b| b"._:-/+[]()".contains(b)).filter(|p| !p.is_empty());
-    let mut parts = parts.peekable();
-    parts.peek().is_some() && parts.all(wordy)
-}
-
-/// A word, with a few digits behind it: small, capital, capitalised, or humps of such.
-fn wordy(part: &[u8]) -> bool {
-    let letters = part.iter().rposition(|b| !b.is_ascii_digit()).map_or(0, |i| i + 1);
-    let (tail, digits) = part.split_at(letters);
-    let sorts = Sorts::of(tail);
-    let humps = tail.windows(2).filter(|w| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase()).count();
-    let calm = sorts.turns * 6 <= tail.len() || sorts.turns == humps && humps * 4 <= tail.len();
-    digits.len() <= 3 && sorts.digit == 0 && sorts.other == 0 && part.len() <= 40 && calm
 }

@@ -5,6 +5,8 @@ use crate::find::Find;
 
 const DIGITS_MIN: usize = 13;
 const DIGITS_MAX: usize = 19;
+/// A number this long beside one says that both are constants.
+const TABLE_DIGITS_MIN: usize = 13;
 
 pub(super) fn find(bytes: &[u8], out: &mut Vec<Find>) {
     let fits = |b: u8| b.is_ascii_digit() || b == b' ' || b == b'-';
@@ -17,6 +19,7 @@ pub(super) fn find(bytes: &[u8], out: &mut Vec<Find>) {
                 continue;
             }
             match card(bytes, at, end) {
+                Some(behind) if in_table(bytes, at, behind) => at = behind,
                 Some(behind) => {
                     out.push(checked(at, behind, "card"));
                     at = behind;
@@ -27,12 +30,27 @@ pub(super) fn find(bytes: &[u8], out: &mut Vec<Find>) {
     });
 }
 
+/// Whether a long number that is no card stands before or behind, as in a table of constants.
+fn in_table(bytes: &[u8], at: usize, end: usize) -> bool {
+    let sign = |b: &&u8| b" \t\r\n,;|[]()\"'".contains(b);
+    let gap = bytes[..at].iter().rev().take(16).take_while(sign).count();
+    let before = bytes[..at - gap].iter().rev().take(32).take_while(|b| b.is_ascii_digit()).count();
+    let before = &bytes[at - gap - before..at - gap];
+    let gap = bytes[end..].iter().take(16).take_while(sign).count();
+    let behind = bytes[end + gap..].iter().take(32).take_while(|b| b.is_ascii_digit()).count();
+    let behind = &bytes[end + gap..end + gap + behind];
+    [before, behind].into_iter().any(|number| {
+        let digits: Vec<u8> = number.iter().map(|b| b - b'0').collect();
+        digits.len() >= TABLE_DIGITS_MIN && !(issued(&digits) && luhn(&digits))
+    })
+}
+
 /// Where the card that begins at `at` ends: its digits in one piece, or in groups as they are printed, with one and the
 /// same sign between.
 fn card(bytes: &[u8], at: usize, end: usize) -> Option<usize> {
     let before = at.checked_sub(1).and_then(|i| bytes.get(i));
     let fraction = before.is_some_and(|b| *b == b'.' || *b == b'-' && at > 1 && in_word(bytes.get(at - 2)));
-    if in_word(before) || fraction {
+    if in_word(before) || fraction || within(&bytes[..at]) {
         return None;
     }
     let (mut digits, mut groups, mut sign, mut best) = (Vec::new(), vec![0], None, None);
@@ -57,6 +75,14 @@ fn card(bytes: &[u8], at: usize, end: usize) -> Option<usize> {
         i += 1;
     }
     best
+}
+
+/// Whether a group of four stands before: then this is the middle of a longer number.
+fn within(before: &[u8]) -> bool {
+    let [rest @ .., b' ' | b'-'] = before else {
+        return false;
+    };
+    rest.iter().rev().take(5).take_while(|b| b.is_ascii_digit()).count() == 4
 }
 
 /// Whether no word and no fraction goes on here.
@@ -136,14 +162,14 @@ mod tests {
             assert_eq!(found(&text), [card]);
         }
         assert_eq!(found("4539 1488 0343 6467 12/27 123"), ["4539 1488 0343 6467"]);
-        assert_eq!(found("4539 1488 0343 6467 123"), ["4539 1488 0343 6467"]);
+        assert_eq!(found("4539 1488 0343 6467 124"), ["4539 1488 0343 6467"]);
     }
 
     #[test]
     fn other_numbers_stay() {
         for text in [
             "4242 4242 4242 4242", "4539148803436468", "0.4539148803436467", "id-4539148803436467",
-            "1700000000000000", "45391488034364670000", "4539 14880343 6467", "x4539148803436467",
+            "1700000000000000", "45391488034364670000", "4539 14880343 6467", "1118391827364532, 4539148803436467,", "x4539148803436467",
         ] {
             assert_eq!(found(text), [""; 0], "{text}");
         }

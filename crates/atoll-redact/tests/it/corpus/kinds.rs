@@ -31,7 +31,7 @@ impl Kind {
             "private-key-ec" => armour(rng, "EC PRIVATE KEY", 121),
             "private-key-openssh" => armour(rng, "OPENSSH PRIVATE KEY", 399),
             "private-key-pgp" => armour(rng, "PGP PRIVATE KEY BLOCK", 1400),
-            "gcp-service-account" => armour(rng, "PRIVATE KEY", 1216).replace('\n', "\\n") + "\\n",
+            "gcp-service-account" => armour(rng, "PRIVATE KEY", 1216).replace('\n', "\\n"),
             _ => rng.shape(self.shape),
         }
     }

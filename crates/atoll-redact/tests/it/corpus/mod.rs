@@ -16,7 +16,7 @@ pub mod score;
 use std::ops::Range;
 
 pub use contexts::CONTEXTS;
-pub use kinds::{KINDS, Known};
+pub use kinds::KINDS;
 pub use rng::Rng;
 
 pub const SEED: u64 = 0x5EED_0F5E_C2E7;

@@ -87,7 +87,7 @@ fn card_spaced(rng: &mut Rng) -> String {
     let sign = rng.pick(&[" ", "-"]);
     let groups: &[usize] = if card.len() == 15 { &[4, 6, 5] } else { &[4, 4, 4, 4] };
     let mut rest = card.as_str();
-    let parts: Vec<_> = groups.iter().map(|n| {
+    let parts = groups.iter().map(|n| {
         let (part, more) = rest.split_at(*n);
         rest = more;
         part
