@@ -80,8 +80,7 @@ const NAMES: [(&str, &[&str]); 6] = [
 ];
 
 /// What stands between a name and its value in gitleaks' forms.
-const BETWEEN: &str =
-    r#"(?:=|>|:{1,3}=|\|\||:|=>|\?=|,)[\x60'"\s=]{0,5}("#;
+const BETWEEN: &str = r#"(?:=|>|:{1,3}=|\|\||:|=>|\?=|,)[\x60'"\s=]{0,5}("#;
 /// What ends a secret in them.
 const ENDS: [&str; 6] = [
     r#"(?:[\x60'"\s;]|\\[nr]|$)"#,

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use atoll_ports::models::{Error, Failure, Key};
-
-use crate::redact::redact;
+use atoll_redact::redact;
 
 /// A provider's words are cut here.
 const WORDS_LIMIT_BYTES: usize = 800;

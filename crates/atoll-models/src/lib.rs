@@ -1,5 +1,5 @@
 //! Language models behind the `Models` port: providers by configuration, three wires (chat completions, Anthropic's
-//! messages, Ollama's own), retries, keys, prices, and the redaction of well-known key patterns.
+//! messages, Ollama's own), retries, keys, and prices. What is sent is redacted by `atoll-redact`.
 //!
 //! Deliberately absent: proxies from the environment (the permit names the host that is spoken to), redirects
 //! (a key must not follow one), and any prompt, tool or policy.
@@ -14,7 +14,6 @@ mod keys;
 mod preset;
 mod prices;
 mod provider;
-mod redact;
 mod registry;
 mod size;
 mod talk;
@@ -27,5 +26,4 @@ pub use config::{
 };
 pub use keys::{BadKeys, KEYS_FILE};
 pub use preset::{preset_keys, preset_names};
-pub use redact::redact;
 pub use registry::Registry;

@@ -9,6 +9,7 @@ use atoll_domain::{Cost, Entropy, Tick};
 use atoll_guard::{BoxFuture, End, Live, Permit, Stop};
 use atoll_ports::Models;
 use atoll_ports::models::{Calling, Error, Failure, Key, ModelChoice};
+use atoll_redact::redact;
 
 use crate::around;
 use crate::client::{Clients, unsent};
@@ -17,7 +18,6 @@ use crate::fault::Fault;
 use crate::keys;
 use crate::preset;
 use crate::provider::Provider;
-use crate::redact::redact;
 use crate::talk::{self, Plan};
 use crate::wire::{self, Sheet};
 

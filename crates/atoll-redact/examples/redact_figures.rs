@@ -35,17 +35,36 @@ fn main() {
 }
 
 fn figures(dir: &Path, texts: Option<&String>) -> serde_json::Value {
+    let (resident, cpu) = (resident_mb(), cpu_s());
+    redact_classes("api_key = none", Classes::default());
+    let first = json!({"ms": (cpu_s() - cpu) * 1e3, "mb": resident_mb() - resident});
     let samples = corpus::make(SEED);
     write(dir, &samples);
     let quiet = |_: &Sample, _: &str, _: &str| {};
-    let of = |held_out: bool| score(samples.iter().filter(|s| s.held_out == held_out), Classes::SECRETS, quiet, quiet);
+    let of = |held_out: bool| {
+        score(
+            samples.iter().filter(|s| s.held_out == held_out),
+            Classes::SECRETS,
+            quiet,
+            quiet,
+        )
+    };
+    let scored = [of(false), of(true)];
+    // All forms are compiled by now, and each has its caches.
+    let warm_mb = resident_mb();
     let pii = corpus::pii::make(SEED);
     let personal = score(pii.iter(), Classes::ALL, quiet, quiet);
     let all: Vec<String> = samples.iter().map(|s| s.text.clone()).collect();
-    let plain: Vec<String> = samples.iter().filter(|s| s.planted.is_empty()).map(|s| s.text.clone()).collect();
+    let plain: Vec<String> = samples
+        .iter()
+        .filter(|s| s.planted.is_empty())
+        .map(|s| s.text.clone())
+        .collect();
     let mut out = json!({
-        "tuned": said(of(false)),
-        "held_out": said(of(true)),
+        "first_use": first,
+        "warm_mb": warm_mb - resident,
+        "tuned": said(scored[0]),
+        "held_out": said(scored[1]),
         "personal": said(personal),
         "corpus_mb": megabytes(&all),
         "corpus_mb_per_s": rate(&all),
@@ -55,7 +74,9 @@ fn figures(dir: &Path, texts: Option<&String>) -> serde_json::Value {
     if let Some(texts) = texts {
         let mut all = Vec::new();
         read(Path::new(texts), &mut all, &mut 0);
-        out["texts_mb"] = json!(megabytes(&all.iter().map(|(_, t)| t.clone()).collect::<Vec<_>>()));
+        out["texts_mb"] = json!(megabytes(
+            &all.iter().map(|(_, t)| t.clone()).collect::<Vec<_>>()
+        ));
         out["texts_mb_per_s"] = json!(rate(&all.into_iter().map(|(_, t)| t).collect::<Vec<_>>()));
     }
     out
@@ -78,7 +99,11 @@ fn write(dir: &Path, samples: &[Sample]) {
         let planted = sample.planted.iter().map(|p| json!({"kind": p.kind, "secret": sample.text[p.at.clone()], "line": sample.text[..p.at.start].matches('\n').count() + 1}));
         labels.push(json!({"path": sample.path, "held_out": sample.held_out, "planted": planted.collect::<Vec<_>>()}));
     }
-    std::fs::write(dir.join("labels.json"), serde_json::to_vec(&labels).unwrap()).unwrap();
+    std::fs::write(
+        dir.join("labels.json"),
+        serde_json::to_vec(&labels).unwrap(),
+    )
+    .unwrap();
 }
 
 fn megabytes(texts: &[String]) -> f64 {
@@ -91,13 +116,22 @@ fn cpu_s() -> f64 {
     said.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
 }
 
+/// Resident memory of this process.
+fn resident_mb() -> f64 {
+    let said = std::fs::read_to_string("/proc/self/statm").unwrap();
+    said.split(' ').nth(1).unwrap().parse::<f64>().unwrap() * 4096.0 / 1e6
+}
+
 /// Megabytes per second of one core's time, the best of five runs of at least half a second.
 fn rate(texts: &[String]) -> f64 {
     let size = megabytes(texts);
     let run = || {
         let (start, mut rounds, mut hits) = (cpu_s(), 0_u32, 0);
         while cpu_s() - start < 0.5 {
-            hits += texts.iter().map(|text| redact_classes(text, Classes::default()).count).sum::<u64>();
+            hits += texts
+                .iter()
+                .map(|text| redact_classes(text, Classes::default()).count)
+                .sum::<u64>();
             rounds += 1;
         }
         std::hint::black_box(hits);
@@ -108,14 +142,19 @@ fn rate(texts: &[String]) -> f64 {
 }
 
 fn read(dir: &Path, all: &mut Vec<(String, String)>, bytes: &mut usize) {
-    let mut entries: Vec<_> = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap()).collect();
+    let mut entries: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|e| e.unwrap())
+        .collect();
     entries.sort_by_key(std::fs::DirEntry::path);
     for entry in entries {
         let (kind, path) = (entry.file_type().unwrap(), entry.path());
         let hidden = entry.file_name().to_string_lossy().starts_with('.');
         if kind.is_dir() && !hidden && entry.file_name() != "target" {
             read(&path, all, bytes);
-        } else if kind.is_file() && entry.metadata().unwrap().len() < FILE_LIMIT_BYTES && *bytes < TEXTS_LIMIT_BYTES
+        } else if kind.is_file()
+            && entry.metadata().unwrap().len() < FILE_LIMIT_BYTES
+            && *bytes < TEXTS_LIMIT_BYTES
             && let Ok(text) = std::fs::read_to_string(&path)
         {
             *bytes += text.len();

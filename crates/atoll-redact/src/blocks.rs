@@ -42,7 +42,8 @@ pub(crate) fn find(text: &str, begin: usize, out: &mut Vec<Find>) -> usize {
 /// Whether there is more than the line that begins one, which code that reads keys is full of.
 fn holds_a_key(body: &[u8]) -> bool {
     let in_base64 = |b: &u8| b.is_ascii_alphanumeric() || b"+/=".contains(b);
-    body.split(|b| !in_base64(b)).any(|run| run.len() >= KEY_BYTES_MIN)
+    body.split(|b| !in_base64(b))
+        .any(|run| run.len() >= KEY_BYTES_MIN)
 }
 
 /// Where the body begins, if the label that begins at `at` is a private key's.

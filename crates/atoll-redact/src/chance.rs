@@ -38,7 +38,11 @@ impl Sorts {
                 b'0'..=b'9' => sorts.digit += 1,
                 _ => sorts.other += 1,
             }
-            word = if byte.is_ascii_alphabetic() { word + 1 } else { 0 };
+            word = if byte.is_ascii_alphabetic() {
+                word + 1
+            } else {
+                0
+            };
             sorts.longest_word = sorts.longest_word.max(word);
             let both = last.is_ascii_alphanumeric() && byte.is_ascii_alphanumeric();
             let name = last.is_ascii_uppercase() && byte.is_ascii_lowercase();
@@ -80,7 +84,9 @@ pub(crate) fn random(value: &[u8]) -> bool {
 
 /// `config.auth2.token`, `AUTH_TOKEN_V2`, `ed25519::PrivateKey`, `sha256_of_password`: names that are joined.
 pub(crate) fn looks_like_code(value: &[u8]) -> bool {
-    let parts = value.split(|b| b"._:-/+=[]()".contains(b)).filter(|p| !p.is_empty());
+    let parts = value
+        .split(|b| b"._:-/+=[]()".contains(b))
+        .filter(|p| !p.is_empty());
     let (mut all, mut calm, mut words) = (0, 0, 0);
     for part in parts {
         all += 1;
@@ -93,7 +99,10 @@ pub(crate) fn looks_like_code(value: &[u8]) -> bool {
 
 /// A word, with a few digits behind it: small, capital, capitalised, or humps of such.
 fn wordy(part: &[u8]) -> bool {
-    let letters = part.iter().rposition(|b| !b.is_ascii_digit()).map_or(0, |i| i + 1);
+    let letters = part
+        .iter()
+        .rposition(|b| !b.is_ascii_digit())
+        .map_or(0, |i| i + 1);
     let (tail, digits) = part.split_at(letters);
     let sorts = Sorts::of(tail);
     let hump = |w: &&[u8]| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase();
@@ -114,10 +123,18 @@ fn named(part: &[u8]) -> bool {
 pub(crate) fn number(value: &[u8]) -> bool {
     let value = value.strip_prefix(b"-").unwrap_or(value);
     let begins = value.first().is_some_and(u8::is_ascii_digit);
-    let body = value.iter().take_while(|b| b.is_ascii_digit() || b"._".contains(b)).count();
+    let body = value
+        .iter()
+        .take_while(|b| b.is_ascii_digit() || b"._".contains(b))
+        .count();
     let tail = &value[body..];
-    let exponent = tail.len() <= 4 && tail.iter().all(|b| b.is_ascii_digit() || b"eE+-".contains(b));
-    let unit = tail.len() <= 5 && tail.first().is_some_and(u8::is_ascii_alphabetic) && body * 2 > tail.len() * 3;
+    let exponent = tail.len() <= 4
+        && tail
+            .iter()
+            .all(|b| b.is_ascii_digit() || b"eE+-".contains(b));
+    let unit = tail.len() <= 5
+        && tail.first().is_some_and(u8::is_ascii_alphabetic)
+        && body * 2 > tail.len() * 3;
     begins && (tail.is_empty() || exponent || unit)
 }
 
@@ -137,8 +154,24 @@ pub(crate) fn mixed(value: &[u8]) -> bool {
 
 /// Passwords that protect nothing: taking them out would only spoil the examples they stand in.
 const COMMON: [&[u8]; 18] = [
-    b"pass", b"password", b"passwd", b"pwd", b"secret", b"token", b"postgres", b"mysql", b"root",
-    b"admin", b"guest", b"changeme", b"example", b"xxx", b"test", b"user", b"hunter2", b"foobar",
+    b"pass",
+    b"password",
+    b"passwd",
+    b"pwd",
+    b"secret",
+    b"token",
+    b"postgres",
+    b"mysql",
+    b"root",
+    b"admin",
+    b"guest",
+    b"changeme",
+    b"example",
+    b"xxx",
+    b"test",
+    b"user",
+    b"hunter2",
+    b"foobar",
 ];
 
 pub(crate) fn uncommon(value: &[u8]) -> bool {
@@ -196,11 +229,20 @@ mod tests {
         for value in ["aB3dE5gH7jK9mN1p", "9f8e7d6c5b4a39281706", "Xk2-p9_Qz7Lm-3"] {
             assert!(mixed(value.as_bytes()), "{value}");
         }
-        for value in ["tokenProviderFactory", "my-service-account-name", "abcdefghijklmnop"] {
+        for value in [
+            "tokenProviderFactory",
+            "my-service-account-name",
+            "abcdefghijklmnop",
+        ] {
             assert!(!mixed(value.as_bytes()), "{value}");
             assert!(!random(value.as_bytes()), "{value}");
         }
-        for value in ["sk-ecdsa-sha2-nistp256-cert-v01", "ed25519_dalek::SigningKey", "poly1305::Context::from_key", "D3DKMT_PRESENT_TOKEN"] {
+        for value in [
+            "sk-ecdsa-sha2-nistp256-cert-v01",
+            "ed25519_dalek::SigningKey",
+            "poly1305::Context::from_key",
+            "D3DKMT_PRESENT_TOKEN",
+        ] {
             assert!(looks_like_code(value.as_bytes()), "{value}");
         }
         for value in ["2150859071u32", "-2.817485918653357e+01", "1073741430i32"] {

@@ -200,9 +200,16 @@ impl Keep {
     fn bare_finds(&mut self, text: &str) -> Vec<Find> {
         let bare = self.bare.get_or_insert_with(|| {
             let long = |secret: &&Secret| {
-                secret.text.len() >= BARE_BYTES_MIN && secret.kind != "email" && secret.kind != "phone"
+                secret.text.len() >= BARE_BYTES_MIN
+                    && secret.kind != "email"
+                    && secret.kind != "phone"
             };
-            let secrets: Vec<_> = self.order.iter().filter_map(|m| self.secrets.get(m)).filter(long).collect();
+            let secrets: Vec<_> = self
+                .order
+                .iter()
+                .filter_map(|m| self.secrets.get(m))
+                .filter(long)
+                .collect();
             let all = aho_corasick::AhoCorasick::builder()
                 .match_kind(aho_corasick::MatchKind::LeftmostLongest)
                 .build(secrets.iter().map(|s| s.text.as_bytes()));
@@ -247,7 +254,10 @@ mod tests {
     fn the_same_secret_has_the_same_placeholder_in_one_session_alone() {
         let text = format!("a {} b {} c {}", key(1), key(2), key(1));
         let out = keep().redact(&text, Classes::default());
-        let marks: Vec<_> = placeholder::all(&out.text).into_iter().map(|at| out.text[at].to_owned()).collect();
+        let marks: Vec<_> = placeholder::all(&out.text)
+            .into_iter()
+            .map(|at| out.text[at].to_owned())
+            .collect();
         assert_eq!((out.count, marks.len()), (3, 3));
         assert_eq!(marks[0], marks[2]);
         assert_ne!(marks[0], marks[1]);
@@ -262,11 +272,17 @@ mod tests {
     #[test]
     fn it_is_restored_for_showing_and_only_what_was_taken_out_here() {
         let mut keep = keep();
-        let text = format!("token: {}, and [redacted:github#aaaaaaaa] and [redacted:github]", key(1));
+        let text = format!(
+            "token: {}, and [redacted:github#aaaaaaaa] and [redacted:github]",
+            key(1)
+        );
         let out = keep.redact(&text, Classes::default());
         assert_eq!(out.count, 1);
         let shown = keep.restore(&out.text);
-        assert_eq!((shown.show(), shown.restored, shown.unknown), (text.as_str(), 1, 2));
+        assert_eq!(
+            (shown.show(), shown.restored, shown.unknown),
+            (text.as_str(), 1, 2)
+        );
         assert!(!format!("{shown:?}").contains("ghp_"));
         let stranger = Keep::new([8; 32], KeepLimits::default()).restore(&out.text);
         assert_eq!((stranger.show(), stranger.restored), (out.text.as_str(), 0));
@@ -289,9 +305,15 @@ mod tests {
 
     #[test]
     fn it_is_bounded_and_the_oldest_goes_first() {
-        let limits = KeepLimits { secrets: 3, secret_limit_bytes: 64, limit_bytes: 100 };
+        let limits = KeepLimits {
+            secrets: 3,
+            secret_limit_bytes: 64,
+            limit_bytes: 100,
+        };
         let mut keep = Keep::new([7; 32], limits);
-        let marks: Vec<_> = (0..5).map(|n| keep.redact(&key(n), Classes::default()).text).collect();
+        let marks: Vec<_> = (0..5)
+            .map(|n| keep.redact(&key(n), Classes::default()).text)
+            .collect();
         assert_eq!(keep.len(), 2);
         assert_eq!(keep.restore(&marks[0]).unknown, 1);
         assert_eq!(keep.restore(&marks[4]).show(), key(4));

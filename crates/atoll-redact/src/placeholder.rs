@@ -10,7 +10,10 @@ const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
 /// Forty bits as eight letters.
 pub(crate) fn tag(bits: &[u8]) -> String {
-    let all = bits.iter().take(5).fold(0_u64, |all, b| all << 8 | u64::from(*b));
+    let all = bits
+        .iter()
+        .take(5)
+        .fold(0_u64, |all, b| all << 8 | u64::from(*b));
     let letter = |i: usize| char::from(ALPHABET[(all >> (35 - 5 * i)) as usize & 31]);
     (0..TAG_BYTES).map(letter).collect()
 }

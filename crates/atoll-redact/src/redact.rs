@@ -26,7 +26,9 @@ pub fn redact(text: &str) -> (u64, String) {
 
 /// The same for the classes that are asked for.
 pub fn redact_classes(text: &str, classes: Classes) -> Redacted {
-    redact_with(text, classes, TEXT_LIMIT_BYTES, &mut |kind, _| placeholder::plain(kind))
+    redact_with(text, classes, TEXT_LIMIT_BYTES, &mut |kind, _| {
+        placeholder::plain(kind)
+    })
 }
 
 /// The same with placeholders of the caller's making, from a kind and a secret.
@@ -100,12 +102,10 @@ pub(crate) fn replace(
 
 #[cfg(test)]
 fn redact_up_to(text: &str, limit_bytes: usize) -> (u64, String) {
-    let Redacted { count, text } = redact_with(
-        text,
-        Classes::default(),
-        limit_bytes,
-        &mut |kind, _| placeholder::plain(kind),
-    );
+    let Redacted { count, text } =
+        redact_with(text, Classes::default(), limit_bytes, &mut |kind, _| {
+            placeholder::plain(kind)
+        });
     (count, text)
 }
 

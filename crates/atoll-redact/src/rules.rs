@@ -150,7 +150,11 @@ impl Rules {
             let near = data.near.into_iter().map(|entry| (entry, false));
             for (entry, key) in keys.chain(near) {
                 let number = all.len();
-                let what = if key { Try::Key(number) } else { Try::Near(number) };
+                let what = if key {
+                    Try::Key(number)
+                } else {
+                    Try::Near(number)
+                };
                 for hint in &entry.hints {
                     at.entry(hint.clone()).or_default().push(what);
                 }
@@ -160,8 +164,12 @@ impl Rules {
         for name in NAMES {
             at.entry(name.to_owned()).or_default().push(Try::Name);
         }
-        at.entry("-----begin ".to_owned()).or_default().push(Try::Block);
-        at.entry("secret".to_owned()).or_default().push(Try::Manifest);
+        at.entry("-----begin ".to_owned())
+            .or_default()
+            .push(Try::Block);
+        at.entry("secret".to_owned())
+            .or_default()
+            .push(Try::Manifest);
         let hints = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .kind(Some(AhoCorasickKind::DFA))

@@ -37,7 +37,9 @@ pub struct Place {
 /// The places that hold something, in order and apart, as one look finds them.
 pub fn places(text: &str, classes: Classes) -> Vec<Place> {
     let finds = finds(text, classes).into_iter();
-    finds.map(|Find { at, kind, .. }| Place { at, kind }).collect()
+    finds
+        .map(|Find { at, kind, .. }| Place { at, kind })
+        .collect()
 }
 
 /// What it costs to look through a text once, for everything.

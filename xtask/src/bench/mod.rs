@@ -10,6 +10,7 @@ mod example;
 mod log;
 mod node;
 mod page;
+mod redact;
 mod row;
 mod sandbox;
 mod table;
@@ -43,6 +44,7 @@ pub struct Bench {
 
 const BENCHES: [Bench; 7] = [
     log::BENCH,
+    redact::BENCH,
     sandbox::BENCH,
     node::BENCH,
     turns::PATH,

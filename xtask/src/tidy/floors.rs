@@ -20,11 +20,12 @@ enum Kind {
 }
 
 /// Each crate, its floor and kind. A crate on none is refused.
-const FLOORS: [(&str, u8, Kind); 17] = [
+const FLOORS: [(&str, u8, Kind); 18] = [
     ("atoll-domain", 1, Kind::Pure),
     ("atoll-guard", 2, Kind::Pure),
     ("atoll-agent", 3, Kind::Pure),
     ("atoll-log", 3, Kind::Pure),
+    ("atoll-redact", 3, Kind::Pure),
     ("atoll-ports", 3, Kind::Port),
     ("atoll-api", 3, Kind::Port),
     ("atoll-store", 4, Kind::Adapter),

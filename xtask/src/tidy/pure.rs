@@ -7,7 +7,13 @@ use regex::Regex;
 use std::sync::LazyLock;
 use toml::{Table, Value};
 
-const PURE: [&str; 4] = ["atoll-domain", "atoll-guard", "atoll-agent", "atoll-log"];
+const PURE: [&str; 5] = [
+    "atoll-domain",
+    "atoll-guard",
+    "atoll-agent",
+    "atoll-log",
+    "atoll-redact",
+];
 
 /// Dependencies that could only be there for I/O, time or chance.
 const HEAVY: [&str; 22] = [
@@ -35,7 +41,7 @@ const HEAVY: [&str; 22] = [
     "indicatif",
 ];
 
-const WHY: &str = "domain, guard, agent and log take facts and return effects or verdicts; without I/O and clocks they can be simulated, property-tested and replayed byte for byte";
+const WHY: &str = "domain, guard, agent, log and redact take facts and return effects or verdicts; without I/O and clocks they can be simulated, property-tested and replayed byte for byte";
 
 static IMPURE: LazyLock<Regex> = LazyLock::new(|| {
     regex(concat!(

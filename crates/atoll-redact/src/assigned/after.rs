@@ -159,8 +159,14 @@ fn value(bytes: &[u8], mut at: usize, must_be_quoted: bool) -> Option<Value> {
 
 /// Past a quote, also one that is escaped once or twice: tools' arguments are JSON within JSON.
 fn skip_quote(bytes: &[u8], at: &mut usize) -> bool {
-    let slashes = bytes[*at..].iter().take(3).take_while(|b| **b == b'\\').count();
-    let quote = bytes.get(*at + slashes).is_some_and(|b| b"\"'`".contains(b));
+    let slashes = bytes[*at..]
+        .iter()
+        .take(3)
+        .take_while(|b| **b == b'\\')
+        .count();
+    let quote = bytes
+        .get(*at + slashes)
+        .is_some_and(|b| b"\"'`".contains(b));
     if quote {
         *at += slashes + 1;
     }
@@ -214,7 +220,13 @@ mod tests {
             let found = found.map(|value| &text[value.at]);
             assert_eq!(found, Some("VALUE"), "{text}");
         }
-        for text in ["key is VALUE", "key", "key VALUE", "(key, VALUE)", "key = \"a VALUE\""] {
+        for text in [
+            "key is VALUE",
+            "key",
+            "key VALUE",
+            "(key, VALUE)",
+            "key = \"a VALUE\"",
+        ] {
             assert_eq!(value_after(text.as_bytes(), &(0..3)), None, "{text}");
         }
     }

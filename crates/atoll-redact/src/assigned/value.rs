@@ -40,13 +40,26 @@ pub(crate) fn is_secret(value: &[u8], strength: Strength, quoted: bool) -> bool 
 
 /// Ends of file names.
 const FILES: [&[u8]; 21] = [
-    b".json", b".pem", b".key", b".txt", b".yaml", b".yml", b".toml", b".js", b".ts", b".py", b".go", b".rs",
-    b".env", b".crt", b".cer", b".p12", b".pub", b".md", b".sh", b".html", b".jks",
+    b".json", b".pem", b".key", b".txt", b".yaml", b".yml", b".toml", b".js", b".ts", b".py",
+    b".go", b".rs", b".env", b".crt", b".cer", b".p12", b".pub", b".md", b".sh", b".html", b".jks",
 ];
 /// Beginnings of hashes, addresses and names of things.
 const BEGINNINGS: [&[u8]; 15] = [
-    b"sha1-", b"sha256-", b"sha384-", b"sha512-", b"sha256:", b"sha512:", b"md5:", b"h1:", b"data:", b"arn:", b"urn:", b"projects/",
-    b"ssh-", b"ecdsa-", b"vault:",
+    b"sha1-",
+    b"sha256-",
+    b"sha384-",
+    b"sha512-",
+    b"sha256:",
+    b"sha512:",
+    b"md5:",
+    b"h1:",
+    b"data:",
+    b"arn:",
+    b"urn:",
+    b"projects/",
+    b"ssh-",
+    b"ecdsa-",
+    b"vault:",
 ];
 
 /// A path, an address, a hash, a reference, a call, a format: what is written where a secret would be.

@@ -13,7 +13,10 @@ pub(super) fn find(bytes: &[u8], out: &mut Vec<Find>) {
     runs(bytes, DIGITS_MIN, fits, |start, end| {
         let mut at = start;
         while at < end {
-            let digits = bytes[at..end].iter().take_while(|b| b.is_ascii_digit()).count();
+            let digits = bytes[at..end]
+                .iter()
+                .take_while(|b| b.is_ascii_digit())
+                .count();
             if digits == 0 {
                 at += 1;
                 continue;
@@ -34,10 +37,19 @@ pub(super) fn find(bytes: &[u8], out: &mut Vec<Find>) {
 fn in_table(bytes: &[u8], at: usize, end: usize) -> bool {
     let sign = |b: &&u8| b" \t\r\n,;|[]()\"'".contains(b);
     let gap = bytes[..at].iter().rev().take(16).take_while(sign).count();
-    let before = bytes[..at - gap].iter().rev().take(32).take_while(|b| b.is_ascii_digit()).count();
+    let before = bytes[..at - gap]
+        .iter()
+        .rev()
+        .take(32)
+        .take_while(|b| b.is_ascii_digit())
+        .count();
     let before = &bytes[at - gap - before..at - gap];
     let gap = bytes[end..].iter().take(16).take_while(sign).count();
-    let behind = bytes[end + gap..].iter().take(32).take_while(|b| b.is_ascii_digit()).count();
+    let behind = bytes[end + gap..]
+        .iter()
+        .take(32)
+        .take_while(|b| b.is_ascii_digit())
+        .count();
     let behind = &bytes[end + gap..end + gap + behind];
     [before, behind].into_iter().any(|number| {
         let digits: Vec<u8> = number.iter().map(|b| b - b'0').collect();
@@ -49,7 +61,8 @@ fn in_table(bytes: &[u8], at: usize, end: usize) -> bool {
 /// same sign between.
 fn card(bytes: &[u8], at: usize, end: usize) -> Option<usize> {
     let before = at.checked_sub(1).and_then(|i| bytes.get(i));
-    let fraction = before.is_some_and(|b| *b == b'.' || *b == b'-' && at > 1 && in_word(bytes.get(at - 2)));
+    let fraction =
+        before.is_some_and(|b| *b == b'.' || *b == b'-' && at > 1 && in_word(bytes.get(at - 2)));
     if in_word(before) || fraction || within(&bytes[..at]) {
         return None;
     }
@@ -82,7 +95,12 @@ fn within(before: &[u8]) -> bool {
     let [rest @ .., b' ' | b'-'] = before else {
         return false;
     };
-    rest.iter().rev().take(5).take_while(|b| b.is_ascii_digit()).count() == 4
+    rest.iter()
+        .rev()
+        .take(5)
+        .take_while(|b| b.is_ascii_digit())
+        .count()
+        == 4
 }
 
 /// Whether no word and no fraction goes on here.
@@ -108,7 +126,11 @@ fn issued(digits: &[u8]) -> bool {
     if n < DIGITS_MIN {
         return false;
     }
-    let first = |k: usize| digits[..k].iter().fold(0_u32, |all, d| all * 10 + u32::from(*d));
+    let first = |k: usize| {
+        digits[..k]
+            .iter()
+            .fold(0_u32, |all, d| all * 10 + u32::from(*d))
+    };
     match (first(1), first(2), first(3), first(4)) {
         (4, ..) => matches!(n, 13 | 16 | 19),
         (_, 51..=55, ..) | (_, _, _, 2221..=2720) => n == 16,
@@ -131,12 +153,28 @@ fn luhn(digits: &[u8]) -> bool {
 
 /// Numbers that payment providers publish for tests: nobody's, and code is full of them.
 const TESTS: [&str; 22] = [
-    "4242424242424242", "4111111111111111", "4000056655665556", "4012888888881881",
-    "5555555555554444", "5105105105105100", "5200828282828210", "2223003122003222",
-    "378282246310005", "371449635398431", "378734493671000", "6011111111111117",
-    "6011000990139424", "6011000000000004", "3056930009020004", "36227206271667",
-    "30569309025904", "38520000023237", "3566002020360505", "3530111333300000",
-    "6200000000000005", "4000000000000002",
+    "4242424242424242",
+    "4111111111111111",
+    "4000056655665556",
+    "4012888888881881",
+    "5555555555554444",
+    "5105105105105100",
+    "5200828282828210",
+    "2223003122003222",
+    "378282246310005",
+    "371449635398431",
+    "378734493671000",
+    "6011111111111117",
+    "6011000990139424",
+    "6011000000000004",
+    "3056930009020004",
+    "36227206271667",
+    "30569309025904",
+    "38520000023237",
+    "3566002020360505",
+    "3530111333300000",
+    "6200000000000005",
+    "4000000000000002",
 ];
 
 fn known(digits: &[u8]) -> bool {
@@ -157,19 +195,34 @@ mod tests {
 
     #[test]
     fn cards_are_found_as_they_are_written() {
-        for card in ["4539148803436467", "4539 1488 0343 6467", "4539-1488-0343-6467", "3782 822463 11003"] {
+        for card in [
+            "4539148803436467",
+            "4539 1488 0343 6467",
+            "4539-1488-0343-6467",
+            "3782 822463 11003",
+        ] {
             let text = format!("paid 12 with {card}, thanks 1234");
             assert_eq!(found(&text), [card]);
         }
-        assert_eq!(found("4539 1488 0343 6467 12/27 123"), ["4539 1488 0343 6467"]);
+        assert_eq!(
+            found("4539 1488 0343 6467 12/27 123"),
+            ["4539 1488 0343 6467"]
+        );
         assert_eq!(found("4539 1488 0343 6467 124"), ["4539 1488 0343 6467"]);
     }
 
     #[test]
     fn other_numbers_stay() {
         for text in [
-            "4242 4242 4242 4242", "4539148803436468", "0.4539148803436467", "id-4539148803436467",
-            "1700000000000000", "45391488034364670000", "4539 14880343 6467", "1118391827364532, 4539148803436467,", "x4539148803436467",
+            "4242 4242 4242 4242",
+            "4539148803436468",
+            "0.4539148803436467",
+            "id-4539148803436467",
+            "1700000000000000",
+            "45391488034364670000",
+            "4539 14880343 6467",
+            "1118391827364532, 4539148803436467,",
+            "x4539148803436467",
         ] {
             assert_eq!(found(text), [""; 0], "{text}");
         }

@@ -30,7 +30,11 @@ pub(super) fn find(bytes: &[u8], out: &mut Vec<Find>) {
 /// The length of the domain that begins here: two labels at least, the last one of letters.
 fn domain_bytes(bytes: &[u8]) -> usize {
     let fits = |b: &u8| b.is_ascii_alphanumeric() || b".-".contains(b);
-    let mut length = bytes.iter().take(DOMAIN_LIMIT_BYTES).take_while(|b| fits(b)).count();
+    let mut length = bytes
+        .iter()
+        .take(DOMAIN_LIMIT_BYTES)
+        .take_while(|b| fits(b))
+        .count();
     while length > 0 && b".-".contains(&bytes[length - 1]) {
         length -= 1;
     }
@@ -48,12 +52,26 @@ fn domain_bytes(bytes: &[u8]) -> usize {
 
 /// Addresses kept for examples (RFC 2606, 6761), remotes of repositories, files at two sizes.
 fn is_nobodys(bytes: &[u8], start: usize, at: usize, end: usize) -> bool {
-    const TOPS: [&[u8]; 9] = [b"example", b"test", b"invalid", b"localhost", b"local", b"png", b"jpg", b"svg", b"webp"];
+    const TOPS: [&[u8]; 9] = [
+        b"example",
+        b"test",
+        b"invalid",
+        b"localhost",
+        b"local",
+        b"png",
+        b"jpg",
+        b"svg",
+        b"webp",
+    ];
     const DOMAINS: [&[u8]; 3] = [b"example.com", b"example.org", b"example.net"];
     let domain = bytes[at + 1..end].to_ascii_lowercase();
     let top = domain.rsplit(|b| *b == b'.').next().unwrap_or_default();
-    let under = |name: &[u8]| domain == name || domain.ends_with(name) && domain[domain.len() - name.len() - 1] == b'.';
-    let remote = &bytes[start..at] == b"git" || bytes.get(end) == Some(&b':') && bytes.get(end + 1).is_some_and(|b| !b.is_ascii_whitespace());
+    let under = |name: &[u8]| {
+        domain == name || domain.ends_with(name) && domain[domain.len() - name.len() - 1] == b'.'
+    };
+    let remote = &bytes[start..at] == b"git"
+        || bytes.get(end) == Some(&b':')
+            && bytes.get(end + 1).is_some_and(|b| !b.is_ascii_whitespace());
     remote || TOPS.contains(&top) || DOMAINS.iter().any(|name| under(name))
 }
 
@@ -68,6 +86,9 @@ mod tests {
         let mut out = Vec::new();
         find(text.as_bytes(), &mut out);
         let found: Vec<_> = out.into_iter().map(|f| &text[f.at]).collect();
-        assert_eq!(found, ["ann.b+c@mail.acme.io", "eve@acme.co.uk", "x@acme.io"]);
+        assert_eq!(
+            found,
+            ["ann.b+c@mail.acme.io", "eve@acme.co.uk", "x@acme.io"]
+        );
     }
 }

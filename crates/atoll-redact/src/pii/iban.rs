@@ -30,7 +30,10 @@ pub(super) fn find(bytes: &[u8], out: &mut Vec<Find>) {
 /// Where the account that begins at `at` ends: in one piece, or in groups of four.
 fn iban(bytes: &[u8], at: usize, end: usize) -> Option<usize> {
     let head = &bytes[at..end];
-    let begins = head[0].is_ascii_uppercase() && head[1].is_ascii_uppercase() && head[2].is_ascii_digit() && head[3].is_ascii_digit();
+    let begins = head[0].is_ascii_uppercase()
+        && head[1].is_ascii_uppercase()
+        && head[2].is_ascii_digit()
+        && head[3].is_ascii_digit();
     if !begins || at > 0 && in_word(bytes.get(at - 1)) {
         return None;
     }
@@ -77,7 +80,12 @@ mod tests {
 
     #[test]
     fn accounts_are_found_as_they_are_written() {
-        for iban in ["DE89370400440532013000", "DE89 3704 0044 0532 0130 00", "GB82 WEST 1234 5698 7654 32", "NO9386011117947"] {
+        for iban in [
+            "DE89370400440532013000",
+            "DE89 3704 0044 0532 0130 00",
+            "GB82 WEST 1234 5698 7654 32",
+            "NO9386011117947",
+        ] {
             assert_eq!(found(&format!("TO {iban}, BY FRIDAY")), [iban]);
             assert_eq!(found(iban), [iban]);
         }
@@ -85,7 +93,14 @@ mod tests {
 
     #[test]
     fn other_words_stay() {
-        for text in ["DE88370400440532013000", "XX89370400440532013000", "DE8937040044053201300", "XDE89370400440532013000", "ALL CAPITALS IN A SENTENCE 12", "DE89 370400440532013000"] {
+        for text in [
+            "DE88370400440532013000",
+            "XX89370400440532013000",
+            "DE8937040044053201300",
+            "XDE89370400440532013000",
+            "ALL CAPITALS IN A SENTENCE 12",
+            "DE89 370400440532013000",
+        ] {
             assert_eq!(found(text), [""; 0], "{text}");
         }
     }

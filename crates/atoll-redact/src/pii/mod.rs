@@ -38,7 +38,11 @@ fn runs(bytes: &[u8], length_min: usize, fits: fn(u8) -> bool, mut each: impl Fn
     let (mut at, mut from) = (length_min - 1, 0);
     while at < bytes.len() {
         if fits(bytes[at]) {
-            let before = bytes[from..at].iter().rev().take_while(|b| fits(**b)).count();
+            let before = bytes[from..at]
+                .iter()
+                .rev()
+                .take_while(|b| fits(**b))
+                .count();
             let behind = bytes[at..].iter().take_while(|b| fits(**b)).count();
             let (start, end) = (at - before, at + behind);
             if end - start >= length_min {

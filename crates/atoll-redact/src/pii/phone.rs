@@ -11,11 +11,22 @@ const DIGITS_MIN: usize = 8;
 const DIGITS_MAX: usize = 15;
 const NATIONAL_DIGITS_MIN: usize = 7;
 const WORD_REACH_BYTES: usize = 16;
-const WORDS: [&str; 8] = ["telephone", "telefon", "phone", "mobile", "whatsapp", "cell", "tel", "fax"];
+const WORDS: [&str; 8] = [
+    "telephone",
+    "telefon",
+    "phone",
+    "mobile",
+    "whatsapp",
+    "cell",
+    "tel",
+    "fax",
+];
 
 static WORDS_AT: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     let mut builder = AhoCorasick::builder();
-    builder.ascii_case_insensitive(true).match_kind(MatchKind::LeftmostFirst);
+    builder
+        .ascii_case_insensitive(true)
+        .match_kind(MatchKind::LeftmostFirst);
     builder.build(WORDS).ok()
 });
 
@@ -49,7 +60,9 @@ fn national(bytes: &[u8], out: &mut Vec<Find>) {
             gap += rest[gap..].iter().take_while(|b| between(b)).count();
         }
         let at = word.end() + gap;
-        let starts = bytes.get(at).is_some_and(|b| b.is_ascii_digit() || *b == b'(');
+        let starts = bytes
+            .get(at)
+            .is_some_and(|b| b.is_ascii_digit() || *b == b'(');
         if !starts || at < done || gap == 0 {
             continue;
         }
@@ -89,6 +102,15 @@ mod tests {
         find(text.as_bytes(), &mut out);
         let mut found: Vec<_> = out.into_iter().map(|f| &text[f.at]).collect();
         found.sort_unstable();
-        assert_eq!(found, ["+1 (415) 555-2671", "+49 30 1234567", "0171/1234567", "030 123 45 67", "415-555-2671"]);
+        assert_eq!(
+            found,
+            [
+                "+1 (415) 555-2671",
+                "+49 30 1234567",
+                "0171/1234567",
+                "030 123 45 67",
+                "415-555-2671"
+            ]
+        );
     }
 }

@@ -1,6 +1,9 @@
 //! Recall and precision over the labelled corpus, tuned and held out.
 
-use crate::corpus::{self, CONTEXTS, KINDS, SEED, Sample, score::{Score, score}};
+use crate::corpus::{
+    self, CONTEXTS, KINDS, SEED, Sample,
+    score::{Score, score},
+};
 use atoll_redact::Classes;
 
 const RECALL_MIN: f64 = 0.98;
@@ -10,7 +13,10 @@ fn measure(samples: &[Sample], held_out: bool, classes: Classes) -> (Score, Vec<
     let missed = std::cell::RefCell::new(Vec::new());
     let tell = |what: &str, sample: &Sample, kind: &str, text: &str| {
         let short: String = text.chars().take(60).collect();
-        missed.borrow_mut().push(format!("{what} {kind} in {} ({}): {short:?}", sample.context, sample.path));
+        missed.borrow_mut().push(format!(
+            "{what} {kind} in {} ({}): {short:?}",
+            sample.context, sample.path
+        ));
     };
     let score = score(
         samples.iter().filter(|s| s.held_out == held_out),
@@ -32,10 +38,19 @@ fn the_corpus_is_wide() {
     assert!(planted > 1500 && plain > 200, "{planted} {plain}");
     let out = |s: &&Sample| s.held_out;
     let held = samples.iter().filter(out).count();
-    assert!(held * 5 > samples.len() && held * 2 < samples.len(), "{held} of {}", samples.len());
+    assert!(
+        held * 5 > samples.len() && held * 2 < samples.len(),
+        "{held} of {}",
+        samples.len()
+    );
     // The same seed, the same corpus.
     let again = corpus::make(SEED);
-    assert!(samples.iter().zip(&again).all(|(a, b)| a.text == b.text && a.path == b.path));
+    assert!(
+        samples
+            .iter()
+            .zip(&again)
+            .all(|(a, b)| a.text == b.text && a.path == b.path)
+    );
 }
 
 #[test]
@@ -44,8 +59,16 @@ fn secrets_are_found_and_little_else() {
     for held_out in [false, true] {
         let (score, what) = measure(&samples, held_out, Classes::SECRETS);
         let said = format!("held out: {held_out}, {score:?}\n{}", what.join("\n"));
-        assert!(score.recall() >= RECALL_MIN, "recall {:.4}, {said}", score.recall());
-        assert!(score.precision() >= PRECISION_MIN, "precision {:.4}, {said}", score.precision());
+        assert!(
+            score.recall() >= RECALL_MIN,
+            "recall {:.4}, {said}",
+            score.recall()
+        );
+        assert!(
+            score.precision() >= PRECISION_MIN,
+            "precision {:.4}, {said}",
+            score.precision()
+        );
     }
 }
 
@@ -55,7 +78,15 @@ fn personal_data_is_found_and_little_else() {
     for held_out in [false, true] {
         let (score, what) = measure(&samples, held_out, Classes::ALL);
         let said = format!("held out: {held_out}, {score:?}\n{}", what.join("\n"));
-        assert!(score.recall() >= RECALL_MIN, "recall {:.4}, {said}", score.recall());
-        assert!(score.precision() >= PRECISION_MIN, "precision {:.4}, {said}", score.precision());
+        assert!(
+            score.recall() >= RECALL_MIN,
+            "recall {:.4}, {said}",
+            score.recall()
+        );
+        assert!(
+            score.precision() >= PRECISION_MIN,
+            "precision {:.4}, {said}",
+            score.precision()
+        );
     }
 }

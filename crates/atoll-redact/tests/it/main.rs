@@ -1,4 +1,4 @@
-//! The redaction against a labelled corpus.
+//! The redaction against a labelled corpus, and against texts that nobody would write.
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -8,3 +8,4 @@
 
 mod corpus;
 mod gate;
+mod properties;

@@ -56,50 +56,105 @@ fn jwt(rng: &mut Rng) -> String {
 
 fn armour(rng: &mut Rng, label: &str, bytes: usize) -> String {
     let body = rng.base64(bytes);
-    let lines: Vec<_> = body.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----", lines.join("\n"))
+    let lines: Vec<_> = body
+        .as_bytes()
+        .chunks(64)
+        .map(String::from_utf8_lossy)
+        .collect();
+    format!(
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----",
+        lines.join("\n")
+    )
 }
 
 const fn form(name: &'static str, variable: &'static str, shape: &'static str) -> Kind {
-    Kind { name, variable, shape, known: Known::Form }
+    Kind {
+        name,
+        variable,
+        shape,
+        known: Known::Form,
+    }
 }
 
 const fn named(name: &'static str, variable: &'static str, shape: &'static str) -> Kind {
-    Kind { name, variable, shape, known: Known::Name }
+    Kind {
+        name,
+        variable,
+        shape,
+        known: Known::Name,
+    }
 }
 
 const fn whole(name: &'static str, shape: &'static str) -> Kind {
-    Kind { name, variable: "SERVICE_DSN", shape, known: Known::Whole }
+    Kind {
+        name,
+        variable: "SERVICE_DSN",
+        shape,
+        known: Known::Whole,
+    }
 }
 
 pub const KINDS: &[Kind] = &[
     form("aws-access-key-id", "AWS_ACCESS_KEY_ID", "AKIA{316}"),
     form("aws-temporary-key-id", "AWS_ACCESS_KEY_ID", "ASIA{316}"),
     named("aws-secret-access-key", "AWS_SECRET_ACCESS_KEY", "{b40}"),
-    named("aws-session-token", "AWS_SESSION_TOKEN", "IQoJb3JpZ2luX2Vj{b340}=="),
+    named(
+        "aws-session-token",
+        "AWS_SESSION_TOKEN",
+        "IQoJb3JpZ2luX2Vj{b340}==",
+    ),
     form("github-pat", "GITHUB_TOKEN", "ghp_{a30}{C6}"),
     form("github-oauth", "GH_TOKEN", "gho_{a30}{C6}"),
     form("github-app", "GITHUB_APP_TOKEN", "ghs_{a30}{C6}"),
     form("github-refresh", "GITHUB_REFRESH", "ghr_{a70}{C6}"),
-    form("github-fine-grained", "GITHUB_PAT", "github_pat_11{u20}_{a59}"),
+    form(
+        "github-fine-grained",
+        "GITHUB_PAT",
+        "github_pat_11{u20}_{a59}",
+    ),
     form("gitlab-pat", "GITLAB_TOKEN", "glpat-{w20}"),
     form("gitlab-deploy", "CI_DEPLOY_PASSWORD", "gldt-{w20}"),
     form("gitlab-runner", "RUNNER_TOKEN", "glrt-{w20}"),
     form("gitlab-trigger", "TRIGGER_TOKEN", "glptt-{h40}"),
     form("slack-bot", "SLACK_BOT_TOKEN", "xoxb-{d12}-{d13}-{a24}"),
-    form("slack-user", "SLACK_USER_TOKEN", "xoxp-{d12}-{d12}-{d13}-{h32}"),
+    form(
+        "slack-user",
+        "SLACK_USER_TOKEN",
+        "xoxp-{d12}-{d12}-{d13}-{h32}",
+    ),
     form("slack-app", "SLACK_APP_TOKEN", "xapp-1-A{u10}-{d13}-{h64}"),
-    whole("slack-webhook", "https://hooks.slack.com/services/T{u10}/B{u10}/{a24}"),
-    whole("discord-webhook", "https://discord.com/api/webhooks/1{d18}/{w68}"),
-    whole("teams-webhook", "https://acme.webhook.office.com/webhookb2/{U1}@{U1}/IncomingWebhook/{h32}/{U1}"),
+    whole(
+        "slack-webhook",
+        "https://hooks.slack.com/services/T{u10}/B{u10}/{a24}",
+    ),
+    whole(
+        "discord-webhook",
+        "https://discord.com/api/webhooks/1{d18}/{w68}",
+    ),
+    whole(
+        "teams-webhook",
+        "https://acme.webhook.office.com/webhookb2/{U1}@{U1}/IncomingWebhook/{h32}/{U1}",
+    ),
     named("discord-bot", "DISCORD_TOKEN", "MTA{a23}.G{w5}.{w38}"),
     form("telegram-bot", "TELEGRAM_BOT_TOKEN", "7{d9}:AA{w33}"),
     form("openai-legacy", "OPENAI_API_KEY", "sk-{a20}T3BlbkFJ{a20}"),
-    form("openai-project", "OPENAI_API_KEY", "sk-proj-{w74}T3BlbkFJ{w74}"),
+    form(
+        "openai-project",
+        "OPENAI_API_KEY",
+        "sk-proj-{w74}T3BlbkFJ{w74}",
+    ),
     form("anthropic", "ANTHROPIC_API_KEY", "sk-ant-api03-{w93}AA"),
     form("google-api", "GOOGLE_API_KEY", "AIzaSy{w33}"),
-    form("google-oauth-secret", "GOOGLE_CLIENT_SECRET", "GOCSPX-{w28}"),
-    form("google-oauth-access", "GOOGLE_ACCESS_TOKEN", "ya29.a0{w160}"),
+    form(
+        "google-oauth-secret",
+        "GOOGLE_CLIENT_SECRET",
+        "GOCSPX-{w28}",
+    ),
+    form(
+        "google-oauth-access",
+        "GOOGLE_ACCESS_TOKEN",
+        "ya29.a0{w160}",
+    ),
     form("google-refresh", "GOOGLE_REFRESH_TOKEN", "1//0{w98}"),
     form("groq", "GROQ_API_KEY", "gsk_{a52}"),
     form("xai", "XAI_API_KEY", "xai-{a80}"),
@@ -114,7 +169,11 @@ pub const KINDS: &[Kind] = &[
     form("stripe-restricted", "STRIPE_KEY", "rk_live_{a24}"),
     form("stripe-webhook", "STRIPE_WEBHOOK_SECRET", "whsec_{a32}"),
     form("square", "SQUARE_ACCESS_TOKEN", "EAAA{w60}"),
-    form("braintree", "BRAINTREE_TOKEN", "access_token$production${l16}${h32}"),
+    form(
+        "braintree",
+        "BRAINTREE_TOKEN",
+        "access_token$production${l16}${h32}",
+    ),
     named("paypal", "PAYPAL_CLIENT_SECRET", "E{w79}"),
     form("shopify", "SHOPIFY_ACCESS_TOKEN", "shpat_{h32}"),
     form("npm", "NPM_TOKEN", "npm_{a30}{C6}"),
@@ -137,7 +196,11 @@ pub const KINDS: &[Kind] = &[
     form("age", "SOPS_AGE_KEY", "AGE-SECRET-KEY-1{X58}"),
     form("terraform-cloud", "TFE_TOKEN", "{a14}.atlasv1.{a67}"),
     form("doppler", "DOPPLER_TOKEN", "dp.st.prd.{a43}"),
-    form("onepassword-service", "OP_SERVICE_ACCOUNT_TOKEN", "ops_eyJ{b300}"),
+    form(
+        "onepassword-service",
+        "OP_SERVICE_ACCOUNT_TOKEN",
+        "ops_eyJ{b300}",
+    ),
     form("supabase", "SUPABASE_ACCESS_TOKEN", "sbp_{h40}"),
     form("planetscale", "PLANETSCALE_TOKEN", "pscale_tkn_{w43}"),
     form("databricks", "DATABRICKS_TOKEN", "dapi{h32}"),
@@ -152,7 +215,11 @@ pub const KINDS: &[Kind] = &[
     form("figma", "FIGMA_TOKEN", "figd_{w40}"),
     form("airtable", "AIRTABLE_TOKEN", "pat{a14}.{h64}"),
     form("postman", "POSTMAN_API_KEY", "PMAK-{h24}-{h34}"),
-    form("atlassian", "ATLASSIAN_API_TOKEN", "ATATT3xFfGF0{w160}={H8}"),
+    form(
+        "atlassian",
+        "ATLASSIAN_API_TOKEN",
+        "ATATT3xFfGF0{w160}={H8}",
+    ),
     form("bitbucket-app", "BITBUCKET_APP_PASSWORD", "ATBB{a32}"),
     form("sonar", "SONAR_TOKEN", "squ_{h40}"),
     named("snyk", "SNYK_TOKEN", "{U1}"),
@@ -193,8 +260,14 @@ pub const KINDS: &[Kind] = &[
     named("service-token", "INTERNAL_SERVICE_TOKEN", "{a48}"),
     named("bearer", "ACCESS_TOKEN", "{w80}"),
     whole("jwt", ""),
-    whole("postgres-url", "postgres://app:{a20}@db.internal.acme.io:5432/app"),
-    whole("mongodb-url", "mongodb+srv://svc:{a18}@cluster0.ab1cd.mongodb.net/app"),
+    whole(
+        "postgres-url",
+        "postgres://app:{a20}@db.internal.acme.io:5432/app",
+    ),
+    whole(
+        "mongodb-url",
+        "mongodb+srv://svc:{a18}@cluster0.ab1cd.mongodb.net/app",
+    ),
     whole("redis-url", "redis://:{a32}@cache.acme.io:6379/0"),
     whole("https-url", "https://deploy:{a20}@git.acme.io/team/app.git"),
     whole("amqp-url", "amqps://worker:{a24}@mq.acme.io/prod"),

@@ -3,7 +3,10 @@
 //! Secrets have their issuers' documented shapes and stand in the contexts that people and programs write; around them
 //! and alone stand the hard negatives. A quarter of the kinds, of the contexts, and a third of the files without a secret
 //! are held out: rules are tuned without looking at what is missed there.
-#![allow(dead_code, reason = "the tests use one half, the measurement the other")]
+#![allow(
+    dead_code,
+    reason = "the tests use one half, the measurement the other"
+)]
 
 mod code;
 mod contexts;
@@ -45,7 +48,10 @@ pub fn make(seed: u64) -> Vec<Sample> {
     let mut rng = Rng::new(seed);
     let mut all = Vec::new();
     for kind in KINDS {
-        let fits: Vec<_> = CONTEXTS.iter().filter(|c| c.fits.contains(&kind.known)).collect();
+        let fits: Vec<_> = CONTEXTS
+            .iter()
+            .filter(|c| c.fits.contains(&kind.known))
+            .collect();
         let first = rng.below(fits.len());
         for i in 0..CONTEXTS_EACH.min(fits.len()) {
             // A stride that meets each context before one comes again.
@@ -59,7 +65,11 @@ pub fn make(seed: u64) -> Vec<Sample> {
     }
     for (n, (path, make)) in negatives::FILES.iter().enumerate() {
         for copy in 0..NEGATIVES_EACH {
-            all.push(plain(format!("n{n}-{copy}/{path}"), make(&mut rng), negatives::held_out(path)));
+            all.push(plain(
+                format!("n{n}-{copy}/{path}"),
+                make(&mut rng),
+                negatives::held_out(path),
+            ));
         }
     }
     for n in 0..40 {
@@ -87,10 +97,18 @@ fn stands(secret: &str, context: &str) -> bool {
         "curl-user" | "dockerfile-old" | "option" => "-_.~+/=:$",
         _ => return true,
     };
-    secret.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(c))
+    secret
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || more.contains(c))
 }
 
-fn plant(rng: &mut Rng, kind: &kinds::Kind, context: &contexts::Context, secret: &str, n: usize) -> Sample {
+fn plant(
+    rng: &mut Rng,
+    kind: &kinds::Kind,
+    context: &contexts::Context,
+    secret: &str,
+    n: usize,
+) -> Sample {
     let before = filler(rng, FILLER_LINES);
     let after = filler(rng, FILLER_LINES);
     let mut text = before;
@@ -105,7 +123,10 @@ fn plant(rng: &mut Rng, kind: &kinds::Kind, context: &contexts::Context, secret:
         let start = text.len();
         text.push_str(secret);
         let secret = hidden(kind.name, start, secret);
-        planted.push(Planted { at: secret, kind: kind.name });
+        planted.push(Planted {
+            at: secret,
+            kind: kind.name,
+        });
         text.push_str(piece);
     }
     Sample {
@@ -126,7 +147,10 @@ fn hidden(kind: &str, start: usize, secret: &str) -> Range<usize> {
         return start + colon..start + at;
     }
     let hooks = ["/services/", "/webhooks/", "/webhookb2/"];
-    match hooks.iter().find_map(|part| Some(secret.find(part)? + part.len())) {
+    match hooks
+        .iter()
+        .find_map(|part| Some(secret.find(part)? + part.len()))
+    {
         Some(from) if kind.ends_with("-webhook") => start + from..end,
         _ => start..end,
     }
@@ -157,5 +181,7 @@ fn forms(variable: &str) -> [(&'static str, String); 6] {
 }
 
 fn filler(rng: &mut Rng, lines: usize) -> String {
-    (0..lines).map(|_| rng.pick(code::LINES).to_owned() + "\n").collect()
+    (0..lines)
+        .map(|_| rng.pick(code::LINES).to_owned() + "\n")
+        .collect()
 }

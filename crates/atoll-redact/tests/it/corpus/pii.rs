@@ -8,7 +8,10 @@ const PLACES: &[(&str, &str)] = &[
     ("support.txt", "Hello, please use @@ for it. Thanks!\n"),
     ("user.json", "  \"contact\": \"@@\",\n"),
     ("customer.yaml", "  value: '@@'\n"),
-    ("app.log", "2026-03-04 05:06:07 WARN declined: @@ (code 51)\n"),
+    (
+        "app.log",
+        "2026-03-04 05:06:07 WARN declined: @@ (code 51)\n",
+    ),
     ("dump.sql", "INSERT INTO t VALUES (7, '@@', NULL);\n"),
     ("form.xml", "<field name=\"f1\">@@</field>\n"),
     ("test.py", "payload = {\"v\": \"@@\", \"n\": 3}\n"),
@@ -50,7 +53,11 @@ pub fn make(seed: u64) -> Vec<Sample> {
                 let (before, after) = line.split_once("@@").expect("a place for it");
                 text.push_str(before);
                 let prefix = value.find(|c: char| c.is_ascii_digit() || c == '(' || c == '+');
-                let skip = if *kind == "phone" { prefix.unwrap_or(0) } else { 0 };
+                let skip = if *kind == "phone" {
+                    prefix.unwrap_or(0)
+                } else {
+                    0
+                };
                 let start = text.len() + skip;
                 text.push_str(&value);
                 let at = start..text.len();
@@ -72,12 +79,22 @@ pub fn make(seed: u64) -> Vec<Sample> {
 fn luhn(body: &str) -> String {
     let twice = |d: u32| if d > 4 { 2 * d - 9 } else { 2 * d };
     let digits = body.bytes().rev().map(|b| u32::from(b - b'0')).enumerate();
-    let sum: u32 = digits.map(|(i, d)| if i % 2 == 0 { twice(d) } else { d }).sum();
+    let sum: u32 = digits
+        .map(|(i, d)| if i % 2 == 0 { twice(d) } else { d })
+        .sum();
     format!("{body}{}", (10 - sum % 10) % 10)
 }
 
 fn card(rng: &mut Rng) -> String {
-    let shape = rng.pick(&["4{d14}", "53{d13}", "2345{d11}", "37{d12}", "6011{d11}", "3530{d11}", "62{d13}"]);
+    let shape = rng.pick(&[
+        "4{d14}",
+        "53{d13}",
+        "2345{d11}",
+        "37{d12}",
+        "6011{d11}",
+        "3530{d11}",
+        "62{d13}",
+    ]);
     let body = rng.shape(shape);
     luhn(&body)
 }
@@ -85,7 +102,11 @@ fn card(rng: &mut Rng) -> String {
 fn card_spaced(rng: &mut Rng) -> String {
     let card = card(rng);
     let sign = rng.pick(&[" ", "-"]);
-    let groups: &[usize] = if card.len() == 15 { &[4, 6, 5] } else { &[4, 4, 4, 4] };
+    let groups: &[usize] = if card.len() == 15 {
+        &[4, 6, 5]
+    } else {
+        &[4, 4, 4, 4]
+    };
     let mut rest = card.as_str();
     let parts = groups.iter().map(|n| {
         let (part, more) = rest.split_at(*n);
@@ -96,37 +117,78 @@ fn card_spaced(rng: &mut Rng) -> String {
 }
 
 fn iban(rng: &mut Rng) -> String {
-    let shape = rng.pick(&["DE{d18}", "GBNWBK{d14}", "FR{d10}{u11}{d2}", "NLABNA{d10}", "ES{d20}", "ITX{d10}{u12}", "CH{d5}{u12}", "AT{d16}", "PL{d24}", "NO{d11}"]);
+    let shape = rng.pick(&[
+        "DE{d18}",
+        "GBNWBK{d14}",
+        "FR{d10}{u11}{d2}",
+        "NLABNA{d10}",
+        "ES{d20}",
+        "ITX{d10}{u12}",
+        "CH{d5}{u12}",
+        "AT{d16}",
+        "PL{d24}",
+        "NO{d11}",
+    ]);
     let body = rng.shape(shape);
     let (country, account) = body.split_at(2);
     let number = |text: &str| -> String {
-        let digit = |c: char| if c.is_ascii_digit() { c.to_string() } else { (c as u32 - 'A' as u32 + 10).to_string() };
+        let digit = |c: char| {
+            if c.is_ascii_digit() {
+                c.to_string()
+            } else {
+                (c as u32 - 'A' as u32 + 10).to_string()
+            }
+        };
         text.chars().map(digit).collect()
     };
     let all = number(&format!("{account}{country}00"));
-    let rest = all.bytes().fold(0_u32, |rest, b| (rest * 10 + u32::from(b - b'0')) % 97);
+    let rest = all
+        .bytes()
+        .fold(0_u32, |rest, b| (rest * 10 + u32::from(b - b'0')) % 97);
     format!("{country}{:02}{account}", 98 - rest)
 }
 
 fn iban_spaced(rng: &mut Rng) -> String {
     let iban = iban(rng);
-    let groups: Vec<_> = iban.as_bytes().chunks(4).map(String::from_utf8_lossy).collect();
+    let groups: Vec<_> = iban
+        .as_bytes()
+        .chunks(4)
+        .map(String::from_utf8_lossy)
+        .collect();
     groups.join(" ")
 }
 
 fn email(rng: &mut Rng) -> String {
     let name = rng.shape("{L5}");
     let more = rng.pick(&["", ".meyer", "+news", "_1979", "-smith"]);
-    let domain = rng.pick(&["gmail.com", "acme.io", "mail.uni-bonn.de", "post.co.uk", "yahoo.co.jp"]);
+    let domain = rng.pick(&[
+        "gmail.com",
+        "acme.io",
+        "mail.uni-bonn.de",
+        "post.co.uk",
+        "yahoo.co.jp",
+    ]);
     format!("{name}{more}@{domain}")
 }
 
 fn phone(rng: &mut Rng) -> String {
-    let shape = rng.pick(&["+49 30 {d7}", "+1 (415) 555-{d4}", "+44 20 7946 0{d3}", "+33{d9}", "+81-3-{d4}-{d4}", "+49.171.{d7}"]);
+    let shape = rng.pick(&[
+        "+49 30 {d7}",
+        "+1 (415) 555-{d4}",
+        "+44 20 7946 0{d3}",
+        "+33{d9}",
+        "+81-3-{d4}-{d4}",
+        "+49.171.{d7}",
+    ]);
     rng.shape(shape)
 }
 
 fn national(rng: &mut Rng) -> String {
-    let shape = rng.pick(&["tel: 030 {d7}", "phone: (415) 555-{d4}", "mobile 0171/{d7}", "Fax: 020 7946 0{d3}"]);
+    let shape = rng.pick(&[
+        "tel: 030 {d7}",
+        "phone: (415) 555-{d4}",
+        "mobile 0171/{d7}",
+        "Fax: 020 7946 0{d3}",
+    ]);
     rng.shape(shape)
 }

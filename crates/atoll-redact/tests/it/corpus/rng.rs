@@ -27,7 +27,9 @@ impl Rng {
     /// `n` bytes of an alphabet.
     pub fn of(&mut self, alphabet: &str, n: usize) -> String {
         let all = alphabet.as_bytes();
-        (0..n).map(|_| char::from(all[self.below(all.len())])).collect()
+        (0..n)
+            .map(|_| char::from(all[self.below(all.len())]))
+            .collect()
     }
 
     pub fn hex(&mut self, n: usize) -> String {
