@@ -2,33 +2,43 @@
 
 use crate::find::{Find, RANK_NAMED};
 
-const WINDOW_BYTES: usize = 4096;
+/// How far from its kind a manifest is read.
+const WINDOW_BYTES: usize = 32 << 10;
+const KIND_BYTES_MAX: usize = 16;
 const VALUE_BYTES_MIN: usize = 6;
 
-/// Takes the values of the manifest whose `kind: Secret` holds the hint at `at`.
-pub(crate) fn find(text: &str, at: usize, out: &mut Vec<Find>) {
+/// Takes the values of the manifest whose `kind: Secret` holds the hint at `at`; up to where it was read. What stands
+/// before `done` was read already.
+pub(crate) fn find(text: &str, at: usize, done: usize, out: &mut Vec<Find>) -> usize {
     let bytes = text.as_bytes();
-    let line = bytes[at.saturating_sub(16)..at]
+    let near = at.saturating_sub(KIND_BYTES_MAX);
+    let line = memchr::memrchr(b'\n', &bytes[near..at]).map_or(near, |i| near + i + 1);
+    let quote = |b: &u8| b"\"' ".contains(b);
+    let quotes = bytes[line..at]
         .iter()
-        .rposition(|b| *b == b'\n')
-        .map_or(at.saturating_sub(16), |i| at.saturating_sub(16) + i + 1);
-    let before = String::from_utf8_lossy(&bytes[line..at]);
-    let before = before.trim_end_matches(['"', '\'']).trim_end();
+        .rev()
+        .take_while(|b| quote(b))
+        .count();
     let ends = bytes
-        .get(at + 6)
+        .get(at + "secret".len())
         .is_none_or(|b| b.is_ascii_whitespace() || b"\"'".contains(b));
-    if before != "kind:" || !ends {
-        return;
+    if at < done || !ends || bytes[line..at - quotes] != *b"kind:" {
+        return done;
     }
-    let mut from = line.saturating_sub(WINDOW_BYTES);
+    let mut from = line.saturating_sub(WINDOW_BYTES).max(done);
     let mut to = text.len().min(line + WINDOW_BYTES);
     if let Some(i) = memchr::memmem::rfind(&bytes[from..line], b"\n---") {
         from += i + 4;
+    } else if from > done {
+        // Whole lines: half a value is none.
+        from += memchr::memchr(b'\n', &bytes[from..line]).unwrap_or(0);
     }
-    if let Some(i) = memchr::memmem::find(&bytes[line..to], b"\n---") {
-        to = line + i;
+    match memchr::memmem::find(&bytes[line..to], b"\n---") {
+        Some(i) => to = line + i,
+        None => to += memchr::memchr(b'\n', &bytes[to..]).unwrap_or(bytes.len() - to),
     }
     values(bytes, from, to, out);
+    to
 }
 
 fn values(bytes: &[u8], from: usize, to: usize, out: &mut Vec<Find>) {

@@ -12,6 +12,11 @@ use crate::{blocks, manifest, pii};
 /// How far behind its hint a form may reach. What is longer is followed to the end of its word.
 const WINDOW_BYTES: usize = 4096;
 
+/// The same for one that may begin before its hint, and so is looked for at each byte.
+const BACK_WINDOW_BYTES: usize = 256;
+/// What a form that begins at its hint is taken to look at until it fails.
+const ANCHORED_BYTES: usize = 256;
+
 /// Bits of chance in each byte of any key. A password in an address may be three letters.
 const CERTAIN_BITS_MIN: f64 = 1.5;
 
@@ -65,6 +70,7 @@ struct Scan<'a> {
     /// The end of the last name that was read.
     name_done: usize,
     block_done: usize,
+    manifest_done: usize,
     out: Vec<Find>,
     work: Work,
 }
@@ -79,6 +85,7 @@ impl<'a> Scan<'a> {
             done: vec![0; rules.all.len()],
             name_done: 0,
             block_done: 0,
+            manifest_done: 0,
             out: Vec::new(),
             work: Work::default(),
         }
@@ -101,10 +108,15 @@ impl<'a> Scan<'a> {
             Try::Key(number) => self.key(number, start),
             Try::Near(number) => self.near(number, start, end),
             Try::Name => self.name(start, end),
-            Try::Manifest => manifest::find(self.text, start, &mut self.out),
+            Try::Manifest => {
+                let done = manifest::find(self.text, start, self.manifest_done, &mut self.out);
+                self.work.shown_bytes += (done - self.manifest_done) as u64;
+                self.manifest_done = done;
+            }
             Try::Block if start >= self.block_done => {
                 self.work.tries += 1;
                 self.block_done = blocks::find(self.text, start, &mut self.out);
+                self.work.shown_bytes += (self.block_done - start) as u64;
             }
             Try::Block => {}
         }
@@ -117,7 +129,12 @@ impl<'a> Scan<'a> {
             return;
         }
         let Some(form) = rule.regex() else { return };
-        let to = self.bytes.len().min(hint + WINDOW_BYTES);
+        let reach = if rule.back_bytes == 0 {
+            WINDOW_BYTES
+        } else {
+            BACK_WINDOW_BYTES
+        };
+        let to = self.bytes.len().min(hint + reach);
         let window = &self.bytes[from..to];
         self.work.tries += 1;
         // Most tries find nothing: the groups are looked for where there is a match.
@@ -128,7 +145,15 @@ impl<'a> Scan<'a> {
             form.captures(window).and_then(|c| c.get(1))
         });
         let Some(found) = found else {
-            self.work.shown_bytes += (rule.back_bytes + 256).min(window.len()) as u64;
+            // What begins at its hint fails within a few bytes of it; no form without an end can go on failing.
+            let shown = if rule.back_bytes == 0 {
+                ANCHORED_BYTES
+            } else {
+                to - from
+            };
+            self.work.shown_bytes += shown.min(to - from) as u64;
+            // No match begins up to here: the next look needs not go back further.
+            self.done[number] = self.done[number].max(hint);
             return;
         };
         let (start, mut end) = (from + found.start(), from + found.end());
@@ -186,7 +211,9 @@ impl<'a> Scan<'a> {
         }
         let strength = assigned::strength(&self.bytes[name]);
         if assigned::is_secret(secret, strength, value.quoted) {
-            self.found(value.at, "secret", RANK_NAMED);
+            let end = assigned::value_end(self.bytes, &value);
+            self.name_done = self.name_done.max(end);
+            self.found(value.at.start..end, "secret", RANK_NAMED);
         }
     }
 

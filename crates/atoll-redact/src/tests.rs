@@ -221,6 +221,43 @@ fn code_and_prose_stay_as_they_are() {
 }
 
 #[test]
+fn manifests_of_secrets_lose_their_values_under_any_name() {
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\ndata:\n  user: YXBwdXNlcg==\n  url: \"cG9zdGdyZXM6Ly8=\"\ntype: Opaque\n";
+    let (count, out) = redact(&format!(
+        "kind: ConfigMap\ndata:\n  user: YXBwdXNlcg==\n---\n{secret}"
+    ));
+    assert_eq!(count, 2, "{out}");
+    assert!(
+        out.starts_with("kind: ConfigMap\ndata:\n  user: YXBwdXNlcg=="),
+        "{out}"
+    );
+    assert!(
+        out.contains("  url: \"[redacted:kubernetes-secret]\"\ntype: Opaque"),
+        "{out}"
+    );
+    let turned = "data:\n  user: YXBwdXNlcg==\nkind: Secret\n";
+    assert_eq!(
+        redact(turned).1,
+        "data:\n  user: [redacted:kubernetes-secret]\nkind: Secret\n"
+    );
+    assert_eq!(
+        redact("kind: SecretStore\ndata:\n  user: YXBwdXNlcg==\n").0,
+        0
+    );
+}
+
+#[test]
+fn a_long_value_goes_whole_and_a_name_alone_stays() {
+    let long = "aB3dE5gH7jK9mN1p".repeat(100);
+    assert_eq!(
+        redact(&format!("SESSION_TOKEN={long} x")).1,
+        "SESSION_TOKEN=[redacted:secret] x"
+    );
+    let code = "if pem.starts_with(\"-----BEGIN PRIVATE KEY-----\") { return Err(Bad); }";
+    assert_eq!(redact(code), (0, code.to_owned()));
+}
+
+#[test]
 fn overlapping_finds_are_one_place() {
     let key = format!("sk-{}", "aB3dE5gH7j".repeat(4));
     assert_eq!(

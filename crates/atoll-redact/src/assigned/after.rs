@@ -5,7 +5,8 @@ use std::ops::Range;
 const BLANKS_MAX: usize = 8;
 const BETWEEN_BYTES_MAX: usize = 48;
 const TYPE_BYTES_MAX: usize = 32;
-const VALUE_BYTES_MAX: usize = 1024;
+/// So much of a value is judged.
+const VALUE_BYTES_MAX: usize = 512;
 
 /// A value, without its quotes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,6 +156,15 @@ fn value(bytes: &[u8], mut at: usize, must_be_quoted: bool) -> Option<Value> {
         at: at..end,
         quoted,
     })
+}
+
+/// Where a value ends that was found to be a secret: behind what was judged of it.
+pub(crate) fn value_end(bytes: &[u8], value: &Value) -> usize {
+    if value.at.len() < VALUE_BYTES_MAX {
+        return value.at.end;
+    }
+    let fits = |b: &u8| b.is_ascii_alphanumeric() || b"+/=_.%~-".contains(b);
+    value.at.end + bytes[value.at.end..].iter().take_while(|b| fits(b)).count()
 }
 
 /// Past a quote, also one that is escaped once or twice: tools' arguments are JSON within JSON.

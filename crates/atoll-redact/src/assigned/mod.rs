@@ -5,6 +5,6 @@ mod after;
 mod name;
 mod value;
 
-pub(crate) use after::value_after;
+pub(crate) use after::{value_after, value_end};
 pub(crate) use name::{Strength, name_around, strength};
 pub(crate) use value::{is_secret, may_be_secret};
