@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::classes::Classes;
 use crate::find::{Find, merge};
@@ -227,14 +227,6 @@ impl Keep {
             rank: 0,
         });
         merge(text, found.collect())
-    }
-}
-
-impl Drop for Keep {
-    fn drop(&mut self) {
-        for mut mark in self.order.drain(..) {
-            mark.zeroize();
-        }
     }
 }
 

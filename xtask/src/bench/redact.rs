@@ -30,44 +30,7 @@ fn measure(context: &Context) -> Result<Vec<Row>, Error> {
         "redact_figures",
         &[&words[0], &words[1]],
     )?;
-    let at = |part: &str, name: &str| figure(&all[part], name);
-    let mut rows = vec![
-        Row::alone(
-            "sources, one core",
-            figure(&all, "texts_mb_per_s")?,
-            "MB/s",
-            Reach::AtLeast(100.0),
-            COMMAND,
-        ),
-        Row::alone(
-            "hard negatives alone, one core",
-            figure(&all, "plain_mb_per_s")?,
-            "MB/s",
-            Reach::AtLeast(100.0),
-            COMMAND,
-        ),
-        Row::alone(
-            "memory after the first text",
-            at("first_use", "mb")?,
-            "MB",
-            Reach::AtMost(8.0),
-            COMMAND,
-        ),
-        Row::alone(
-            "personal data: recall",
-            100.0 * at("personal", "recall")?,
-            "%",
-            Reach::AtLeast(98.0),
-            COMMAND,
-        ),
-        Row::alone(
-            "personal data: precision",
-            100.0 * at("personal", "precision")?,
-            "%",
-            Reach::AtLeast(90.0),
-            COMMAND,
-        ),
-    ];
+    let mut rows = alone(&all)?;
     let peer = match peer(&dir) {
         Ok(peer) => Some(peer),
         Err(why) => {
@@ -75,47 +38,97 @@ fn measure(context: &Context) -> Result<Vec<Row>, Error> {
             None
         }
     };
-    for (part, name) in [
-        ("tuned", "kinds and places that rules were tuned on"),
-        ("held_out", "kinds and places held out"),
-    ] {
-        let theirs = peer.as_ref().map(|peer| {
-            if part == "tuned" {
-                peer.tuned
-            } else {
-                peer.held_out
-            }
-        });
-        for (what, least, their) in [
-            ("recall", 98.0, theirs.map(|t| t.recall())),
-            ("precision", 90.0, theirs.map(|t| t.precision())),
-        ] {
-            let ours = 100.0 * at(part, what)?;
-            let name = format!("{what}, {name}");
-            rows.push(Row::alone(&name, ours, "%", Reach::AtLeast(least), COMMAND));
-            if let Some(their) = their {
-                let name = format!("{name}; peer: gitleaks");
-                rows.push(Row::against(
-                    &name,
-                    (ours, 100.0 * their),
-                    "%",
-                    Reach::AtLeast(1.0),
-                    COMMAND,
-                ));
-            }
-        }
-    }
+    let theirs = |of: fn(&Peer) -> Tally| peer.as_ref().map(of);
+    rows.extend(found(&all, "tuned", "tuned on", theirs(|peer| peer.tuned))?);
+    rows.extend(found(
+        &all,
+        "held_out",
+        "held out",
+        theirs(|peer| peer.held_out),
+    )?);
     if let Some(peer) = peer {
-        let ours = figure(&all, "corpus_seconds")?;
-        let name =
-            "processor time over the whole corpus; peer: gitleaks dir, its start not counted";
         rows.push(Row::against(
-            name,
-            (ours, peer.seconds),
+            "CPU time over the corpus; peer: gitleaks dir, its start not counted",
+            (figure(&all, "corpus_seconds")?, peer.seconds),
             "s",
             Reach::AtMost(0.5),
             COMMAND,
         ));
+    }
+    Ok(rows)
+}
+
+/// What has no peer.
+fn alone(all: &Value) -> Result<Vec<Row>, Error> {
+    let at = |part: &str, name: &str| figure(&all[part], name);
+    let row = |name: &str, ours: f64, unit: &str, reach: Reach| {
+        Row::alone(&format!("redaction: {name}"), ours, unit, reach, COMMAND)
+    };
+    let (speed, recall, precision) = (
+        Reach::AtLeast(100.0),
+        Reach::AtLeast(98.0),
+        Reach::AtLeast(90.0),
+    );
+    Ok(vec![
+        row(
+            "this project's sources, one core's time",
+            figure(all, "texts_mb_per_s")?,
+            "MB/s",
+            speed,
+        ),
+        row(
+            "hard negatives (lock files, minified code, …)",
+            figure(all, "plain_mb_per_s")?,
+            "MB/s",
+            speed,
+        ),
+        row(
+            "memory, after the first text",
+            at("first_use", "mb")?,
+            "MB",
+            Reach::AtMost(8.0),
+        ),
+        row(
+            "memory, after texts that met every rule",
+            figure(all, "warm_mb")?,
+            "MB",
+            Reach::AtMost(64.0),
+        ),
+        row(
+            "cards, IBANs, e-mail, phone: recall",
+            100.0 * at("personal", "recall")?,
+            "%",
+            recall,
+        ),
+        row(
+            "cards, IBANs, e-mail, phone: precision",
+            100.0 * at("personal", "precision")?,
+            "%",
+            precision,
+        ),
+    ])
+}
+
+/// Recall and precision over a part of the corpus, alone and beside the peer's.
+fn found(all: &Value, part: &str, said: &str, theirs: Option<Tally>) -> Result<Vec<Row>, Error> {
+    let mut rows = Vec::new();
+    for (what, least, their) in [
+        ("recall", 98.0, theirs.map(Tally::recall)),
+        ("precision", 90.0, theirs.map(Tally::precision)),
+    ] {
+        let ours = 100.0 * figure(&all[part], what)?;
+        let name = format!("secrets, kinds and places {said}: {what}");
+        rows.push(Row::alone(&name, ours, "%", Reach::AtLeast(least), COMMAND));
+        if let Some(their) = their {
+            let name = format!("{name}; peer: gitleaks");
+            rows.push(Row::against(
+                &name,
+                (ours, 100.0 * their),
+                "%",
+                Reach::AtLeast(1.0),
+                COMMAND,
+            ));
+        }
     }
     Ok(rows)
 }

@@ -180,7 +180,7 @@ const TESTS: [&str; 22] = [
 fn known(digits: &[u8]) -> bool {
     let said = |test: &&str| test.bytes().map(|b| b - b'0').eq(digits.iter().copied());
     let zeros = digits.iter().filter(|d| **d == 0).count();
-    TESTS.iter().any(|test| said(&test)) || zeros * 2 > digits.len()
+    TESTS.iter().any(said) || zeros * 2 > digits.len()
 }
 
 #[cfg(test)]

@@ -40,14 +40,14 @@ fn iban(bytes: &[u8], at: usize, end: usize) -> Option<usize> {
     let length = length(&head[..2])?;
     let (mut digits, mut i) = ([0; LENGTH_MAX + 1], 0);
     let spaced = head[4] == b' ';
-    for n in 0..length {
+    for (n, digit) in digits.iter_mut().enumerate().take(length) {
         if spaced && n > 0 && n % 4 == 0 {
             if head.get(i) != Some(&b' ') {
                 return None;
             }
             i += 1;
         }
-        digits[n] = *head.get(i).filter(|b| **b != b' ')?;
+        *digit = *head.get(i).filter(|b| **b != b' ')?;
         i += 1;
     }
     (!in_word(bytes.get(at + i)) && checks(&digits[..length])).then_some(at + i)
