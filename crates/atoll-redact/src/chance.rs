@@ -84,17 +84,35 @@ pub(crate) fn random(value: &[u8]) -> bool {
 
 /// `config.auth2.token`, `AUTH_TOKEN_V2`, `ed25519::PrivateKey`, `sha256_of_password`: names that are joined.
 pub(crate) fn looks_like_code(value: &[u8]) -> bool {
-    let parts = value
-        .split(|b| b"._:-/+=[]()".contains(b))
-        .filter(|p| !p.is_empty());
+    let decoded;
+    let value = if value.contains(&b'%') {
+        decoded = without_percents(value);
+        &decoded
+    } else {
+        value
+    };
+    let sign = |b: &u8| b"._:-/+=[]()#?, ".contains(b);
     let (mut all, mut calm, mut words) = (0, 0, 0);
-    for part in parts {
+    for part in value.split(sign).filter(|p| !p.is_empty()) {
         all += 1;
         let is_word = wordy(part);
-        calm += usize::from(is_word || named(part));
-        words += usize::from(is_word && part.len() >= 4);
+        let is_named = !is_word && named(part);
+        calm += usize::from(is_word || is_named);
+        let long = part.split(u8::is_ascii_digit).any(|word| word.len() >= 6);
+        words += usize::from(is_word && part.len() >= 4 || is_named && long);
     }
     all > 0 && all == calm && (words > 0 || all == 1 || value.len() < 16)
+}
+
+/// `user%3Aname`, with a blank for each byte that is written in percents.
+fn without_percents(value: &[u8]) -> Vec<u8> {
+    let (mut out, mut at) = (Vec::with_capacity(value.len()), 0);
+    while let Some(byte) = value.get(at) {
+        let coded = *byte == b'%' && value.len() > at + 2;
+        out.push(if coded { b' ' } else { *byte });
+        at += if coded { 3 } else { 1 };
+    }
+    out
 }
 
 /// A word, with a few digits behind it: small, capital, capitalised, or humps of such.
@@ -242,6 +260,8 @@ mod tests {
             "ed25519_dalek::SigningKey",
             "poly1305::Context::from_key",
             "D3DKMT_PRESENT_TOKEN",
+            "s.ReadUint16LengthPrefixed",
+            "username%3Apassword",
         ] {
             assert!(looks_like_code(value.as_bytes()), "{value}");
         }

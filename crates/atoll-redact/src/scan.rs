@@ -17,6 +17,10 @@ const BACK_WINDOW_BYTES: usize = 256;
 /// What a form that begins at its hint is taken to look at until it fails.
 const ANCHORED_BYTES: usize = 256;
 
+/// So much base64 beside a match says that it is a piece of more.
+const BLOB_BYTES_MIN: usize = 24;
+const LINE_BYTES_MIN: usize = 56;
+
 /// Bits of chance in each byte of any key. A password in an address may be three letters.
 const CERTAIN_BITS_MIN: f64 = 1.5;
 
@@ -163,6 +167,9 @@ impl<'a> Scan<'a> {
         }
         end += word_bytes(&self.bytes[end..]);
         self.done[number] = end;
+        if is_encoded(self.bytes, start..end) {
+            return;
+        }
         if counts(rule, &self.bytes[start..end]) {
             self.found(start..end, &rule.kind, RANK_RULES + number);
         }
@@ -259,6 +266,30 @@ fn escape(before: &[u8]) -> bool {
         (_, _, [b'\\', b'u', rest @ ..]) if rest.len() == 4 && hex(rest) => true,
         _ => false,
     }
+}
+
+/// Whether a match is a piece of something longer in base64, or a hash: what has no sign in it can stand there by chance.
+fn is_encoded(bytes: &[u8], at: Range<usize>) -> bool {
+    let fits = |b: &u8| b.is_ascii_alphanumeric() || b"+/".contains(b);
+    let before = &bytes[at.start.saturating_sub(LINE_BYTES_MIN + 2)..at.start];
+    if [b"sha256=".as_slice(), b"sha256-", b"sha512-", b"sha384-"]
+        .iter()
+        .any(|hash| before.ends_with(hash))
+    {
+        return true;
+    }
+    if !bytes[at.clone()].iter().all(fits) {
+        return false;
+    }
+    let run = |line: &[u8]| line.iter().rev().take_while(|b| fits(b)).count();
+    let begun = match before {
+        [.., b'+' | b'/'] => run(before) >= BLOB_BYTES_MIN,
+        // Blobs are broken into lines, which are longer than what else stands on one.
+        [line @ .., b'\n'] => run(line) >= LINE_BYTES_MIN,
+        _ => false,
+    };
+    let rest = bytes[at.end..].iter().take(BLOB_BYTES_MIN);
+    begun || rest.take_while(|b| fits(b)).count() >= BLOB_BYTES_MIN
 }
 
 /// How much of a word goes on here.

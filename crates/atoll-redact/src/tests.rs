@@ -247,6 +247,28 @@ fn manifests_of_secrets_lose_their_values_under_any_name() {
 }
 
 #[test]
+fn a_piece_of_a_blob_is_no_key_and_a_key_in_a_list_is() {
+    let (id, secret) = (
+        "AKIAQ3EGTY7ZXCVBNM2L",
+        "wJalrXUtnFEMIzK7MDENGzbPxRfiCYzzzqzzKEY1",
+    );
+    let blob = "aB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0zAaB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0zA";
+    for text in [
+        format!("{blob}/{id}+{blob}"),
+        format!("{blob}\n{id}"),
+        format!("sha256={id}"),
+    ] {
+        assert_eq!(redact(&text).0, 0, "{text}");
+    }
+    for text in [
+        format!("{id},{secret}\n{id},{secret}"),
+        format!("{secret}\n{id}\n{secret}\n{id}"),
+    ] {
+        assert!(!redact(&text).1.contains(id), "{text}");
+    }
+}
+
+#[test]
 fn a_long_value_goes_whole_and_a_name_alone_stays() {
     let long = "aB3dE5gH7jK9mN1p".repeat(100);
     assert_eq!(

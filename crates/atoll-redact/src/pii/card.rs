@@ -75,7 +75,12 @@ fn card(bytes: &[u8], at: usize, end: usize) -> Option<usize> {
             *groups.last_mut()? += 1;
         } else {
             // A group ends here, and perhaps the number; a date or a check value may follow it.
-            if whole(&digits, &groups) && ends(bytes, i) && luhn(&digits) && !known(&digits) {
+            if whole(&digits, &groups)
+                && ends(bytes, i)
+                && !goes_on(&bytes[i..])
+                && luhn(&digits)
+                && !known(&digits)
+            {
                 best = Some(i);
             }
             let next = bytes[..end].get(i + 1).is_some_and(u8::is_ascii_digit);
@@ -97,6 +102,18 @@ fn within(before: &[u8]) -> bool {
     };
     rest.iter()
         .rev()
+        .take(5)
+        .take_while(|b| b.is_ascii_digit())
+        .count()
+        == 4
+}
+
+/// Whether a group of four follows.
+fn goes_on(behind: &[u8]) -> bool {
+    let [b' ' | b'-', rest @ ..] = behind else {
+        return false;
+    };
+    rest.iter()
         .take(5)
         .take_while(|b| b.is_ascii_digit())
         .count()
@@ -221,6 +238,7 @@ mod tests {
             "1700000000000000",
             "45391488034364670000",
             "4539 14880343 6467",
+            "4539 1488 0343 6467 4539",
             "1118391827364532, 4539148803436467,",
             "x4539148803436467",
         ] {
