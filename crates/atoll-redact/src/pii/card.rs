@@ -7,6 +7,10 @@ const DIGITS_MIN: usize = 13;
 const DIGITS_MAX: usize = 19;
 /// A number this long beside one says that both are constants.
 const TABLE_DIGITS_MIN: usize = 13;
+/// Between the numbers of a table, with its line ends and indentation.
+const TABLE_GAP_BYTES_MAX: usize = 64;
+/// Groups that climb within this are a table's.
+const CLIMB_MAX: u32 = 2000;
 
 pub(super) fn find(bytes: &[u8], out: &mut Vec<Find>) {
     let fits = |b: u8| b.is_ascii_digit() || b == b' ' || b == b'-';
@@ -36,7 +40,12 @@ pub(super) fn find(bytes: &[u8], out: &mut Vec<Find>) {
 /// Whether a long number that is no card stands before or behind, as in a table of constants.
 fn in_table(bytes: &[u8], at: usize, end: usize) -> bool {
     let sign = |b: &&u8| b" \t\r\n,;|[]()\"'".contains(b);
-    let gap = bytes[..at].iter().rev().take(16).take_while(sign).count();
+    let gap = bytes[..at]
+        .iter()
+        .rev()
+        .take(TABLE_GAP_BYTES_MAX)
+        .take_while(sign)
+        .count();
     let before = bytes[..at - gap]
         .iter()
         .rev()
@@ -44,7 +53,11 @@ fn in_table(bytes: &[u8], at: usize, end: usize) -> bool {
         .take_while(|b| b.is_ascii_digit())
         .count();
     let before = &bytes[at - gap - before..at - gap];
-    let gap = bytes[end..].iter().take(16).take_while(sign).count();
+    let gap = bytes[end..]
+        .iter()
+        .take(TABLE_GAP_BYTES_MAX)
+        .take_while(sign)
+        .count();
     let behind = bytes[end + gap..]
         .iter()
         .take(32)
@@ -131,10 +144,18 @@ fn whole(digits: &[u8], groups: &[usize]) -> bool {
         // A longer or shorter number without groups is more often an id or a time.
         [n] => matches!(n, 15 | 16),
         [4, 6, 5] | [4, 6, 4] => true,
-        [rest @ .., last] => rest.iter().all(|g| *g == 4) && (1..=4).contains(last),
-        [] => false,
+        [4, 4, 4, 4] | [4, 4, 4, 4, 3] => !climbs(digits),
+        _ => false,
     };
     printed && issued(digits)
+}
+
+/// Whether the groups are a piece of a list in order, as of codes.
+fn climbs(digits: &[u8]) -> bool {
+    let number = |group: &[u8]| group.iter().fold(0_u32, |all, d| all * 10 + u32::from(*d));
+    let groups: Vec<u32> = digits.chunks_exact(4).map(number).collect();
+    let order = groups.windows(2).all(|w| w[0] <= w[1]);
+    order && groups[groups.len() - 1] - groups[0] < CLIMB_MAX
 }
 
 /// Ranges of the issuers, with the lengths that each gives out.
@@ -239,6 +260,8 @@ mod tests {
             "45391488034364670000",
             "4539 14880343 6467",
             "4539 1488 0343 6467 4539",
+            "5414 5415 5416 5417",
+            "5075 5073 5037 337",
             "1118391827364532, 4539148803436467,",
             "x4539148803436467",
         ] {
