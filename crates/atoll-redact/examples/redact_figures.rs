@@ -61,6 +61,8 @@ fn figures(dir: &Path, texts: Option<&String>) -> serde_json::Value {
         .map(|s| s.text.clone())
         .collect();
     let mut out = json!({
+        "kinds": corpus::KINDS.len(),
+        "contexts": corpus::CONTEXTS.len(),
         "first_use": first,
         "warm_mb": warm_mb - resident,
         "tuned": said(scored[0]),

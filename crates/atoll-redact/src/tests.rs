@@ -247,6 +247,23 @@ fn manifests_of_secrets_lose_their_values_under_any_name() {
 }
 
 #[test]
+fn names_in_prose_have_several_words() {
+    for name in [
+        "API key",
+        "Secret access key",
+        "client secret",
+        "Access Key",
+    ] {
+        let text = format!("{name}: 9f8e7d6c5b4a39281706f5e4d3c2b1a0, use it well");
+        assert_eq!(redact(&text).0, 1, "{text}");
+    }
+    assert_eq!(
+        redact("The key: 9f8e7d6c5b4a39281706f5e4d3c2b1a0, cached").0,
+        0
+    );
+}
+
+#[test]
 fn a_piece_of_a_blob_is_no_key_and_a_key_in_a_list_is() {
     let (id, secret) = (
         "AKIAQ3EGTY7ZXCVBNM2L",

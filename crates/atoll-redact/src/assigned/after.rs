@@ -37,8 +37,8 @@ pub(crate) fn value_after(bytes: &[u8], name: &Range<usize>) -> Option<Value> {
     if let Some(value) = spelled(bytes, here) {
         return Some(value);
     }
-    if let Some(value) = operator(bytes, at, closed).and_then(|next| value(bytes, next, false)) {
-        return Some(value);
+    if let Some(next) = operator(bytes, at, closed) {
+        return value(bytes, below(bytes, next), false);
     }
     let in_tag = name.start > 0 && bytes[name.start - 1] == b'<' || closed;
     match bytes.get(at) {
@@ -70,6 +70,23 @@ fn operator(bytes: &[u8], at: usize, closed: bool) -> Option<usize> {
         next = behind_type(bytes, next);
     }
     Some(next)
+}
+
+/// Past the sign of a YAML block and its line: `key: |` and the value below.
+fn below(bytes: &[u8], at: usize) -> usize {
+    let mut next = at;
+    skip_blanks(bytes, &mut next);
+    if !matches!(bytes.get(next), Some(b'|' | b'>')) {
+        return at;
+    }
+    next += 1;
+    next += usize::from(matches!(bytes.get(next), Some(b'-' | b'+')));
+    if bytes.get(next) != Some(&b'\n') {
+        return at;
+    }
+    next += 1;
+    let rest = bytes[next..].iter().take(BETWEEN_BYTES_MAX);
+    next + rest.take_while(|b| **b == b' ').count()
 }
 
 /// Past a type that is written between a name and its value: `key: &'static str = "…"`.
@@ -221,6 +238,8 @@ mod tests {
             "#define key \"VALUE\"",
             "?key=VALUE&x=1",
             "key = b'VALUE'",
+            "key: |\n    VALUE\n",
+            "key: >-\n  VALUE",
             "key string = \"VALUE\"",
             "key { get; set; } = \"VALUE\"",
         ] {

@@ -38,7 +38,41 @@ pub(crate) fn name_around(bytes: &[u8], start: usize, end: usize) -> Range<usize
     while behind > 0 && b".-".contains(&bytes[end + behind - 1]) {
         behind -= 1;
     }
-    start - before..end + behind
+    with_words(bytes, start - before)..end + behind
+}
+
+/// Words that belong to a name in prose: `Secret access key: …`.
+const SPOKEN: [&[u8]; 9] = [
+    b"api",
+    b"access",
+    b"secret",
+    b"private",
+    b"auth",
+    b"license",
+    b"encryption",
+    b"account",
+    b"client",
+];
+
+/// Where the name at `start` begins if words before it are part of it.
+fn with_words(bytes: &[u8], mut start: usize) -> usize {
+    for _ in 0..2 {
+        let [rest @ .., b' '] = &bytes[..start] else {
+            break;
+        };
+        let word = rest
+            .iter()
+            .rev()
+            .take(12)
+            .take_while(|b| b.is_ascii_alphabetic())
+            .count();
+        let word = &rest[rest.len() - word..];
+        if !SPOKEN.iter().any(|known| known.eq_ignore_ascii_case(word)) {
+            break;
+        }
+        start -= word.len() + 1;
+    }
+    start
 }
 
 /// Words behind which a value is a secret, however they are joined.
