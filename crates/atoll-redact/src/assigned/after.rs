@@ -46,9 +46,10 @@ pub(crate) fn value_after(bytes: &[u8], name: &Range<usize>) -> Option<Value> {
         Some(b'(') => value(bytes, at + 1, true),
         Some(_) if blanks > 0 && option => value(bytes, at, false),
         Some(b) if blanks > 0 && b.is_ascii_lowercase() && !in_dockerfile(bytes, name.start) => {
-            // Go's `const key string = "…"`.
+            // Go's `const key string = "…"`; another attribute's `class="…"` is none of it.
             let next = behind_type(bytes, at);
-            (next > at).then(|| value(bytes, next, true)).flatten()
+            let apart = next > at + 1 && !closed && bytes[next - 2] == b' ';
+            apart.then(|| value(bytes, next, true)).flatten()
         }
         Some(_) if blanks > 0 => value(bytes, at, !in_dockerfile(bytes, name.start)),
         _ => None,
@@ -254,9 +255,12 @@ mod tests {
             "key",
             "key VALUE",
             "(key, VALUE)",
+            "label=\"key\" class=\"VALUE\"",
+            "key class=\"VALUE\"",
             "key = \"a VALUE\"",
         ] {
-            assert_eq!(value_after(text.as_bytes(), &(0..3)), None, "{text}");
+            let at = text.find("key").unwrap();
+            assert_eq!(value_after(text.as_bytes(), &(at..at + 3)), None, "{text}");
         }
     }
 }
