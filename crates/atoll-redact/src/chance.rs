@@ -101,7 +101,7 @@ pub(crate) fn looks_like_code(value: &[u8]) -> bool {
         let long = part.split(u8::is_ascii_digit).any(|word| word.len() >= 6);
         words += usize::from(is_word && part.len() >= 4 || is_named && long);
     }
-    all > 0 && all == calm && (words > 0 || all == 1 || value.len() < 16)
+    all > 0 && all == calm && (words > 0 || all == 1)
 }
 
 /// `user%3Aname`, with a blank for each byte that is written in percents.
@@ -166,8 +166,8 @@ pub(crate) fn scrambled(value: &[u8]) -> bool {
 pub(crate) fn mixed(value: &[u8]) -> bool {
     let sorts = Sorts::of(value);
     let several = sorts.digit > 0 && sorts.letters() > 0 || sorts.count() >= 3;
-    value.len() >= 6 && several && uncommon(value) && !spoken(value) && entropy_bits(value) >= 2.3
-        || scrambled(value)
+    let sound = uncommon(value) && !spoken(value) && !looks_like_code(value);
+    value.len() >= 6 && several && sound && entropy_bits(value) >= 2.3 || scrambled(value)
 }
 
 /// Passwords that protect nothing: taking them out would only spoil the examples they stand in.

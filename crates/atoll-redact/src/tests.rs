@@ -185,6 +185,9 @@ fn code_and_prose_stay_as_they_are() {
         "let token = next_token(&mut self.tokens)?;",
         "password = get_password(prompt)",
         "password=hunter2",
+        "mysql -u root -p app_db2 < dump2.sql",
+        "mkdir -p build2/dir && cargo test -p atoll-redact2",
+        "tool -passthrough-mode2 bypass: everything2do",
         "run --token-file /etc/app1/token2 --auth basic-auth-2",
         "token: String,",
         "token: parser.token2",
@@ -244,6 +247,43 @@ fn manifests_of_secrets_lose_their_values_under_any_name() {
         redact("kind: SecretStore\ndata:\n  user: YXBwdXNlcg==\n").0,
         0
     );
+}
+
+#[test]
+fn secrets_in_odd_places_go() {
+    let (word, long) = ("S3cr3tP4ssQz9", "wJalrXUtnFEMIzK7MDENGzbPxRfiCYzzzqzzKEY1");
+    for text in [
+        format!("aws configure set aws_secret_access_key {long}"),
+        format!("kubectl create secret generic x --from-literal=password={word}"),
+        format!("mysql -uroot -p{word} app"),
+        format!("sshpass -p '{word}' ssh app@host"),
+        format!("jdbc:mysql://host/db?user=root&password={word}&ssl=true"),
+        format!("Server=tcp:x;User Id=app;Password={word};Encrypt=True"),
+        format!("\"connectionString\": \"Server=x;Pwd={word};\""),
+        format!("{{\"auths\": {{\"r\": {{\"auth\": \"{long}\"}}}}}}"),
+        "Set-Cookie: sessionid=38afes7a8q2k4j5h6g7f8d9s0; Path=/".into(),
+        "Cookie: JSESSIONID=A1B2C3D4E5F60718293A4B5C6D7E8F90".into(),
+        format!("openssl rsa -passin pass:{word} -in k.pem"),
+        format!("\"db_password\": {{\n  \"value\": \"{word}\""),
+        format!("<string name=\"api_key\">{long}</string>"),
+        format!("<key>ApiSecret</key>\n\t<string>{long}</string>"),
+        format!("password = \"\"\"{word}\"\"\""),
+        format!("set -gx API_TOKEN {long}"),
+        format!("{{\"key\":\"password\",\"value\":\"{word}\"}}"),
+        format!(
+            "https://api.telegram.org/bot7012345678:AA{}/getMe",
+            &long[..33]
+        ),
+        format!("API_KEY%3D{long}%26x"),
+        format!("| `api_key` | `{long}` |"),
+        format!("db.internal:5432:app:app:{word}"),
+    ] {
+        let (count, out) = redact(&text);
+        assert!(
+            count > 0 && !out.contains(word) && !out.contains(&long[..33]),
+            "{text}: {out}"
+        );
+    }
 }
 
 #[test]

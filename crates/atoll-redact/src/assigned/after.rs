@@ -38,28 +38,37 @@ pub(crate) fn value_after(bytes: &[u8], name: &Range<usize>) -> Option<Value> {
         return Some(value);
     }
     if let Some(next) = operator(bytes, at, closed) {
-        return value(bytes, below(bytes, next), false);
+        let next = below(bytes, next);
+        return value(bytes, next, false)
+            .filter(|value| !value.at.is_empty())
+            .or_else(|| spelled(bytes, next));
+    }
+    if bytes[at..].starts_with(b"</key>") {
+        return listed(bytes, at + b"</key>".len());
     }
     let in_tag = name.start > 0 && bytes[name.start - 1] == b'<' || closed;
     match bytes.get(at) {
         Some(b'>') if in_tag => value(bytes, at + 1, false),
         Some(b'(') => value(bytes, at + 1, true),
         Some(_) if blanks > 0 && option => value(bytes, at, false),
-        Some(b) if blanks > 0 && b.is_ascii_lowercase() && !in_dockerfile(bytes, name.start) => {
+        Some(b) if blanks > 0 && b.is_ascii_lowercase() && !is_set(bytes, name.start) => {
             // Go's `const key string = "…"`; another attribute's `class="…"` is none of it.
             let next = behind_type(bytes, at);
             let apart = next > at + 1 && !closed && bytes[next - 2] == b' ';
             apart.then(|| value(bytes, next, true)).flatten()
         }
-        Some(_) if blanks > 0 => value(bytes, at, !in_dockerfile(bytes, name.start)),
+        Some(_) if blanks > 0 => value(bytes, at, !is_set(bytes, name.start)),
         _ => None,
     }
 }
 
 /// Where the value begins, behind an assignment's sign.
 fn operator(bytes: &[u8], at: usize, closed: bool) -> Option<usize> {
-    const SIGNS: [&[u8]; 12] = [
+    // The last ones are as addresses and JSON write an equals sign.
+    const SIGNS: [&[u8]; 17] = [
         b"===", b"||=", b"??=", b"=>", b":=", b"?=", b"==", b"||", b"??", b"+=", b"=", b":",
+        b"%3D", b"%3d", b"\\u003d", b"\\u003D", // A table's next cell.
+        b"|",
     ];
     let rest = &bytes[at..];
     let mut next = match SIGNS.iter().find(|sign| rest.starts_with(sign)) {
@@ -125,10 +134,31 @@ fn spelled(bytes: &[u8], mut at: usize) -> Option<Value> {
     value(bytes, at + 1, false)
 }
 
-/// Whether the line is one of a Dockerfile's that sets a variable.
-fn in_dockerfile(bytes: &[u8], name: usize) -> bool {
-    let before = &bytes[name.saturating_sub(5)..name];
-    before.ends_with(b"ENV ") || before.ends_with(b"ARG ")
+/// A property list's `<string>…</string>` behind its key.
+fn listed(bytes: &[u8], at: usize) -> Option<Value> {
+    const STRING: &[u8] = b"<string>";
+    let rest = bytes[at..].iter().take(BETWEEN_BYTES_MAX);
+    let at = at + rest.take_while(|b| b.is_ascii_whitespace()).count();
+    let string = bytes[at..].starts_with(STRING);
+    string
+        .then(|| value(bytes, at + STRING.len(), false))
+        .flatten()
+}
+
+/// Whether what stands before a name sets it to the next word: `ENV NAME value`, `setx NAME value`, `… set NAME value`.
+fn is_set(bytes: &[u8], name: usize) -> bool {
+    const WORDS: [&[u8]; 8] = [
+        b"ENV ",
+        b"ARG ",
+        b"setx ",
+        b" set ",
+        b"set -x ",
+        b"set -gx ",
+        b"set -Ux ",
+        b"secrets:set ",
+    ];
+    let before = &bytes[name.saturating_sub(12)..name];
+    WORDS.iter().any(|word| before.ends_with(word))
 }
 
 /// The value that begins here, behind blanks, a prefix of its literal and its quote.
@@ -145,6 +175,9 @@ fn value(bytes: &[u8], mut at: usize, must_be_quoted: bool) -> Option<Value> {
     }
     let quote = if quoted { bytes[at - 1] } else { b' ' };
     let escaped = at - opened > 1;
+    if quoted && bytes[at..].starts_with(&[quote, quote]) {
+        at += 2;
+    }
     let fits = |b: &u8| {
         if quoted && !escaped {
             b.is_ascii_graphic() && *b != quote && *b != b'\\'
@@ -164,7 +197,8 @@ fn value(bytes: &[u8], mut at: usize, must_be_quoted: bool) -> Option<Value> {
     }
     if !quoted {
         // In an address the next parameter begins at an ampersand.
-        let query = memchr::memchr(b'&', &bytes[at..end]);
+        let next = |word: &[u8]| memchr::memmem::find(&bytes[at..end], word);
+        let query = [next(b"&"), next(b"%26")].into_iter().flatten().min();
         end = query.map_or(end, |i| at + i);
         while end > at && b".:".contains(&bytes[end - 1]) {
             end -= 1;
@@ -236,15 +270,24 @@ mod tests {
             "--key VALUE",
             "setkey(\"VALUE\")",
             "ENV key VALUE",
+            "aws configure set key VALUE",
+            "set -gx key VALUE",
+            "<key>key</key>\n  <string>VALUE</string>",
+            "key = \"\"\"VALUE\"\"\"",
+            "\"key\": {\n  \"value\": \"VALUE\"",
             "#define key \"VALUE\"",
             "?key=VALUE&x=1",
+            "?x%3D1%26key%3DVALUE%26y",
+            "key\\u003dVALUE",
             "key = b'VALUE'",
             "key: |\n    VALUE\n",
             "key: >-\n  VALUE",
             "key string = \"VALUE\"",
             "key { get; set; } = \"VALUE\"",
         ] {
-            let at = text.find("key").unwrap();
+            let at = text
+                .find("<key>key")
+                .map_or_else(|| text.find("key").unwrap(), |at| at + 5);
             let start = if text.starts_with("--") { 0 } else { at };
             let found = value_after(text.as_bytes(), &(start..at + 3));
             let found = found.map(|value| &text[value.at]);
