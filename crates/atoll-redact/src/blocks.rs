@@ -56,19 +56,52 @@ fn private(text: &str, at: usize) -> Option<usize> {
         .then_some(at + end + DASHES.len())
 }
 
-/// Past the dashes that close the end line; past `END ` if there are none.
+/// Past the label and the dashes that close the end line, as far as they are there.
 fn close(text: &str, end: usize) -> usize {
     let label = end + END.len();
     let bytes = &text.as_bytes()[label..text.len().min(label + LABEL_LIMIT_BYTES)];
-    match memmem::find(bytes, DASHES.as_bytes()) {
-        Some(i) => label + i + DASHES.len(),
-        None => label,
-    }
+    let in_label = |b: &u8| b.is_ascii_alphanumeric() || *b == b' ';
+    let words = bytes.iter().take_while(|b| in_label(b)).count();
+    let dashes = bytes[words..].iter().take(DASHES.len());
+    label + words + dashes.take_while(|b| **b == b'-').count()
 }
 
-/// The length of what looks like armour: base64, line ends as they are or escaped, headers, quotes, plus signs
-/// of a diff.
+/// The length of what looks like armour: base64, line ends as they are or escaped, headers, plus signs of a diff; and
+/// quotes where a further line of it stands in the next string. Another quote ends the string that all of it stands in.
 fn armour_bytes(body: &[u8]) -> usize {
-    let fits = |b: u8| b.is_ascii_alphanumeric() || b"+/=\r\n\t \\:,\"'".contains(&b);
-    body.iter().take_while(|b| fits(**b)).count()
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"+/=\r\n\t \\:,".contains(&b);
+    let mut at = 0;
+    while let Some(byte) = body.get(at) {
+        if b"\"'".contains(byte) {
+            match next_line(&body[at + 1..]) {
+                Some(gap) => at += gap,
+                None => break,
+            }
+        } else if !fits(*byte) {
+            break;
+        }
+        at += 1;
+    }
+    // Backslashes belong to the quote behind them, in JSON and in JSON within JSON; pairs are the text's own.
+    let quote = body.get(at).is_some_and(|b| b"\"'".contains(b));
+    let slashes = body[..at].iter().rev().take_while(|b| **b == b'\\').count();
+    at - if quote { [0, 1, 0, 3][slashes % 4] } else { 0 }
+}
+
+/// How far behind a quote the next string's opening one stands, if that string is a line of base64.
+fn next_line(rest: &[u8]) -> Option<usize> {
+    const GAP_BYTES_MAX: usize = 48;
+    let between = |b: &u8| b" ,+.\r\n\t\\".contains(b);
+    let gap = rest
+        .iter()
+        .take(GAP_BYTES_MAX)
+        .take_while(|b| between(b))
+        .count();
+    let line = rest.get(gap + 1..).unwrap_or_default();
+    let quote = rest.get(gap).is_some_and(|b| b"\"'".contains(b));
+    let run = line
+        .iter()
+        .take(KEY_BYTES_MIN)
+        .take_while(|b| b.is_ascii_alphanumeric() || b"+/=".contains(b));
+    (quote && run.count() == KEY_BYTES_MIN).then_some(gap + 1)
 }

@@ -178,18 +178,20 @@ fn value(bytes: &[u8], mut at: usize, must_be_quoted: bool) -> Option<Value> {
     if quoted && bytes[at..].starts_with(&[quote, quote]) {
         at += 2;
     }
-    let fits = |b: &u8| {
-        if quoted && !escaped {
-            b.is_ascii_graphic() && *b != quote && *b != b'\\'
-        } else {
-            b.is_ascii_graphic() && !b"\"'`,;()[]{}<>\\|".contains(b)
+    let plain = |b: &u8| b.is_ascii_graphic() && !b"\"'`,;()[]{}<>\\|".contains(b);
+    let within = |b: &u8| b.is_ascii_graphic() && *b != quote && *b != b'\\';
+    let rest = &bytes[at..bytes.len().min(at + VALUE_BYTES_MAX)];
+    let mut length = rest.iter().take_while(|b| plain(b)).count();
+    if quoted && !escaped {
+        let all = rest.iter().take_while(|b| within(b)).count();
+        // Other quotes are part of it only where it ends by its own, and ends no string around it.
+        let closed = bytes
+            .get(at + all)
+            .is_none_or(|b| *b == quote || *b == b' ');
+        if closed && !ends_a_string(&rest[..all]) {
+            length = all;
         }
-    };
-    let length = bytes[at..]
-        .iter()
-        .take(VALUE_BYTES_MAX)
-        .take_while(|b| fits(b))
-        .count();
+    }
     let mut end = at + length;
     if quoted && !escaped && bytes.get(end).is_some_and(|b| *b == b' ') {
         // A sentence is no secret.
@@ -208,6 +210,13 @@ fn value(bytes: &[u8], mut at: usize, must_be_quoted: bool) -> Option<Value> {
         at: at..end,
         quoted,
     })
+}
+
+/// Whether a quote in a value is one of the JSON that the value stands in.
+fn ends_a_string(value: &[u8]) -> bool {
+    value
+        .windows(2)
+        .any(|w| w[0] == b'"' && b",:}]".contains(&w[1]))
 }
 
 /// Where a value ends that was found to be a secret: behind what was judged of it.

@@ -44,7 +44,7 @@ const FILES: [&[u8]; 21] = [
     b".go", b".rs", b".env", b".crt", b".cer", b".p12", b".pub", b".md", b".sh", b".html", b".jks",
 ];
 /// Beginnings of hashes, addresses and names of things.
-const BEGINNINGS: [&[u8]; 19] = [
+const BEGINNINGS: [&[u8]; 22] = [
     b"sha1-",
     b"sha256-",
     b"sha384-",
@@ -60,6 +60,10 @@ const BEGINNINGS: [&[u8]; 19] = [
     b"ssh-",
     b"ecdsa-",
     b"vault:",
+    // Public keys as names (did:key).
+    b"z6Mk",
+    b"zQ3s",
+    b"did:",
     // Public keys: the beginnings of their DER.
     b"MFkwEwYH",
     b"MIIBIjAN",

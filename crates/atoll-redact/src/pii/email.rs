@@ -15,6 +15,10 @@ pub(super) fn find(bytes: &[u8], out: &mut Vec<Find>) {
         if at - start > LOCAL_LIMIT_BYTES {
             continue;
         }
+        // Behind a backslash stand the letters of an escape.
+        if start > 0 && bytes[start - 1] == b'\\' {
+            start += if bytes[start] == b'u' { 5 } else { 1 };
+        }
         while start < at && b".%+-".contains(&bytes[start]) {
             start += 1;
         }

@@ -110,7 +110,7 @@ fn fragment() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn a_second_run_changes_nothing(parts in prop::collection::vec(fragment(), 0..8)) {
@@ -129,6 +129,22 @@ proptest! {
             prop_assert!(text.is_char_boundary(place.at.start) && text.is_char_boundary(place.at.end));
             end = place.at.end;
         }
+    }
+
+    #[test]
+    fn json_stays_json(parts in prop::collection::vec(fragment(), 1..6), cut in any::<prop::sample::Index>()) {
+        // What a tool is called with is JSON, and often JSON within JSON; a provider refuses what is none.
+        let text = parts.concat();
+        let mut end = cut.index(text.len() + 1);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let inner = serde_json::json!({"password": text, "path": "src/a.rs", "cut": text[..end], "n": 1}).to_string();
+        let outer = serde_json::json!({"arguments": inner, "name": "write_file"}).to_string();
+        let out = redact_classes(&inner, Classes::ALL).text;
+        prop_assert!(serde_json::from_str::<serde_json::Value>(&out).is_ok(), "{} became {}", inner, out);
+        let out = redact_classes(&outer, Classes::ALL).text;
+        prop_assert!(serde_json::from_str::<serde_json::Value>(&out).is_ok(), "{} became {}", outer, out);
     }
 
     #[test]
