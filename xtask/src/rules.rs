@@ -137,7 +137,7 @@ fn write(root: &Path) -> Result<usize, Error> {
 fn head() -> String {
     format!(
         "# Derived from gitleaks {VERSION}, config/gitleaks.toml, SHA-256\n# {SHA256},\n\
-         # by `cargo xtask rules`, which says what is changed and left out, and why (docs/decisions/0009). Not edited by\n\
+         # by `cargo xtask rules`, which says what is changed and left out, and why (docs/decisions/0010). Not edited by\n\
          # hand: rules of our own stand in own.toml. gitleaks' licence:\n#\n"
     )
 }

@@ -42,7 +42,7 @@ pub struct Bench {
     pub measure: fn(&Context) -> Result<Vec<Row>, Error>,
 }
 
-const BENCHES: [Bench; 7] = [
+const BENCHES: [Bench; 8] = [
     log::BENCH,
     redact::BENCH,
     sandbox::BENCH,
