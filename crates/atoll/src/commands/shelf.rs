@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use atoll_api::{Error, ModelView, codes};
+use atoll_domain::Shown;
 use atoll_llama::PROVIDER;
 use atoll_llama::memory::{self, Fit};
 use atoll_llama::shelf::{CATALOG, Entry, Fault, Shelf, Step};
@@ -157,10 +158,9 @@ pub async fn fetch(app: &App, name: Option<&str>) -> Result<(&'static Entry, Pat
     };
     let (entry, pulled) = match one(app, entry).await {
         Ok(Err(Fault::Unreachable(why))) if named.is_none() => {
-            say(&format!(
-                "note    {} can't be fetched: {why}\n        fetching {} instead: {}\n",
-                entry.name, small.name, small.about
-            ));
+            let why = format!("{} can't be fetched: {}", entry.name, Shown::line(&why));
+            let instead = format!("fetching {} instead: {}", small.name, small.about);
+            say(&(app.err.row(0, "note", 8, &why) + &app.err.row(0, "", 8, &instead)));
             (small, one(app, small).await)
         }
         done => (entry, done),
@@ -223,7 +223,7 @@ pub fn add(app: &App, file: &Path, name: Option<&str>) -> Result<u8, Error> {
     app.show("added", &data, |_| {
         format!(
             "{full} is here: {}, trained on {} tokens. Nobody pinned it: it is what you gave.\nNext  atoll model use {full}\n",
-            atoll_domain::Shown::line(&header.architecture),
+            Shown::line(&header.architecture),
             ui::words::count(header.context_tokens),
         )
     })
@@ -263,7 +263,7 @@ impl Meter {
         match step {
             Step::Doing(what) => {
                 self.end();
-                say(&format!("        {}\n", atoll_domain::Shown::line(&what)));
+                say(&format!("        {}\n", Shown::line(&what)));
             }
             Step::Bytes {
                 resumed,
