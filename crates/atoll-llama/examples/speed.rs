@@ -14,14 +14,14 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use atoll_domain::ToolSpec;
 use atoll_llama::grammar;
 use atoll_llama::wire::{
-    ANSWER_LIMIT_BYTES, Answer, Ask, Chat, Done, Load, Sampling, Turn, receive, send,
+    ANSWER_LIMIT_BYTES, Answer, Ask, Chat, Done, Finish, Load, Sampling, Turn, receive, send,
 };
 use llama_cpp_2::context::LlamaContext;
 use llama_cpp_2::context::params::LlamaContextParams;
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::llama_batch::LlamaBatch;
-use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
+use llama_cpp_2::model::{LlamaChatMessage, LlamaModel};
 use llama_cpp_2::sampling::LlamaSampler;
 use llama_cpp_2::token::LlamaToken;
 use serde_json::json;
@@ -35,14 +35,22 @@ const WINDOW: u32 = 8192;
 const READS: usize = 2;
 const WRITES: usize = 8;
 
-/// CPU that a process's threads used, in seconds.
+/// CPU that a process used, in seconds, to the nanosecond also while it runs.
 fn cpu(pid: u32) -> f64 {
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    let ns = threads.flatten().filter_map(|thread| {
-        let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
-        text.split(' ').next()?.parse::<f64>().ok()
-    });
-    ns.sum::<f64>() / 1e9
+    let (mut clock, mut time) = (
+        0,
+        libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        },
+    );
+    // SAFETY: both write to what they are given, and nowhere else.
+    let got = unsafe {
+        libc::clock_getcpuclockid(pid.cast_signed(), &raw mut clock) == 0
+            && libc::clock_gettime(clock, &raw mut time) == 0
+    };
+    assert!(got, "no clock of process {pid}");
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 fn words(count: usize) -> String {
@@ -52,7 +60,7 @@ fn words(count: usize) -> String {
     let words: Vec<&str> = (0..count)
         .map(|i| all[(i * i + i / 7) % all.len()])
         .collect();
-    words.join(" ")
+    words.join(" ") + ". Tell a long story of them."
 }
 
 /// Reading and writing by llama.cpp's own calls.
@@ -63,9 +71,11 @@ struct Own<'a> {
 }
 
 impl<'a> Own<'a> {
-    /// `count`: as many tokens as the engine's conversation has with its template, since each costs more the more
-    /// there are before it.
-    fn new(model: &'a LlamaModel, backend: &LlamaBackend, threads: i32, count: usize) -> Own<'a> {
+    /// It reads the very tokens that the engine reads: what they are changes how long it takes.
+    fn new(model: &'a LlamaModel, backend: &LlamaBackend, threads: i32) -> Own<'a> {
+        let said = LlamaChatMessage::new("user".into(), words(READ_WORDS)).unwrap();
+        let template = model.chat_template(None).unwrap();
+        let prompt = model.apply_chat_template(&template, &[said], true).unwrap();
         let params = LlamaContextParams::default()
             .with_n_ctx(NonZeroU32::new(WINDOW))
             .with_n_batch(BATCH)
@@ -75,12 +85,7 @@ impl<'a> Own<'a> {
         Own {
             context: model.new_context(backend, params).unwrap(),
             batch: LlamaBatch::new(BATCH as usize, 1),
-            tokens: {
-                let all = model
-                    .vocab()
-                    .tokenize(words(READ_WORDS).as_bytes(), true, true);
-                all.iter().cycle().take(count).copied().collect()
-            },
+            tokens: model.vocab().tokenize(prompt.as_bytes(), true, true),
         }
     }
 
@@ -140,8 +145,10 @@ impl Said {
     fn read_rate(&self) -> f64 {
         f64::from(self.done.input_tokens - self.done.cached_tokens) / self.cpu_s
     }
+    /// Tokens that were chosen, the mark of the end among them, per second of CPU.
     fn write_rate(&self) -> f64 {
-        f64::from(self.done.output_tokens) / self.cpu_s
+        let end = u32::from(self.done.finish == Finish::Stop);
+        f64::from(self.done.output_tokens + end) / self.cpu_s
     }
 }
 
@@ -283,8 +290,8 @@ fn main() {
     let mut engine = Engine::start(path, threads.cast_unsigned());
     let first = engine.chat(&[&text], 1, None);
     best(&mut read, first.read_rate());
-    let count = first.done.input_tokens as usize;
-    let mut own = Own::new(&model, &backend, threads, count);
+    let mut own = Own::new(&model, &backend, threads);
+    assert_eq!(own.tokens.len(), first.done.input_tokens as usize);
     for _ in 0..READS {
         best(&mut own_read, own.read());
         engine = Engine::start(path, threads.cast_unsigned());
