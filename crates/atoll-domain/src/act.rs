@@ -86,6 +86,16 @@ impl Canonical {
             (Err(err), _) => fallback(&err.to_string()),
             (_, Err(err)) => fallback(&err.to_string()),
         };
+        Canonical::with(kind, value, bytes)
+    }
+
+    /// As it was logged: `bytes` are what an earlier [`Canonical::bytes`] held. `Err`: they are no JSON.
+    pub fn read(kind: Kind, bytes: Vec<u8>) -> Result<Canonical, serde_json::Error> {
+        let value = serde_json::from_slice(&bytes)?;
+        Ok(Canonical::with(kind, value, bytes))
+    }
+
+    fn with(kind: Kind, value: serde_json::Value, bytes: Vec<u8>) -> Canonical {
         let hash = Hash::of_parts(&[kind.name().as_bytes(), &[0], &bytes]);
         Canonical { value, bytes, hash }
     }

@@ -139,6 +139,34 @@ fn flow(facts: &Facts) -> Option<Verdict> {
     })
 }
 
+/// What a guard over `engine` would say to a question: the policy's verdict, or the guard's own rule where that is as
+/// strict or stricter. An error is a deny. For `policy why`, `simulate` and `test`, which judge without a guard.
+pub fn decide(engine: &dyn PolicyEngine, question: &Question<'_>) -> Verdict {
+    let judged = engine.judge(question).unwrap_or_else(|err| Verdict {
+        decision: Decision::Deny,
+        rules: vec![Rule {
+            id: "guard.error".into(),
+            why: err.to_string(),
+        }],
+    });
+    match flow(question.facts) {
+        Some(flow) if flow.decision >= judged.decision => {
+            let mut rules = flow.rules;
+            rules.extend(
+                judged
+                    .rules
+                    .into_iter()
+                    .filter(|_| flow.decision == judged.decision),
+            );
+            Verdict {
+                decision: flow.decision,
+                rules,
+            }
+        }
+        _ => judged,
+    }
+}
+
 impl Guard {
     /// A guard over a policy, a log and a ledger.
     pub fn new(
@@ -168,35 +196,9 @@ impl Guard {
         self.inner.engine.hash()
     }
 
-    /// The verdict on a question, without asking anyone and without a trace: for `policy test`, `why`.
+    /// The verdict on a question, without asking anyone and without a trace.
     pub fn verdict(&self, question: &Question<'_>) -> Verdict {
-        let judged = self
-            .inner
-            .engine
-            .judge(question)
-            .unwrap_or_else(|err| Verdict {
-                decision: Decision::Deny,
-                rules: vec![Rule {
-                    id: "guard.error".into(),
-                    why: err.to_string(),
-                }],
-            });
-        match flow(question.facts) {
-            Some(flow) if flow.decision >= judged.decision => {
-                let mut rules = flow.rules;
-                rules.extend(
-                    judged
-                        .rules
-                        .into_iter()
-                        .filter(|_| flow.decision == judged.decision),
-                );
-                Verdict {
-                    decision: flow.decision,
-                    rules,
-                }
-            }
-            _ => judged,
-        }
+        decide(&*self.inner.engine, question)
     }
 
     /// Forgets what was answered for a session.

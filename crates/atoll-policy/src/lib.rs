@@ -14,6 +14,7 @@ mod profile;
 mod request;
 mod rules;
 mod schema;
+mod seen;
 mod source;
 mod view;
 
@@ -22,4 +23,6 @@ pub use engine::Engine;
 pub use profile::{Profile, UnknownProfile};
 pub use rules::{Effect, RuleInfo, Scope};
 pub use schema::SCHEMA;
+pub use seen::{Fact, seen};
 pub use source::{Problem, RULES_MAX, Source, TEXT_BYTES_MAX};
+pub use view::command as command_line;

@@ -1,6 +1,6 @@
 //! Checking one file: its syntax, its types against the schema, and what this product asks of a rule.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use atoll_domain::Kind;
 use cedar_policy::{
@@ -93,7 +93,7 @@ fn reads_command(policy: &Policy) -> bool {
     policy.to_json().is_ok_and(|json| mentions_command(&json))
 }
 
-/// Looks for `{".": {"left": …, "attr": "command"}}` and the same with `has`.
+/// Looks for `{".": {"left": …, "attr": "command"}}` and the same with `has`, whatever stands on the left.
 fn mentions_command(json: &Value) -> bool {
     const WORDS: [&str; 3] = ["command", "program", "arguments"];
     match json {
@@ -105,6 +105,39 @@ fn mentions_command(json: &Value) -> bool {
         }
         _ => false,
     }
+}
+
+/// What a rule's conditions read: each attribute by its whole path, such as `context.labels.secret`; `has` reads
+/// as well. Sorted, each once; for people.
+pub(crate) fn reads(policy: &Policy) -> Vec<String> {
+    let mut found = BTreeSet::new();
+    if let Ok(json) = policy.to_json() {
+        gather(&json, &mut found);
+    }
+    found.into_iter().collect()
+}
+
+/// Looks for `{".": {"left": …, "attr": …}}` and the same with `has`.
+fn gather(json: &Value, found: &mut BTreeSet<String>) {
+    match (json, path(json)) {
+        (_, Some(path)) => {
+            found.insert(path);
+        }
+        (Value::Array(items), _) => items.iter().for_each(|item| gather(item, found)),
+        (Value::Object(map), _) => map.values().for_each(|value| gather(value, found)),
+        _ => {}
+    }
+}
+
+/// `context.spent.micros` of its expression; `None` for any other expression.
+fn path(json: &Value) -> Option<String> {
+    let one = json.as_object().filter(|map| map.len() == 1)?;
+    if let Some(variable) = one.get("Var").and_then(Value::as_str) {
+        return (variable != "action").then(|| variable.to_owned());
+    }
+    let inner = one.get(".").or_else(|| one.get("has"))?;
+    let attr = inner.get("attr")?.as_str()?;
+    Some(format!("{}.{attr}", path(inner.get("left")?)?))
 }
 
 fn syntax(source: &Source, err: &cedar_policy::ParseError) -> Problem {

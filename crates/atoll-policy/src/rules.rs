@@ -58,6 +58,8 @@ pub struct RuleInfo {
     pub answers: Vec<String>,
     /// The actions it speaks of.
     pub kinds: Vec<Kind>,
+    /// What its conditions read, as they are written: `context.network`, `principal.role`. Sorted.
+    pub reads: Vec<String>,
     /// Whose it is.
     pub scope: Scope,
     /// The file it stands in.
@@ -149,6 +151,7 @@ pub(crate) fn info(
         why: said.why,
         answers: said.answers,
         kinds: kinds(policy),
+        reads: lint::reads(policy),
         scope,
         file: file.name.clone(),
         line: position(&file.text, start).0,

@@ -43,7 +43,7 @@ pub(crate) fn holds(question: &Question<'_>, key: &str) -> bool {
 }
 
 /// The command line as a shell would need it, so that one text stands for one list of words.
-pub(crate) fn command(words: &[&str]) -> String {
+pub fn command(words: &[&str]) -> String {
     let mut line = String::with_capacity(words.iter().map(|w| w.len() + 3).sum());
     for (at, word) in words.iter().enumerate() {
         if at > 0 {

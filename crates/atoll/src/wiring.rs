@@ -115,7 +115,8 @@ fn load(paths: &Paths, identity: &str, embedded: &Arc<Embedded>) -> Result<Reloa
     let config = config::load(&paths.config_file())?;
     let models = offline::models::registry(paths, &config, embedded.clone())?;
     let options = options(paths, &config, identity);
-    let engine = engine(paths, &options)?;
+    let owner = offline::policy::sources(paths)?;
+    let engine = engine(&owner, options.trusted.clone())?;
     let profile: Profile = options.profile.parse().unwrap_or_default();
     let rules = engine
         .rules(profile)
@@ -132,15 +133,17 @@ fn load(paths: &Paths, identity: &str, embedded: &Arc<Embedded>) -> Result<Reloa
 }
 
 /// The profiles, the owner's rules, and those of workspaces that the owner vouches for as they are.
-fn engine(paths: &Paths, options: &Options) -> Result<Engine, Error> {
-    let mut engine = Engine::new(&offline::policy::sources(paths)?)
-        .map_err(|problems| offline::policy::bad(&problems))?;
-    for (root, hash) in &options.trusted {
-        let now = offline::trust::of(root).ok().and_then(|(now, _)| now);
-        let file = Path::new(root).join(".atoll/policy.cedar");
+pub fn engine(
+    owner: &[Source],
+    trusted: impl IntoIterator<Item = (String, Option<atoll_domain::Hash>)>,
+) -> Result<Engine, Error> {
+    let mut engine = Engine::new(owner).map_err(|problems| offline::policy::bad(&problems))?;
+    for (root, hash) in trusted {
+        let now = offline::trust::of(&root).ok().and_then(|(now, _)| now);
+        let file = Path::new(&root).join(".atoll/policy.cedar");
         let small =
             std::fs::metadata(&file).is_ok_and(|m| m.is_file() && m.len() <= RULES_BYTES_MAX);
-        if now != *hash || !small {
+        if now != hash || !small {
             continue; // changed since it was trusted: inert
         }
         let Ok(text) = std::fs::read_to_string(&file) else {
@@ -148,7 +151,7 @@ fn engine(paths: &Paths, options: &Options) -> Result<Engine, Error> {
         };
         let source = Source::new(file.display().to_string(), text);
         engine = engine
-            .with_workspace(root, &[source])
+            .with_workspace(&root, &[source])
             .map_err(|problems| offline::policy::bad(&problems))?;
     }
     Ok(engine)

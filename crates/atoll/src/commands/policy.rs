@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 
 use atoll_api::{Error, PolicyView};
-use atoll_domain::Shown;
+use atoll_domain::{Ms, Shown};
 use clap::Subcommand;
 
-use crate::app::App;
-use crate::offline;
-use crate::ui::{Style, table};
+use crate::app::{App, now};
+use crate::offline::past::simulate::{Simulation, Under};
+use crate::offline::past::why::{Failed, Why};
+use crate::offline::{self, past};
+use crate::ui::words::utc;
+use crate::ui::{self, Style, table};
 
 /// The rules.
 #[derive(Debug, Subcommand)]
@@ -26,6 +29,70 @@ pub enum Policy {
         /// The files; those of your configuration if left out.
         files: Vec<PathBuf>,
     },
+    /// The rules and the facts behind a past verdict.
+    #[command(
+        after_help = "Examples:\n  atoll policy why g3\n  atoll policy why 1204\n  atoll policy why @ --json"
+    )]
+    Why {
+        /// An event's number, g3, j9, p7; s4 or @ for every verdict of a session.
+        #[arg(default_value = "@")]
+        what: String,
+    },
+    /// Which past verdicts would differ under changed rules.
+    #[command(
+        after_help = "Examples:\n  atoll policy simulate mine.cedar\n  atoll policy simulate mine.cedar --since 7d\n  atoll policy simulate --profile open --since all"
+    )]
+    Simulate(Simulate),
+}
+
+/// What to judge again, and by what.
+#[derive(Debug, clap::Args)]
+pub struct Simulate {
+    /// Rule files: each takes the place of yours with its name, or stands beside them.
+    files: Vec<PathBuf>,
+    /// Verdicts of this long: 12h, 30d, or all.
+    #[arg(long, value_name = "TIME", value_parser = age, default_value = "30d")]
+    since: Age,
+    /// Under this profile, whichever was in force.
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+}
+
+/// How far to look back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// So many seconds.
+    Seconds(u64),
+    /// To the log's beginning.
+    All,
+}
+
+/// `90s`, `10m`, `12h`, `30d`, `all`.
+fn age(text: &str) -> Result<Age, String> {
+    let want = || format!("{text} is no time; write 12h, 30d or all");
+    if text == "all" {
+        return Ok(Age::All);
+    }
+    match text.strip_suffix('d') {
+        Some(days) => {
+            let days: u64 = days.parse().map_err(|_| want())?;
+            let days = (1..=36_500).contains(&days).then_some(days);
+            Ok(Age::Seconds(days.ok_or_else(want)? * 86_400))
+        }
+        None => super::code::seconds(text)
+            .map(Age::Seconds)
+            .map_err(|_| want()),
+    }
+}
+
+impl Age {
+    /// Since when.
+    pub fn begins(self, now: Ms) -> Ms {
+        match self {
+            Age::Seconds(s) => Ms(now.0.saturating_sub(s.saturating_mul(1000))),
+            Age::All => Ms(0),
+        }
+    }
 }
 
 pub async fn run(app: &App, policy: Policy) -> Result<u8, Error> {
@@ -35,7 +102,51 @@ pub async fn run(app: &App, policy: Policy) -> Result<u8, Error> {
             let view = offline::policy::view(&app.paths, profile.as_deref())?;
             app.show_paged("policy", &view, |style| rules(style, &view))
         }
+        Policy::Why { what } => why(app, &what),
+        Policy::Simulate(args) => simulate(app, &args),
     }
+}
+
+fn why(app: &App, what: &str) -> Result<u8, Error> {
+    let data = &app.paths.data;
+    let why = Why {
+        reader: &past::reader(data)?,
+        engine: &offline::policy::engine(&app.paths, &[])?,
+    };
+    let found = why.of(what).map_err(|failed| match failed {
+        Failed::Log(err) => past::unreadable(data, err),
+        Failed::Said(err) => *err,
+    })?;
+    app.show_paged("why", &found, |style| ui::explained(style, &found))
+}
+
+/// What would differ under the owner's rules with `files` among them.
+pub fn simulation(
+    app: &App,
+    files: &[PathBuf],
+    since: Ms,
+    profile: Option<&str>,
+) -> Result<Simulation, Error> {
+    let under = Under {
+        engine: &offline::policy::engine(&app.paths, files)?,
+        profile: profile.map(offline::policy::profile).transpose()?,
+    };
+    let data = &app.paths.data;
+    let found = past::simulate::run(&past::reader(data)?, &under, since);
+    found.map_err(|err| past::unreadable(data, err))
+}
+
+fn simulate(app: &App, args: &Simulate) -> Result<u8, Error> {
+    let since = args.since.begins(now());
+    let found = simulation(app, &args.files, since, args.profile.as_deref())?;
+    let data = serde_json::json!({ "since": since, "profile": args.profile, "found": found });
+    let words = match args.since {
+        Age::All => "of the whole log".to_owned(),
+        Age::Seconds(_) => format!("since {}", utc(since)),
+    };
+    app.show_paged("simulation", &data, |style| {
+        ui::simulated(style, &found, &words)
+    })
 }
 
 fn rules(style: &Style, view: &PolicyView) -> String {

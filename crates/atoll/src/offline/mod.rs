@@ -2,6 +2,7 @@
 
 pub mod doctor;
 pub mod models;
+pub mod past;
 pub mod policy;
 pub mod trust;
 pub mod verify;

@@ -68,7 +68,8 @@ pub fn bad(problems: &[Problem]) -> Error {
     err.next("atoll policy check")
 }
 
-fn verdict(effect: Effect) -> &'static str {
+/// What a rule does, in a word.
+pub fn effect(effect: Effect) -> &'static str {
     match effect {
         Effect::Allow => "allow",
         Effect::Answer => "answer",
@@ -82,11 +83,41 @@ fn verdict(effect: Effect) -> &'static str {
 pub fn rule(info: &RuleInfo) -> RuleView {
     RuleView {
         id: info.id.clone(),
-        verdict: verdict(info.effect).into(),
+        verdict: effect(info.effect).into(),
         why: info.why.clone(),
         file: info.file.clone(),
         line: info.line as u64,
     }
+}
+
+/// The owner's rules with `files` among them: each takes the place of the one with its name, or stands beside them.
+pub fn overlaid(paths: &Paths, files: &[PathBuf]) -> Result<Vec<Source>, Error> {
+    let mut all = sources(paths)?;
+    for path in files {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let source = read(path, format!("policy/{name}"))?;
+        match all.iter_mut().find(|old| old.name == source.name) {
+            Some(old) => *old = source,
+            None => all.push(source),
+        }
+    }
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(all)
+}
+
+/// The engine with the owner's rules and `files` among them, as a node would have it.
+pub fn engine(paths: &Paths, files: &[PathBuf]) -> Result<Engine, Error> {
+    let config = config::load(&paths.config_file())?;
+    let trusted = config.trust.iter().map(|t| (t.path.clone(), t.hash));
+    crate::wiring::engine(&overlaid(paths, files)?, trusted)
+}
+
+/// A profile by its name.
+pub fn profile(name: &str) -> Result<Profile, Error> {
+    name.parse().map_err(|err: atoll_policy::UnknownProfile| {
+        Error::new(codes::NO_SUCH, format!("{name}: {err}"))
+            .next("atoll policy show --profile careful")
+    })
 }
 
 /// The rules of a profile with the owner's.
@@ -95,10 +126,7 @@ pub fn view(paths: &Paths, profile: Option<&str>) -> Result<PolicyView, Error> {
         Some(name) => name.to_owned(),
         None => config::load(&paths.config_file())?.get("policy.profile"),
     };
-    let profile: Profile = name.parse().map_err(|err: atoll_policy::UnknownProfile| {
-        Error::new(codes::NO_SUCH, format!("{name}: {err}"))
-            .next("atoll policy show --profile careful")
-    })?;
+    let profile = self::profile(&name)?;
     let engine = Engine::new(&sources(paths)?).map_err(|problems| bad(&problems))?;
     Ok(PolicyView {
         profile: name,

@@ -198,23 +198,9 @@ fn page(style: &Style, found: &Found) -> String {
 /// Verifies the log in the data directory; works beside a running node too.
 pub fn own(app: &App, against: &Against) -> Result<Verification, Error> {
     let data = &app.paths.data;
-    let failed = |err: atoll_ports::log::Error| {
-        use atoll_ports::log::Error as E;
-        let code = match &err {
-            E::Missing(_) => codes::NO_SUCH,
-            E::Newer { .. } => codes::STORE_NEWER,
-            E::Damaged { .. } => codes::LOG_BAD,
-            _ => codes::STORE_UNUSABLE,
-        };
-        let err = Error::new(code, err.to_string()).found(data.display().to_string());
-        if code == codes::NO_SUCH {
-            err.next("atoll up begins one")
-        } else {
-            err.next("atoll doctor")
-        }
-    };
+    let failed = |err| super::past::unreadable(data, err);
     let keeps = against.checkpoints()?;
-    let reader = atoll_store::Reader::open(data).map_err(failed)?;
+    let reader = super::past::reader(data)?;
     let found = reader
         .verify(against.root.as_ref(), &keeps, true)
         .map_err(failed)?;

@@ -13,6 +13,7 @@ mod shelf;
 mod status;
 mod style;
 mod turn;
+mod verdicts;
 pub mod words;
 
 pub use ask::{gate, gate_long, gates, keys};
@@ -28,3 +29,4 @@ pub use shelf::{pick_models, progress, shelf};
 pub use status::status;
 pub use style::{COLUMNS, Style, table, wrap};
 pub use turn::Turn;
+pub use verdicts::{explained, simulated};

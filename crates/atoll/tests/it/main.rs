@@ -21,6 +21,7 @@ mod fetch;
 mod forks;
 mod hostile;
 mod inputs;
+mod judged;
 mod keys;
 mod kills;
 mod kit;
