@@ -91,6 +91,26 @@ impl Engine {
         engine
     }
 
+    /// The same without slices: each question is put to Cedar with every rule there is. The verdicts are the same, and
+    /// a test and `./dev bench policy` compare: it is of no other use.
+    #[doc(hidden)]
+    pub fn unsliced(&self) -> Result<Engine, PolicyError> {
+        let uncut = |(profile, rules): &(Profile, Rules)| Ok((*profile, rules.uncut()?));
+        let profiles: Result<Vec<_>, PolicyError> = self.profiles.iter().map(uncut).collect();
+        let mut workspaces = BTreeMap::new();
+        for (path, narrowing) in &self.workspaces {
+            let rules = narrowing.rules.uncut()?;
+            let hash = narrowing.hash;
+            workspaces.insert(path.clone(), Arc::new(Narrowing { rules, hash }));
+        }
+        Ok(Engine {
+            profiles: profiles?.into(),
+            workspaces,
+            base: self.base,
+            hash: self.hash,
+        })
+    }
+
     /// The rules under a profile: its own, then the owner's, as they are written.
     pub fn rules(&self, profile: Profile) -> &[RuleInfo] {
         self.profile(profile.name())

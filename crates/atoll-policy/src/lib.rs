@@ -16,6 +16,7 @@ mod rules;
 mod schema;
 mod seen;
 mod source;
+mod table;
 mod view;
 
 pub use current::Current;
@@ -25,4 +26,5 @@ pub use rules::{Effect, RuleInfo, Scope};
 pub use schema::SCHEMA;
 pub use seen::{Fact, seen};
 pub use source::{Problem, RULES_MAX, Source, TEXT_BYTES_MAX};
+pub use table::{Case, Expected, Outcome};
 pub use view::command as command_line;

@@ -193,6 +193,23 @@ impl Rules {
         Ok(rules)
     }
 
+    /// With every rule in every slice: Cedar itself finds those that a question is about.
+    pub(crate) fn uncut(&self) -> Result<Rules, PolicyError> {
+        let mut whole = PolicySet::new();
+        for slice in &self.slices {
+            for policy in slice.policies() {
+                if whole.policy(policy.id()).is_none() {
+                    let added = whole.add(policy.clone());
+                    added.map_err(|err| PolicyError(err.to_string()))?;
+                }
+            }
+        }
+        Ok(Rules {
+            info: self.info.clone(),
+            slices: Kind::ALL.map(|_| whole.clone()).into(),
+        })
+    }
+
     pub(crate) fn info(&self) -> &[RuleInfo] {
         &self.info
     }

@@ -11,6 +11,7 @@ mod log;
 mod node;
 mod page;
 mod redact;
+mod policy;
 mod row;
 mod sandbox;
 mod table;
@@ -42,9 +43,10 @@ pub struct Bench {
     pub measure: fn(&Context) -> Result<Vec<Row>, Error>,
 }
 
-const BENCHES: [Bench; 8] = [
+const BENCHES: [Bench; 9] = [
     log::BENCH,
     redact::BENCH,
+    policy::BENCH,
     sandbox::BENCH,
     node::BENCH,
     turns::PATH,

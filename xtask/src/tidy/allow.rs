@@ -20,7 +20,7 @@ pub struct Allowed {
     pub why: &'static str,
 }
 
-pub const ALLOWED: [Allowed; 22] = [
+pub const ALLOWED: [Allowed; 23] = [
     Allowed {
         path: "crates/atoll/src/commands/tries/sample.rs",
         classes: &[Files],
@@ -115,6 +115,11 @@ pub const ALLOWED: [Allowed; 22] = [
         path: "crates/atoll/src/offline/doctor.rs",
         classes: &[Process, Files],
         why: "as root, on its user's word: writes and loads Atoll's AppArmor profile",
+    },
+    Allowed {
+        path: "crates/atoll/src/offline/rules.rs",
+        classes: &[Files],
+        why: "on its user's word: writes the owner's own rule files",
     },
     Allowed {
         path: "crates/atoll/src/term.rs",

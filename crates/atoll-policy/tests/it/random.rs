@@ -177,6 +177,70 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A hundred rules of every scope (one action, lists, groups, all) and a workspace's beside them: the slices give
+    /// each question the very verdict, with the very rules, that Cedar gives over all of them at once.
+    #[test]
+    fn slices_say_what_all_rules_say(made in any_case(), profile in 0usize..3) {
+        let (sliced, whole) = hundred();
+        let case = made.case.clone().under(Profile::ALL[profile]);
+        // Which of several rules that can't be evaluated is named first is Cedar's to choose.
+        let said = |engine: &Engine| case.judge(engine).map_err(|_| "error");
+        prop_assert_eq!(said(sliced), said(whole));
+    }
+}
+
+/// An engine of a hundred rules beside the profiles' and a workspace's, and the same without slices.
+fn hundred() -> &'static (Engine, Engine) {
+    static MADE: OnceLock<(Engine, Engine)> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let effects = [
+            r#"@why("no") forbid"#,
+            r#"@verdict("ask") @why("ask") permit"#,
+            r#"@verdict("confirm") @why("ask") permit"#,
+            "permit",
+            r#"@answers("careful.network") permit"#,
+        ];
+        let conditions = [
+            "context.labels.untrusted",
+            "principal.role == Role::\"agent\"",
+            "context.spent.tokens + 1 > 100",
+            "!context.in_box",
+            "context.egress",
+        ];
+        let rules = (0..100).map(|n| {
+            let effect = effects[n % effects.len()];
+            let scope = SCOPES[n % SCOPES.len()];
+            let condition = conditions[(n / 7) % conditions.len()];
+            format!(
+                "@id(\"my.r{n}\") {effect} (principal, {scope}, resource) when {{ {condition} }};\n"
+            )
+        });
+        let text: String = rules.collect();
+        let narrow = [r#"@id("a")"#, NARROWING[1], r#"@id("b")"#, NARROWING[3]].join("\n");
+        let sliced = with_owner(&text)
+            .with_workspace(ROOT, &[Source::new("policy.cedar", narrow)])
+            .unwrap();
+        let whole = sliced.unsliced().unwrap();
+        (sliced, whole)
+    })
+}
+
+/// Every way in which a rule's scope speaks of actions.
+const SCOPES: [&str; 9] = [
+    "action",
+    r#"action == Action::"run""#,
+    r#"action == Action::"call""#,
+    r#"action in Action::"looking""#,
+    r#"action in Action::"working""#,
+    r#"action in Action::"leaving""#,
+    r#"action in Action::"read""#,
+    r#"action in [Action::"read", Action::"leaving"]"#,
+    r#"action in [Action::"working", Action::"call", Action::"snapshot"]"#,
+];
+
 /// The engines of two rules each, made once.
 fn narrowed(one: usize, other: usize) -> &'static Engine {
     static MADE: OnceLock<Vec<Engine>> = OnceLock::new();

@@ -18,6 +18,7 @@ pub mod model;
 pub mod patch;
 mod pick;
 pub mod policy;
+pub mod rules;
 pub mod session;
 pub mod shelf;
 mod signals;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use atoll_api::{Error, PolicyView};
 use atoll_domain::{Ms, Shown};
+use atoll_policy::Source;
 use clap::Subcommand;
 
 use crate::app::{App, now};
@@ -43,6 +44,19 @@ pub enum Policy {
         after_help = "Examples:\n  atoll policy simulate mine.cedar\n  atoll policy simulate mine.cedar --since 7d\n  atoll policy simulate --profile open --since all"
     )]
     Simulate(Simulate),
+    /// Put the questions of tests.toml to the rules.
+    #[command(
+        after_help = "Examples:\n  atoll policy test\n  atoll policy test --with new.cedar\n  atoll policy test other.toml --profile open"
+    )]
+    Test(super::rules::Test),
+    /// Write a rule file and tests to begin with; what is there stays.
+    #[command(after_help = "Examples:\n  atoll policy init")]
+    Init,
+    /// Change a rule file in your editor; it is checked, tested and tried before it takes effect.
+    #[command(
+        after_help = "Examples:\n  atoll policy edit\n  EDITOR=\"code --wait\" atoll policy edit team.cedar"
+    )]
+    Edit(super::rules::Edit),
 }
 
 /// What to judge again, and by what.
@@ -104,6 +118,9 @@ pub async fn run(app: &App, policy: Policy) -> Result<u8, Error> {
         }
         Policy::Why { what } => why(app, &what),
         Policy::Simulate(args) => simulate(app, &args),
+        Policy::Test(args) => super::rules::test(app, &args),
+        Policy::Init => super::rules::init(app),
+        Policy::Edit(args) => super::rules::edit(app, &args).await,
     }
 }
 
@@ -111,7 +128,7 @@ fn why(app: &App, what: &str) -> Result<u8, Error> {
     let data = &app.paths.data;
     let why = Why {
         reader: &past::reader(data)?,
-        engine: &offline::policy::engine(&app.paths, &[])?,
+        engine: &offline::policy::engine(&app.paths, Vec::new())?,
     };
     let found = why.of(what).map_err(|failed| match failed {
         Failed::Log(err) => past::unreadable(data, err),
@@ -120,15 +137,15 @@ fn why(app: &App, what: &str) -> Result<u8, Error> {
     app.show_paged("why", &found, |style| ui::explained(style, &found))
 }
 
-/// What would differ under the owner's rules with `files` among them.
+/// What would differ under the owner's rules with `more` among them.
 pub fn simulation(
     app: &App,
-    files: &[PathBuf],
+    more: Vec<Source>,
     since: Ms,
     profile: Option<&str>,
 ) -> Result<Simulation, Error> {
     let under = Under {
-        engine: &offline::policy::engine(&app.paths, files)?,
+        engine: &offline::policy::engine(&app.paths, more)?,
         profile: profile.map(offline::policy::profile).transpose()?,
     };
     let data = &app.paths.data;
@@ -138,7 +155,8 @@ pub fn simulation(
 
 fn simulate(app: &App, args: &Simulate) -> Result<u8, Error> {
     let since = args.since.begins(now());
-    let found = simulation(app, &args.files, since, args.profile.as_deref())?;
+    let given = offline::policy::given(&args.files)?;
+    let found = simulation(app, given, since, args.profile.as_deref())?;
     let data = serde_json::json!({ "since": since, "profile": args.profile, "found": found });
     let words = match args.since {
         Age::All => "of the whole log".to_owned(),

@@ -4,5 +4,7 @@ pub mod doctor;
 pub mod models;
 pub mod past;
 pub mod policy;
+pub mod rules;
+pub mod table;
 pub mod trust;
 pub mod verify;

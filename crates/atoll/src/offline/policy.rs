@@ -12,7 +12,8 @@ use crate::config;
 use crate::paths::Paths;
 use crate::ui::words::plural;
 
-fn read(path: &Path, name: String) -> Result<Source, Error> {
+/// A rule file, by the name that problems in it are told with.
+pub fn read(path: &Path, name: String) -> Result<Source, Error> {
     let failed = |why: String| {
         Error::new(codes::POLICY_BAD, "a policy file can't be read")
             .found(format!("{}: {why}", path.display()))
@@ -90,26 +91,29 @@ pub fn rule(info: &RuleInfo) -> RuleView {
     }
 }
 
-/// The owner's rules with `files` among them: each takes the place of the one with its name, or stands beside them.
-pub fn overlaid(paths: &Paths, files: &[PathBuf]) -> Result<Vec<Source>, Error> {
-    let mut all = sources(paths)?;
-    for path in files {
+/// Rule files as they would stand among the owner's, by their names.
+pub fn given(files: &[PathBuf]) -> Result<Vec<Source>, Error> {
+    let named = |path: &PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let source = read(path, format!("policy/{name}"))?;
+        read(path, format!("policy/{name}"))
+    };
+    files.iter().map(named).collect()
+}
+
+/// The engine with the owner's rules and `more` among them, as a node would have it: each takes the place of the one
+/// with its name, or stands beside them.
+pub fn engine(paths: &Paths, more: Vec<Source>) -> Result<Engine, Error> {
+    let mut all = sources(paths)?;
+    for source in more {
         match all.iter_mut().find(|old| old.name == source.name) {
             Some(old) => *old = source,
             None => all.push(source),
         }
     }
     all.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(all)
-}
-
-/// The engine with the owner's rules and `files` among them, as a node would have it.
-pub fn engine(paths: &Paths, files: &[PathBuf]) -> Result<Engine, Error> {
     let config = config::load(&paths.config_file())?;
     let trusted = config.trust.iter().map(|t| (t.path.clone(), t.hash));
-    crate::wiring::engine(&overlaid(paths, files)?, trusted)
+    crate::wiring::engine(&all, trusted)
 }
 
 /// A profile by its name.

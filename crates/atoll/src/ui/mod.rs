@@ -29,4 +29,4 @@ pub use shelf::{pick_models, progress, shelf};
 pub use status::status;
 pub use style::{COLUMNS, Style, table, wrap};
 pub use turn::Turn;
-pub use verdicts::{explained, simulated};
+pub use verdicts::{explained, rules_tested, simulated};

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::offline::past::simulate::{Group, Simulation};
 use crate::offline::past::why::Explained;
+use crate::offline::table::Row;
 use crate::ui::words::{plural, utc};
 use crate::ui::{Page, Style, table};
 
@@ -124,6 +125,48 @@ fn named(name: &str) -> bool {
         "context.op",
     ];
     NAMED.contains(&name)
+}
+
+/// What came of the rules' tests: those that hold in a line each, the others in full.
+pub fn rules_tested(style: &Style, rows: &[Row], file: &str) -> String {
+    let mut out = String::new();
+    for row in rows {
+        let name = Shown::line(&row.name);
+        if row.ok {
+            out.push_str(&format!("{}    {name}\n", style.green("ok")));
+            continue;
+        }
+        let mut page = Page::new(style, 6, 10);
+        page.line(format!(
+            "{}  {name}  ({file}:{})",
+            style.red("FAIL"),
+            row.line
+        ));
+        let rule = row
+            .rule
+            .as_ref()
+            .map_or(String::new(), |rule| format!(" by {rule}"));
+        page.row("expected", format!("{}{rule}", row.expected));
+        let why = match row.why.as_str() {
+            "" => String::new(),
+            why => format!(": {why}"),
+        };
+        let got = match row.got {
+            Some(got) => format!("{got} by {}{why}", row.rules.join(", ")),
+            None => format!("no verdict{why}"),
+        };
+        page.row("got", got);
+        let facts: Vec<String> = row.facts.iter().map(said).collect();
+        page.row("facts", facts.join("\n"));
+        out.push_str(&page.end());
+    }
+    let failed = rows.iter().filter(|row| !row.ok).count();
+    let end = match failed {
+        0 => "all hold".to_owned(),
+        n => style.red(&format!("{n} failed")),
+    };
+    out.push_str(&format!("{}: {end}.\n", plural(rows.len() as u64, "test")));
+    out
 }
 
 /// What would differ.

@@ -35,6 +35,7 @@ mod providers;
 mod pulls;
 mod recordings;
 mod roundtrip;
+mod rules;
 mod scene;
 mod service;
 mod shelf;

@@ -379,7 +379,7 @@ impl Why<'_> {
 }
 
 /// Whether a rule that reads `path` reads the fact `name`: the same, or a part of it.
-fn covers(path: &str, name: &str) -> bool {
+pub fn covers(path: &str, name: &str) -> bool {
     name.strip_prefix(path)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
