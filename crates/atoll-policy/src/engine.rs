@@ -9,6 +9,7 @@ use atoll_guard::{Decision, PolicyEngine, PolicyError, Question, Rule, Verdict};
 
 use crate::rules::{Effect, Found, Parsed, RuleInfo, Rules, Scope, parse};
 use crate::source::{Problem, Source};
+use crate::speech::{self, Said};
 use crate::{Profile, SCHEMA, request};
 
 /// Most workspaces whose rules are held at once.
@@ -156,23 +157,47 @@ impl PolicyEngine for Engine {
                 "the profile in force is not one that exists".into(),
             ));
         };
-        let asked = request::build(question)?;
-        let found = rules.evaluate(question.kind, &asked)?;
-        let base = verdict(found).unwrap_or_else(|| no_match(question));
         let narrowing = facts
             .workspace
             .as_ref()
-            .and_then(|path| self.workspaces.get(path));
-        let Some(narrowing) = narrowing else {
-            return Ok(base);
-        };
-        let found = narrowing.rules.evaluate(question.kind, &asked)?;
-        Ok(stricter(base, verdict(found)))
+            .and_then(|path| self.workspaces.get(path))
+            .map(|narrowing| &narrowing.rules);
+        let spoken = speech::of(question)?;
+        let whole = spoken.as_ref().map(|spoken| &spoken.whole);
+        let mut said = one(question, rules, narrowing, whole)?;
+        let names = [Some(rules), narrowing].map(|rules| rules.and_then(Rules::names));
+        if let Some(spoken) = &spoken
+            && names.iter().any(Option::is_some)
+        {
+            let names = names.into_iter().flatten().flatten().cloned().collect();
+            for other in spoken.others(&names)? {
+                let other = one(question, rules, narrowing, Some(&other))?;
+                said = stricter(said, Some(other));
+            }
+        }
+        Ok(said)
     }
 
     fn hash(&self) -> Hash {
         self.hash
     }
+}
+
+/// The verdict on one way to ask.
+fn one(
+    question: &Question<'_>,
+    rules: &Rules,
+    narrowing: Option<&Rules>,
+    said: Option<&Said>,
+) -> Result<Verdict, PolicyError> {
+    let asked = request::build(question, said)?;
+    let found = rules.evaluate(question.kind, &asked)?;
+    let base = verdict(found).unwrap_or_else(|| no_match(question));
+    let Some(narrowing) = narrowing else {
+        return Ok(base);
+    };
+    let found = narrowing.evaluate(question.kind, &asked)?;
+    Ok(stricter(base, verdict(found)))
 }
 
 fn verdict(found: Found<'_>) -> Option<Verdict> {
@@ -213,7 +238,9 @@ fn stricter(base: Verdict, narrowing: Option<Verdict>) -> Verdict {
         Some(other) if other.decision > base.decision => other,
         Some(other) if other.decision == base.decision => {
             let mut rules = base.rules;
-            rules.extend(other.rules);
+            let new = |rule: &Rule| !rules.iter().any(|old| old.id == rule.id);
+            let more: Vec<Rule> = other.rules.into_iter().filter(new).collect();
+            rules.extend(more);
             Verdict {
                 decision: base.decision,
                 rules,

@@ -15,7 +15,9 @@ mod request;
 mod rules;
 mod schema;
 mod seen;
+mod shell;
 mod source;
+mod speech;
 mod table;
 mod view;
 

@@ -89,13 +89,13 @@ fn rule(source: &Source, policy: &Policy, scope: Scope, start: usize) -> Result<
 }
 
 /// Whether a rule's conditions read the words of a command.
-fn reads_command(policy: &Policy) -> bool {
+pub(crate) fn reads_command(policy: &Policy) -> bool {
     policy.to_json().is_ok_and(|json| mentions_command(&json))
 }
 
 /// Looks for `{".": {"left": …, "attr": "command"}}` and the same with `has`, whatever stands on the left.
 fn mentions_command(json: &Value) -> bool {
-    const WORDS: [&str; 3] = ["command", "program", "arguments"];
+    const WORDS: [&str; 4] = ["command", "program", "arguments", "programs"];
     match json {
         Value::Array(items) => items.iter().any(mentions_command),
         Value::Object(map) => {
@@ -105,6 +105,31 @@ fn mentions_command(json: &Value) -> bool {
         }
         _ => false,
     }
+}
+
+/// The texts that a rule compares with: literals, and patterns without their wildcards.
+pub(crate) fn texts(policy: &Policy) -> BTreeSet<String> {
+    fn gather(json: &Value, found: &mut BTreeSet<String>) {
+        match json {
+            Value::Array(items) => items.iter().for_each(|item| gather(item, found)),
+            Value::Object(map) => {
+                if let Some(Value::String(text)) = map.get("Value") {
+                    found.insert(text.clone());
+                }
+                if let Some(Value::Array(pattern)) = map.get("pattern") {
+                    let pieces = pattern.iter().filter_map(|piece| piece.get("Literal"));
+                    found.insert(pieces.filter_map(Value::as_str).collect());
+                }
+                map.values().for_each(|value| gather(value, found));
+            }
+            _ => {}
+        }
+    }
+    let mut found = BTreeSet::new();
+    if let Ok(json) = policy.to_json() {
+        gather(&json, &mut found);
+    }
+    found
 }
 
 /// What a rule's conditions read: each attribute by its whole path, such as `context.labels.secret`; `has` reads

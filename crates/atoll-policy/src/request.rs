@@ -8,6 +8,7 @@ use atoll_guard::{PolicyError, Question};
 use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpression};
 
 use crate::schema::{Names, names, schema};
+use crate::speech::Said;
 use crate::view::{self, ACTION_BYTES_MAX, ITEMS_MAX};
 
 /// A question in Cedar's terms.
@@ -16,9 +17,9 @@ pub(crate) struct Asked {
     pub(crate) entities: Entities,
 }
 
-/// Builds the request, checked against the schema. What is missing, too large or contradicts the facts
-/// is an error.
-pub(crate) fn build(question: &Question<'_>) -> Result<Asked, PolicyError> {
+/// Builds the request, checked against the schema; of a job, as what is `said` of its command. What is missing, too
+/// large or contradicts the facts is an error.
+pub(crate) fn build(question: &Question<'_>, said: Option<&Said>) -> Result<Asked, PolicyError> {
     if question.action.bytes.len() > ACTION_BYTES_MAX {
         return Err(PolicyError(format!(
             "the {} action has {} bytes; {ACTION_BYTES_MAX} is the most that is judged",
@@ -28,7 +29,7 @@ pub(crate) fn build(question: &Question<'_>) -> Result<Asked, PolicyError> {
     }
     let names = names()?;
     let mut fields = Fields::common(question.facts);
-    fields.action(question, names)?;
+    fields.action(question, said, names)?;
     let context = Context::from_pairs(fields.0).map_err(broken)?;
     let actor = actor(question, names)?;
     let resource = resource(question, names)?;
@@ -108,7 +109,12 @@ impl Fields {
         Ok(())
     }
 
-    fn action(&mut self, q: &Question<'_>, names: &Names) -> Result<(), PolicyError> {
+    fn action(
+        &mut self,
+        q: &Question<'_>,
+        said: Option<&Said>,
+        names: &Names,
+    ) -> Result<(), PolicyError> {
         match q.kind {
             Kind::Snapshot => {
                 let v: view::Snapshot = view::of(q, &[])?;
@@ -128,7 +134,7 @@ impl Fields {
                 self.put("deletes", yes(v.after.is_none()));
                 Ok(())
             }
-            Kind::Run => self.run(q, names),
+            Kind::Run => self.run(q, said, names),
             Kind::Stdin => {
                 let v: view::Stdin = view::of(q, &[])?;
                 self.put("bytes", long(v.bytes));
@@ -155,18 +161,25 @@ impl Fields {
         }
     }
 
-    fn run(&mut self, q: &Question<'_>, names: &Names) -> Result<(), PolicyError> {
+    fn run(
+        &mut self,
+        q: &Question<'_>,
+        said: Option<&Said>,
+        names: &Names,
+    ) -> Result<(), PolicyError> {
         let v: view::Run = view::of(q, &["exe"])?;
-        let (program, arguments) = v.cmd.split_first().unwrap_or((&"", &[]));
-        let program = program.rsplit('/').next().unwrap_or("");
+        let said = said.ok_or_else(|| PolicyError("a job without its command".into()))?;
+        let arguments: Vec<&str> = said.arguments.iter().map(String::as_str).collect();
+        let programs: Vec<&str> = said.programs.iter().map(String::as_str).collect();
         let hosts: Vec<String> = v.network.hosts().iter().map(ToString::to_string).collect();
         let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
         let (mounts, writable) = view::mounted(&v.mounts);
         self.put("purpose", entity(names.purpose(v.purpose)));
         self.put("runner", entity(names.runner(v.runner)));
-        self.put("command", text(&view::command(&v.cmd)));
-        self.put("program", text(program));
-        self.list("arguments", arguments)?;
+        self.put("command", text(&said.command));
+        self.put("program", text(&said.program));
+        self.list("arguments", &arguments)?;
+        self.list("programs", &programs)?;
         self.put("exe", text(v.exe.as_ref().map_or("", |exe| &exe.path)));
         self.put("workdir", text(v.workdir));
         // An empty list of hosts is still a network: stricter than to call it none.

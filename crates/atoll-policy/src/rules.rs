@@ -1,6 +1,6 @@
 //! Rules, parsed, checked and cut into one slice per kind of action.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use atoll_domain::{Kind, Shown};
 use atoll_guard::{Decision, PolicyError};
@@ -162,6 +162,8 @@ pub(crate) fn info(
 pub(crate) struct Rules {
     info: Vec<RuleInfo>,
     slices: Vec<PolicySet>,
+    /// What those of its rules compare with that read the words of a command; `None`: no rule does.
+    names: Option<BTreeSet<String>>,
 }
 
 /// What a set of rules says to a question.
@@ -180,8 +182,13 @@ impl Rules {
         let mut rules = Rules {
             info: Vec::new(),
             slices: Kind::ALL.map(|_| PolicySet::new()).into(),
+            names: None,
         };
         for Parsed { info, policy } in parsed {
+            if info.kinds.contains(&Kind::Run) && lint::reads_command(policy) {
+                let names = rules.names.get_or_insert_default();
+                names.extend(lint::texts(policy));
+            }
             // The id is the place in `info`: what Cedar gives back is looked up, never shown.
             let policy = policy.new_id(PolicyId::new(rules.info.len().to_string()));
             for kind in &info.kinds {
@@ -207,7 +214,13 @@ impl Rules {
         Ok(Rules {
             info: self.info.clone(),
             slices: Kind::ALL.map(|_| whole.clone()).into(),
+            names: self.names.clone(),
         })
+    }
+
+    /// What rules that read the words of a command compare with; `None`: there is no such rule.
+    pub(crate) fn names(&self) -> Option<&BTreeSet<String>> {
+        self.names.as_ref()
     }
 
     pub(crate) fn info(&self) -> &[RuleInfo] {

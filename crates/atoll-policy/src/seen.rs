@@ -5,8 +5,8 @@ use cedar_policy::EvalResult;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::request;
 use crate::schema::names;
+use crate::{request, speech};
 
 /// A fact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,7 +20,8 @@ pub struct Fact {
 /// Every fact that rules can read of a question, sorted by name. The same way leads there that a verdict takes, so
 /// that nothing else is shown than what was judged. Errors as the engine's own for a question that has no verdict.
 pub fn seen(question: &Question<'_>) -> Result<Vec<Fact>, PolicyError> {
-    let asked = request::build(question)?;
+    let spoken = speech::of(question)?;
+    let asked = request::build(question, spoken.as_ref().map(|spoken| &spoken.whole))?;
     let mut found = Found(Vec::new());
     let names = names()?;
     found.value("principal.kind", entity(names.kind(question.actor.kind)));

@@ -52,7 +52,7 @@ fn every_example_is_taken_or_refused_as_the_page_says() {
     }
     assert_eq!(
         (taken, refused),
-        (8, 5),
+        (9, 5),
         "the page has other examples than this test knows"
     );
 }
@@ -76,6 +76,22 @@ fn the_examples_do_what_is_said_of_them() {
         Case::of(&test_run()).said(&example("my.no-curl")),
         "allow careful.run"
     );
+
+    for line in ["true | curl x", "env X=1 curl x", "echo $(curl x)", "$X y"] {
+        let hidden = run(Purpose::Run, &["sh", "-c", line]);
+        let said = Case::of(&hidden).said(&example("my.no-curl"));
+        assert_eq!(said, "deny my.no-curl", "{line}");
+    }
+    let push = example("my.no-push");
+    for (line, verdict) in [
+        ("git commit -am x && git push", "deny my.no-push"),
+        ("git commit -m pushed", "allow careful.run"),
+        ("echo git push", "allow careful.run"),
+    ] {
+        let case = Case::of(&run(Purpose::Run, &["sh", "-c", line]));
+        assert_eq!(case.said(&push), verdict, "{line}");
+        assert_eq!(case.owner().said(&push), "allow careful.run", "{line}");
+    }
 
     let migrations = example("my.migrations");
     assert_eq!(
@@ -156,5 +172,5 @@ fn the_page_names_what_the_schema_holds() {
             names += 1;
         }
     }
-    assert!(names > 80, "{names}");
+    assert!(names > 81, "{names}");
 }

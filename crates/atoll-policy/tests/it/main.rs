@@ -3,6 +3,7 @@
 
 mod cases;
 mod checks;
+mod commands;
 mod guide;
 mod hostile;
 mod narrowing;

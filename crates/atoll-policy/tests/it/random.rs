@@ -178,7 +178,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// A hundred rules of every scope (one action, lists, groups, all) and a workspace's beside them: the slices give
     /// each question the very verdict, with the very rules, that Cedar gives over all of them at once.
