@@ -242,3 +242,43 @@ fn what_was_erased_is_counted_and_said() {
         ran.err
     );
 }
+
+#[test]
+fn a_program_is_denied_wherever_it_hides() {
+    let scene = Scene::new();
+    if !scene.sandboxed() {
+        return;
+    }
+    scene.file("w/a.txt", "a\n");
+    let rule = r#"@id("my.no-touch") @why("nothing is touched") forbid (principal, action == Action::"run", resource)
+        when { context.programs.contains("touch") };"#;
+    scene.file("atoll/config/policy/no-touch.cedar", rule);
+    let exec = |line: &str| {
+        let words = ["exec", "--repo", "w", "--", "sh", "-c", line];
+        Ran::of(scene.with_node(&words).output().unwrap())
+    };
+    for line in [
+        "touch b",
+        "ls | xargs touch",
+        "echo $(touch b)",
+        "env X=1 sh -c 'touch b'",
+        "t=touch; $t b",
+        "echo touch b | sh",
+    ] {
+        let ran = exec(line);
+        assert!(
+            ran.code == 126 && ran.err.contains("nothing is touched"),
+            "{line}: {} {}{}",
+            ran.code,
+            ran.out,
+            ran.err
+        );
+    }
+    assert_eq!(exec("ls | grep a.txt && echo touch").out, "a.txt\ntouch\n");
+    let told = why(&scene, &events(&scene, "PolicyDenied")[1]["seq"].to_string());
+    let programs = &told[0]["rules"][0]["reads"][0];
+    assert_eq!(
+        *programs,
+        json!({ "name": "context.programs", "value": ["ls", "sh", "touch", "xargs"] })
+    );
+}
