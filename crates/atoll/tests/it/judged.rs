@@ -275,7 +275,10 @@ fn a_program_is_denied_wherever_it_hides() {
         );
     }
     assert_eq!(exec("ls | grep a.txt && echo touch").out, "a.txt\ntouch\n");
-    let told = why(&scene, &events(&scene, "PolicyDenied")[1]["seq"].to_string());
+    let told = why(
+        &scene,
+        &events(&scene, "PolicyDenied")[1]["seq"].to_string(),
+    );
     let programs = &told[0]["rules"][0]["reads"][0];
     assert_eq!(
         *programs,

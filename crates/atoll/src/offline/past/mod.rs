@@ -4,6 +4,7 @@ pub mod simulate;
 pub mod why;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 
 use atoll_api::{Error, codes};
@@ -167,12 +168,15 @@ impl Standing {
         let (End::Granted, None, Some(session)) = (&past.end, &past.gate, past.session) else {
             return Ok(false);
         };
-        if !self.0.contains_key(&session) {
-            let gates = reader.gates_of(&session, GATES_MAX)?.into_iter();
-            let all = gates.filter(|g| g.answer == Some(GateAnswerKind::Session));
-            self.0.insert(session, all.map(|g| g.rules).collect());
-        }
-        Ok(self.0[&session].contains(&past.rules))
+        let answered = match self.0.entry(session) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let gates = reader.gates_of(&session, GATES_MAX)?.into_iter();
+                let all = gates.filter(|g| g.answer == Some(GateAnswerKind::Session));
+                unknown.insert(all.map(|g| g.rules).collect())
+            }
+        };
+        Ok(answered.contains(&past.rules))
     }
 }
 
