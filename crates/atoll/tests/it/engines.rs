@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use testkit::gguf::{Made, model};
 
+use crate::hostile::until;
 use crate::scene::{Ran, Scene};
 
 /// A scene with a model of noise as its default, and a folder to speak about.
