@@ -171,8 +171,10 @@ impl PolicyEngine for Engine {
         {
             let names = names.into_iter().flatten().flatten().cloned().collect();
             for other in spoken.others(&names)? {
-                let other = one(question, rules, narrowing, Some(&other))?;
-                said = stricter(said, Some(other));
+                let asked = request::build(question, Some(&other))?;
+                for rules in [Some(rules), narrowing].into_iter().flatten() {
+                    said = stricter(said, verdict(rules.evaluate_part(&asked)?));
+                }
             }
         }
         Ok(said)

@@ -162,7 +162,10 @@ pub(crate) fn info(
 pub(crate) struct Rules {
     info: Vec<RuleInfo>,
     slices: Vec<PolicySet>,
-    /// What those of its rules compare with that read the words of a command; `None`: no rule does.
+    /// Those about jobs that read the words of a command, with those that answer questions: what a part of a command is
+    /// put to. All others say the same of each part as of the whole.
+    spoken: PolicySet,
+    /// What those compare with that read the words of a command; `None`: no rule does.
     names: Option<BTreeSet<String>>,
 }
 
@@ -182,15 +185,21 @@ impl Rules {
         let mut rules = Rules {
             info: Vec::new(),
             slices: Kind::ALL.map(|_| PolicySet::new()).into(),
+            spoken: PolicySet::new(),
             names: None,
         };
         for Parsed { info, policy } in parsed {
-            if info.kinds.contains(&Kind::Run) && lint::reads_command(policy) {
-                let names = rules.names.get_or_insert_default();
-                names.extend(lint::texts(policy));
-            }
             // The id is the place in `info`: what Cedar gives back is looked up, never shown.
             let policy = policy.new_id(PolicyId::new(rules.info.len().to_string()));
+            let reads = lint::reads_command(&policy);
+            if info.kinds.contains(&Kind::Run) && (reads || info.effect == Effect::Answer) {
+                let added = rules.spoken.add(policy.clone());
+                added.map_err(|err| PolicyError(err.to_string()))?;
+                if reads {
+                    let names = rules.names.get_or_insert_default();
+                    names.extend(lint::texts(&policy));
+                }
+            }
             for kind in &info.kinds {
                 let added = rules.slices[slot(*kind)].add(policy.clone());
                 added.map_err(|err| PolicyError(err.to_string()))?;
@@ -214,6 +223,7 @@ impl Rules {
         Ok(Rules {
             info: self.info.clone(),
             slices: Kind::ALL.map(|_| whole.clone()).into(),
+            spoken: whole,
             names: self.names.clone(),
         })
     }
@@ -229,7 +239,15 @@ impl Rules {
 
     /// Evaluates the rules of the question's kind.
     pub(crate) fn evaluate(&self, kind: Kind, asked: &Asked) -> Result<Found<'_>, PolicyError> {
-        let slice = &self.slices[slot(kind)];
+        self.within(&self.slices[slot(kind)], asked)
+    }
+
+    /// Evaluates what a part of a command is put to.
+    pub(crate) fn evaluate_part(&self, asked: &Asked) -> Result<Found<'_>, PolicyError> {
+        self.within(&self.spoken, asked)
+    }
+
+    fn within(&self, slice: &PolicySet, asked: &Asked) -> Result<Found<'_>, PolicyError> {
         if slice.is_empty() {
             return Ok(Found {
                 decision: None,

@@ -156,10 +156,53 @@ fn opened(session: SessionId) -> Entry {
     )
 }
 
+/// Conditions as people write them, for the actions whose context has what they read.
+const RULES: [(&str, &str); 10] = [
+    (
+        r#"action == Action::"run""#,
+        r#"context.program == "tool-N""#,
+    ),
+    (
+        r#"action == Action::"run""#,
+        r#"context.hosts.contains("hostN.example.org:443")"#,
+    ),
+    (
+        r#"action == Action::"write""#,
+        r#"context.path like "folderN/*""#,
+    ),
+    (
+        r#"action == Action::"read""#,
+        r#"context.path like "*/private-N/*""#,
+    ),
+    (
+        r#"action == Action::"call""#,
+        r#"context.model == "model-N" && context.priced"#,
+    ),
+    (
+        r#"action == Action::"accept""#,
+        r#"context.paths.contains("src/fileN.rs")"#,
+    ),
+    (
+        r#"action in Action::"working""#,
+        r#"principal.name == "agent-N""#,
+    ),
+    (
+        r#"action in Action::"leaving""#,
+        r#"principal.name == "person-N""#,
+    ),
+    (
+        r#"action in Action::"looking""#,
+        r#"resource.path like "/home/ana/customers/N/*""#,
+    ),
+    ("action", "context.spent.micros > 1000000000 + N"),
+];
+
 /// 80 rules that say nothing to any of it, and one that does.
 fn rules() -> String {
     let quiet = (0..80).map(|n| {
-        format!("@id(\"my.r{n}\") @why(\"no\") forbid (principal, action == Action::\"run\", resource) when {{ context.program == \"tool-{n}\" }};\n")
+        let (scope, condition) = RULES[n % RULES.len()];
+        let condition = condition.replace('N', &n.to_string());
+        format!("@id(\"my.r{n}\") @why(\"no\") forbid (principal, {scope}, resource) when {{ {condition} }};\n")
     });
     let loud = "@id(\"my.curl\") @why(\"no\") forbid (principal, action == Action::\"run\", resource) when { context.program == \"curl\" };\n";
     quiet.chain([loud.to_owned()]).collect()

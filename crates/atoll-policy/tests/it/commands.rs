@@ -2,12 +2,16 @@
 
 use atoll_domain::Purpose;
 use atoll_guard::Decision;
+use atoll_policy::Engine;
 
 use crate::cases::*;
 
-fn said(rule: &str, line: &str) -> String {
-    let engine = with_owner(&format!("@id(\"a.b\") @why(\"no\") {rule};"));
-    Case::of(&run(Purpose::Run, &["sh", "-c", line])).said(&engine)
+fn with(rule: &str) -> Engine {
+    with_owner(&format!("@id(\"a.b\") @why(\"no\") {rule};"))
+}
+
+fn said(engine: &Engine, line: &str) -> String {
+    Case::of(&run(Purpose::Run, &["sh", "-c", line])).said(engine)
 }
 
 const DENIED: &str = "deny a.b";
@@ -21,6 +25,7 @@ fn a_forbid_by_command_program_or_arguments_sees_each_part() {
     let words = r#"forbid (principal, action in Action::"working", resource) when {
         context has program && context.program == "rm" && context.arguments.contains("-rf") }"#;
     for rule in [program, command, words] {
+        let engine = with(rule);
         for line in [
             "rm -rf /",
             "make; rm -rf x",
@@ -32,14 +37,14 @@ fn a_forbid_by_command_program_or_arguments_sees_each_part() {
             "echo x | sh",
             "rm -rf 'x",
         ] {
-            assert_eq!(said(rule, line), DENIED, "{rule}: {line}");
+            assert_eq!(said(&engine, line), DENIED, "{rule}: {line}");
         }
         for line in ["ls -la", "echo rm -rf x", "git log | head"] {
-            assert_eq!(said(rule, line), ALLOWED, "{rule}: {line}");
+            assert_eq!(said(&engine, line), ALLOWED, "{rule}: {line}");
         }
     }
     assert_eq!(
-        said(words, "rm x; ls -rf"),
+        said(&with(words), "rm x; ls -rf"),
         ALLOWED,
         "of two parts neither has both"
     );
@@ -55,17 +60,18 @@ fn what_cannot_be_told_fails_closed_whichever_way_a_rule_asks() {
         r#"forbid (principal, action == Action::"run", resource)
            when { context.programs.contains("rm") && !context.programs.contains("trash") }"#,
     ] {
+        let engine = with(rule);
         for line in ["$X", "eval \"$Y\"", "echo x | sh", "if", "alias l=ls; l"] {
-            assert_eq!(said(rule, line), DENIED, "{rule}: {line}");
+            assert_eq!(said(&engine, line), DENIED, "{rule}: {line}");
         }
-        assert_eq!(said(rule, "ls; echo x"), ALLOWED, "{rule}");
+        assert_eq!(said(&engine, "ls; echo x"), ALLOWED, "{rule}");
     }
     // Nothing changes where no rule speaks of commands, and the other conditions still count.
     let other = r#"forbid (principal, action == Action::"run", resource) when { context.network }"#;
-    assert_eq!(said(other, "$X"), ALLOWED);
+    assert_eq!(said(&with(other), "$X"), ALLOWED);
     let humans = r#"forbid (principal, action == Action::"run", resource)
         when { principal.kind == Kind::"human" && context.programs.contains("rm") }"#;
-    assert_eq!(said(humans, "$X"), ALLOWED, "an agent's");
+    assert_eq!(said(&with(humans), "$X"), ALLOWED, "an agent's");
 }
 
 #[test]

@@ -218,7 +218,16 @@ fn hundred() -> &'static (Engine, Engine) {
                 "@id(\"my.r{n}\") {effect} (principal, {scope}, resource) when {{ {condition} }};\n"
             )
         });
-        let text: String = rules.collect();
+        // And some that are put to each part of a command.
+        let spoken = r#"
+            @id("my.c1") @why("no") forbid (principal, action in Action::"working", resource)
+            when { context has program && context.program like "*a*" && context.egress };
+            @id("my.c2") @verdict("ask") @why("ask") permit (principal, action == Action::"run", resource)
+            when { context.programs.contains("?") || context.arguments.contains("") };
+            @id("my.c3") @answers("my.c2") permit (principal, action == Action::"run", resource)
+            when { context.in_box };
+        "#;
+        let text: String = rules.chain([spoken.to_owned()]).collect();
         let narrow = [r#"@id("a")"#, NARROWING[1], r#"@id("b")"#, NARROWING[3]].join("\n");
         let sliced = with_owner(&text)
             .with_workspace(ROOT, &[Source::new("policy.cedar", narrow)])
