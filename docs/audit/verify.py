@@ -7,14 +7,20 @@ by which specification, stands in docs/log-format.md.
 
     python3 verify.py export.ndjson --root did:key:z6Mk... [--checkpoint kept.txt]...
 
+An export may be a zip, too. Nothing of it is unpacked to the disk, and each file
+in it beside the events must be one that the events commit to.
+
 Exit codes: 0 intact, 8 not intact (the first bad line is named), 2 usage.
 """
 import argparse
 import base64
 import binascii
+import contextlib
 import hashlib
 import json
 import sys
+import zipfile
+import zlib
 
 # Ed25519, RFC 8032 section 5.1: the field, the curve, and verifying.
 
@@ -297,6 +303,7 @@ class Log:
         self.name = self.part = self.waiting = self.body = None
         self.events = self.contents = self.checkpoints = self.last = 0
         self.compared, self.consistent = 0, {}
+        self.proven = None
 
     def line(self, line):
         value = object_of(line)
@@ -338,6 +345,8 @@ class Log:
         else:
             self.waiting = (seq, actual)
         self.checkpoints += found is not None
+        if self.proven:
+            self.proven.event(value)
         self.head, self.last, self.body = actual, seq, canonical(value["body"])
         self.events += 1
 
@@ -374,7 +383,7 @@ class Log:
     def checkpoint(self, inner):
         if self.part or self.events:
             raise Bad("a checkpoint stands at the beginning")
-        self.part = Checkpoint(inner["note"])
+        self.part, self.note = Checkpoint(inner["note"]), inner["note"]
         if self.root_key not in (None, self.part.origin):
             raise Bad("it is the log of " + self.part.origin)
 
@@ -399,6 +408,8 @@ class Log:
         if h != inner["h"] or len(data) != inner["bytes"] or not named:
             raise Bad("content does not match its commitment")
         self.contents += 1
+        if self.proven:
+            self.proven.content(h, data)
 
     def end(self):
         if self.part is None:
@@ -432,6 +443,126 @@ class Log:
         self.compared += 1
 
 
+# Exports in a zip.
+
+EVENTS, NOTE = "events.ndjson", "checkpoint.note"
+PAPERS = ("README.txt", "index.html", "verify.py")
+FILES_MAX, UNPACKED_BYTES_MAX, LINE_BYTES_MAX = 20000, 4 << 30, 96 << 20
+
+
+class BadZip(Exception):
+    """What is wrong with the zip itself."""
+
+
+class Proven:
+    """The contents that files beside the events may be."""
+
+    def __init__(self):
+        self.patches, self.artifacts, self.lengths, self.open = [], set(), set(), None
+
+    def event(self, value):
+        fields = {"PatchProposed": "diff", "ArtifactSaved": "content"}
+        field = fields.get(value["type"])
+        self.open = field and (field, value["body"][field]["h"])
+
+    def content(self, h, data):
+        if not self.open or self.open[1] != h:
+            return
+        self.lengths.add(len(data))
+        digest = hashlib.sha256(data).digest()
+        if self.open[0] == "diff":
+            self.patches.append(digest)
+        else:
+            self.artifacts.add(digest)
+
+
+def is_safe(name):
+    parts = name.split("/")
+    control = any(ord(c) < 32 or 127 <= ord(c) < 160 for c in name)
+    return not control and "\\" not in name and ":" not in name and not {"", ".", ".."} & set(parts)
+
+
+def members(archive):
+    """Its files, if it holds nothing that an export doesn't."""
+    found = archive.infolist()
+    if len(found) > FILES_MAX:
+        raise BadZip("it holds %d files, and an export at most %d" % (len(found), FILES_MAX))
+    if len({info.orig_filename for info in found}) != len(found):
+        raise BadZip("two files have one name")
+    end = 0
+    for info in sorted(found, key=lambda info: info.header_offset):
+        if info.header_offset < end:
+            raise BadZip("its files overlap")
+        end = info.header_offset + 30 + info.compress_size
+        if not is_safe(info.orig_filename):
+            raise BadZip("a file's name leads elsewhere: %s" % ascii(info.orig_filename))
+        special = info.external_attr >> 28 not in (0, 8)
+        if info.flag_bits & 1 or info.compress_type not in (0, 8) or special or info.is_dir():
+            raise BadZip(info.filename + " is no plain file")
+    unpacked = sum(info.file_size for info in found)
+    if unpacked > UNPACKED_BYTES_MAX:
+        raise BadZip("unpacked it has %d bytes, and an export at most %d" % (unpacked, UNPACKED_BYTES_MAX))
+    if EVENTS not in {info.filename for info in found}:
+        raise BadZip("it has no " + EVENTS)
+    return found
+
+
+def events_of(archive, name):
+    with archive.open(name) as file:
+        unpacked = 0
+        while True:
+            line = file.readline(LINE_BYTES_MAX + 2)
+            if not line:
+                break
+            unpacked += len(line)
+            yield line
+    if unpacked != archive.getinfo(name).file_size:
+        raise BadZip(name + " is not as long as it says")
+
+
+def digest_of(archive, name):
+    digest = hashlib.sha256()
+    with archive.open(name) as file:
+        for chunk in iter(lambda: file.read(1 << 16), b""):
+            digest.update(chunk)
+    return digest.digest()
+
+
+def beside(archive, found, log):
+    """Each file beside the events is known, and a content that the events commit to, or only to read."""
+    patches = []
+    for info in found:
+        name, number = info.filename, info.filename[len("patches/p"):-len(".diff")]
+        patch = name == "patches/p%s.diff" % number and number.isascii() and number.isdigit()
+        not_proven = BadZip(name + " is no content that the events commit to")
+        if name == EVENTS or name in PAPERS or name.startswith("redacted/"):
+            continue
+        if name == NOTE:
+            note = archive.read(name) if info.file_size < 1 << 16 else b""
+            if log.part is None or note != log.note.encode():
+                raise BadZip(NOTE + " is not the checkpoint that the events are proven by")
+        elif patch or name.startswith("artifacts/"):
+            if info.file_size not in log.proven.lengths:
+                raise not_proven
+            if patch:
+                patches.append((int(number), name))
+            elif digest_of(archive, name) not in log.proven.artifacts:
+                raise not_proven
+        else:
+            raise BadZip(name + " is no file of an export")
+    rest = list(log.proven.patches)
+    for _, name in sorted(patches):
+        digest = digest_of(archive, name)
+        if digest not in rest:
+            raise BadZip(name + " is no content that the events commit to")
+        del rest[:rest.index(digest) + 1]
+
+
+def zipped(path):
+    with open(path, "rb") as file:
+        return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+
+
 def main():
     args = argparse.ArgumentParser(description="Verifies an export of an Atoll log.")
     args.add_argument("file")
@@ -448,11 +579,22 @@ def main():
                 raise OSError("%s: it holds no checkpoint" % path)
             kept.extend(map(Checkpoint, found))
         log = Log(args.root, kept)
-        with open(args.file, "rb") as file:
+        archive, found = None, []
+        if zipped(args.file):
+            archive, log.proven = zipfile.ZipFile(args.file), Proven()
+            found = members(archive)
+        lines = events_of(archive, EVENTS) if archive else open(args.file, "rb")
+        with contextlib.closing(lines) as file:
             for number, line in enumerate(file, 1):
                 log.line(line.rstrip(b"\n"))
         number += 1
         what = log.end()
+        if archive:
+            beside(archive, found, log)
+    except (BadZip, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OverflowError) as err:
+        words = str(err) if isinstance(err, BadZip) else "it is no zip that can be read (%s)" % (err,)
+        print("NOT intact: %s." % ascii(words)[1:-1])
+        return 8
     except (Bad, KeyError, TypeError, AttributeError, ValueError, RecursionError) as err:
         words = str(err) if isinstance(err, Bad) else "it is no event (%r)" % (err,)
         print("NOT intact: first at line %d: %s." % (number, words))

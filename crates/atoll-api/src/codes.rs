@@ -54,6 +54,8 @@ codes! {
     STORE_LOCKED = 604, 7, "another node has the data directory";
     STORE_UNUSABLE = 605, 1, "the data directory can't be used";
     REPLAY_DIVERGED = 606, 8, "the replay diverged";
+    EXPORT_LARGE = 607, 5, "the export is larger than it may be";
+    EXPORT_EXISTS = 608, 7, "a file of the export's name is there";
     NODE_UNREACHABLE = 701, 6, "the node can't be reached";
     NODE_STRANGER = 702, 3, "the socket belongs to another user";
     NODE_VERSION = 703, 7, "node and command speak different versions";

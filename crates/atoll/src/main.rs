@@ -9,6 +9,7 @@ mod cli;
 mod commands;
 mod config;
 mod daemon;
+mod export;
 mod offline;
 mod paths;
 mod plugged;

@@ -21,7 +21,7 @@ pub mod policy;
 pub mod rules;
 pub mod session;
 pub mod shelf;
-mod signals;
+pub mod signals;
 pub mod status;
 mod talk;
 pub mod tries;

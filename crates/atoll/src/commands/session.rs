@@ -10,6 +10,7 @@ use super::signals::Signals;
 use super::talk::Talk;
 use super::watch::Watch;
 use crate::app::{App, now, say};
+use crate::export;
 use crate::ui;
 
 /// Lines of work.
@@ -80,6 +81,11 @@ pub enum Session {
         #[arg(long, value_name = "TURN")]
         to: Option<u64>,
     },
+    /// One session as a zip: to read, to hand on, and to check without this node. Without what looks like a secret.
+    #[command(
+        after_help = "Examples:\n  atoll session export s4\n  atoll session export s4 -o /tmp/for-audit.zip --max-size 10MiB\n  atoll session export @ --whole"
+    )]
+    Export(export::Args),
     /// Remove a session's private copy and hide it; the log stays.
     #[command(after_help = "Examples:\n  atoll session delete s4")]
     Delete {
@@ -137,6 +143,7 @@ pub async fn run(app: &App, session: Session) -> Result<u8, Error> {
             };
             fork(app, session, turn, more).await
         }
+        Session::Export(args) => export::run(app, args).await,
         Session::Undo { session, to } => undo(app, session, to).await,
         Session::Delete { session } => {
             app.node()

@@ -8,3 +8,4 @@ pub mod rules;
 pub mod table;
 pub mod trust;
 pub mod verify;
+mod zipped;

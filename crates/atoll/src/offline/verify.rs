@@ -9,6 +9,7 @@ use atoll_log::export::{LINE_BYTES_MAX, Proven, Reader};
 use atoll_log::{Bad, Checkpoint, PublicKey, note};
 use serde::Serialize;
 
+use super::zipped::{self, Wrong, Zipped};
 use crate::app::App;
 use crate::ui::words::plural;
 use crate::ui::{Page, Style};
@@ -65,6 +66,10 @@ pub fn newest(path: &Path) -> Result<u64, Error> {
     Ok(sizes.max().unwrap_or(0))
 }
 
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
 /// What was found in an export.
 #[derive(Debug, Serialize)]
 struct Found {
@@ -80,6 +85,14 @@ struct Found {
     kept: u64,
     compared: u64,
     bad: Option<(u64, u64, String)>,
+    /// What is wrong with the zip itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zip: Option<String>,
+    /// Of a zip: files beside the events that are contents of the log, and those that are for reading alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<u64>,
+    #[serde(skip_serializing_if = "is_zero")]
+    unproven: u64,
     promise: &'static str,
 }
 
@@ -98,6 +111,9 @@ pub fn file(app: &App, path: &Path, against: &Against) -> Result<u8, Error> {
         kept: keeps.len() as u64,
         compared: 0,
         bad: None,
+        zip: None,
+        files: None,
+        unproven: 0,
         promise: PROMISE,
     };
     against
@@ -105,9 +121,14 @@ pub fn file(app: &App, path: &Path, against: &Against) -> Result<u8, Error> {
         .into_iter()
         .for_each(|root| reader.expect(root));
     keeps.into_iter().for_each(|c| reader.keep(c));
-    let file = File::open(path).map_err(|err| unreadable(path, err))?;
-    let proven = read(&mut reader, BufReader::new(file), path)?;
-    match proven.and_then(|()| reader.finish()) {
+    let read = match zipped::is_zip(path) {
+        true => unzipped(&mut reader, path, &mut found)?,
+        false => {
+            let file = File::open(path).map_err(|err| unreadable(path, err))?;
+            read(&mut reader, BufReader::new(file), path)?.map_err(Wrong::Line)
+        }
+    };
+    match read.and_then(|()| reader.finish().map_err(Wrong::Line)) {
         Ok(Proven::Log { log, contents }) => {
             found.kind = "a whole log";
             (found.events, found.contents) = (log.events, contents);
@@ -125,13 +146,44 @@ pub fn file(app: &App, path: &Path, against: &Against) -> Result<u8, Error> {
             (found.checkpoints, found.compared) = (1, kept);
             found.root = Some(checkpoint.node);
         }
-        Err(bad) => {
+        Err(Wrong::Line(bad)) => {
             found.intact = false;
             found.bad = Some((bad.line, bad.seq, bad.flaw.to_string()));
+        }
+        Err(Wrong::Zip(why)) => {
+            found.intact = false;
+            found.zip = Some(why);
         }
     }
     app.show("verification", &found, |style| page(style, &found))?;
     Ok(if found.intact { 0 } else { codes::LOG_BAD.exit })
+}
+
+/// The same of an export in a zip.
+fn unzipped(
+    reader: &mut Reader,
+    path: &Path,
+    found: &mut Found,
+) -> Result<Result<(), Wrong>, Error> {
+    let file = File::open(path).map_err(|err| unreadable(path, err))?;
+    let verified = Zipped::open(file).and_then(|mut zip| zip.verify(reader));
+    Ok(verified.map(|beside| {
+        (found.files, found.unproven) = (Some(beside.proven), beside.unproven);
+    }))
+}
+
+/// One line of at most `limit_bytes` and a little more, without its new line; how much was read for it.
+pub fn line(
+    lines: &mut impl BufRead,
+    line: &mut Vec<u8>,
+    limit_bytes: usize,
+) -> std::io::Result<usize> {
+    let mut bounded = lines.take(limit_bytes as u64 + 2);
+    let read = bounded.read_until(b'\n', line)?;
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    }
+    Ok(read)
 }
 
 /// Every line; the inner error is the first bad one.
@@ -140,20 +192,14 @@ fn read(
     mut lines: impl BufRead,
     path: &Path,
 ) -> Result<Result<(), Bad>, Error> {
-    let mut line = Vec::new();
+    let mut text = Vec::new();
     loop {
-        line.clear();
-        let mut bounded = (&mut lines).take(LINE_BYTES_MAX as u64 + 2);
-        let read = bounded
-            .read_until(b'\n', &mut line)
-            .map_err(|err| unreadable(path, err))?;
-        if read == 0 {
+        text.clear();
+        let read = line(&mut lines, &mut text, LINE_BYTES_MAX);
+        if read.map_err(|err| unreadable(path, err))? == 0 {
             return Ok(Ok(()));
         }
-        if line.last() == Some(&b'\n') {
-            line.pop();
-        }
-        if let Err(bad) = reader.line(&line) {
+        if let Err(bad) = reader.line(&text) {
             return Ok(Err(bad));
         }
     }
@@ -161,13 +207,16 @@ fn read(
 
 fn page(style: &Style, found: &Found) -> String {
     let mut page = Page::new(style, 2, 13);
-    match &found.bad {
-        None => page.line(style.green(&format!(
+    match (&found.bad, &found.zip) {
+        (_, Some(why)) => page
+            .line(style.red("NOT intact: the zip is not an export as it was made."))
+            .row("why", why),
+        (None, None) => page.line(style.green(&format!(
             "Intact: {}, {}.",
             found.kind,
             plural(found.events, "event")
         ))),
-        Some((line, seq, why)) => {
+        (Some((line, seq, why)), None) => {
             let head = format!("NOT intact: first at line {line} (event {seq}).");
             page.line(style.red(&head)).row("why", why)
         }
@@ -190,6 +239,14 @@ fn page(style: &Style, found: &Found) -> String {
         };
         page.row("checkpoints", held);
         page.row("contents", format!("{} hold", found.contents));
+        if let Some(files) = found.files {
+            let told = format!(
+                "{} as the events commit to; {} only to read",
+                plural(files, "file"),
+                found.unproven
+            );
+            page.row("beside", told);
+        }
     }
     page.row("promise", found.promise);
     page.end()

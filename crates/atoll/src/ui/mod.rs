@@ -24,7 +24,9 @@ pub use markdown::Markdown;
 pub use model::{models, tested};
 pub use page::Page;
 pub use patch::{accepted, next_rows, patch, patches, ready, ready_in_chat, ready_then};
-pub use session::{chat_line, ended, no_answer, no_answer_in_chat, no_patch, session, sessions};
+pub use session::{
+    chat_line, ended, no_answer, no_answer_in_chat, no_patch, session, sessions, state,
+};
 pub use shelf::{pick_models, progress, shelf};
 pub use status::status;
 pub use style::{COLUMNS, Style, table, wrap};

@@ -6,7 +6,7 @@ use atoll_domain::{Labels, Ms, SessionEnd, SessionState, Shown};
 use crate::ui::words::{cost, dollars, plural, span, utc};
 use crate::ui::{Page, Style, table, wrap};
 
-pub(super) fn state(view: &SessionView) -> &'static str {
+pub fn state(view: &SessionView) -> &'static str {
     match (view.state, view.end) {
         (SessionState::Running, _) => "running",
         (SessionState::NeedsYou, _) => "needs you",

@@ -7,12 +7,12 @@ use std::process::Command;
 use crate::hostile::until;
 use crate::scene::{Ran, Scene};
 
-fn node(scene: &Scene, words: &[&str]) -> Ran {
+pub fn node(scene: &Scene, words: &[&str]) -> Ran {
     Ran::of(scene.with_node(words).output().unwrap())
 }
 
 /// The other implementation.
-fn python(words: &[&str]) -> Ran {
+pub fn python(words: &[&str]) -> Ran {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/audit/verify.py");
     let mut python = Command::new("python3");
     Ran::of(python.arg(script).args(words).output().unwrap())
@@ -20,7 +20,7 @@ fn python(words: &[&str]) -> Ran {
 
 /// Both say the same.
 #[track_caller]
-fn both(scene: &Scene, words: &[&str], code: i32, said: &str) {
+pub fn both(scene: &Scene, words: &[&str], code: i32, said: &str) {
     let here = scene.run(&[&["log", "verify", "--from"], words].concat());
     assert_eq!(here.code, code, "{}{}", here.out, here.err);
     assert!(here.out.contains(said), "{}", here.out);

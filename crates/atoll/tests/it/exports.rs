@@ -1,0 +1,492 @@
+//! A session handed out as a zip: what it holds, that both verifiers agree on it, and what they refuse.
+
+use std::io::{Cursor, Read, Write};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use testkit::provider::{Reply, Script, Server};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
+
+use crate::code::project;
+use crate::kit::plain;
+use crate::proofs::{both, node};
+use crate::scene::{Ran, Scene};
+
+/// Looks like a key, and is none.
+const SECRET: &str = "sk-proj-Zk3v9QxT7mB2nR8sW4yL6dH1cJ5fG0aPqUeXiVoKtN";
+
+type Files = Vec<(String, Vec<u8>)>;
+
+pub fn unzip(path: &Path) -> Files {
+    let mut zip = ZipArchive::new(std::fs::File::open(path).unwrap()).unwrap();
+    (0..zip.len())
+        .map(|at| {
+            let mut file = zip.by_index(at).unwrap();
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).unwrap();
+            (file.name().unwrap().into_owned(), bytes)
+        })
+        .collect()
+}
+
+fn zipped(files: &Files) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        zip.start_file(name.as_str(), SimpleFileOptions::default())
+            .unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+fn text(files: &Files, name: &str) -> String {
+    let found = files.iter().find(|f| f.0 == name);
+    let found = found.unwrap_or_else(|| panic!("{name} is not in it"));
+    String::from_utf8(found.1.clone()).unwrap()
+}
+
+/// A session that reads a secret and a hostile text, mends the tests, and whose patch is accepted.
+fn mended(scene: &Scene) -> Server {
+    let replies = [
+        Reply::call("read_file", json!({ "path": "notes.txt" })),
+        Reply::call("read_file", json!({ "path": "sum.txt" })),
+        Reply::call(
+            "edit",
+            json!({ "path": "sum.txt", "search": "total=2", "replace": "total=3" }),
+        ),
+        Reply::call("test", json!({})),
+        Reply::call(
+            "finish",
+            json!({ "title": "Fix </pre><script>alert(1)</script>", "summary": "It was 2.\u{202e}\u{1b}[2J" }),
+        ),
+    ];
+    let server = Server::start(Script::list(replies));
+    project(scene, &server);
+    let notes = format!("<img src=x onerror=alert(1)>\nOPENAI_API_KEY={SECRET}\n");
+    scene.file("shop/notes.txt", &notes);
+    let mut code = scene.with_node(&["code", "make the test pass", "--repo", "shop"]);
+    let ran = Ran::of(code.env("MINE_KEY", "k-123").output().unwrap());
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let ran = scene.run(&["patch", "accept", "p1"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    server
+}
+
+/// Exports to `name`; its path and what was said.
+fn export(scene: &Scene, name: &str, more: &[&str]) -> (PathBuf, serde_json::Value) {
+    let words = [&["--json", "session", "export", "s1", "-o", name], more].concat();
+    let ran = node(scene, &words);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    (scene.path().join(name), ran.data())
+}
+
+/// Whatever lies in the scene's folder beside what was there: nothing of an export may be left.
+fn left(scene: &Scene) -> Vec<String> {
+    let names = std::fs::read_dir(scene.path()).unwrap().flatten();
+    let mut names: Vec<String> = names
+        .map(|e| e.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_sessions_zip_reads_well_proves_itself_and_keeps_secrets_back() {
+    let scene = Scene::new();
+    if !scene.sandboxed() {
+        return;
+    }
+    let _server = mended(&scene);
+    let (path, said) = export(&scene, "s1.zip", &[]);
+    let files = unzip(&path);
+    let names: Vec<&str> = files.iter().map(|f| f.0.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "README.txt",
+            "index.html",
+            "verify.py",
+            "checkpoint.note",
+            "events.ndjson",
+            "patches/p1.diff"
+        ]
+    );
+    assert!(said["redacted"].as_u64().unwrap() > 0, "{said}");
+    for (name, bytes) in &files {
+        let text = String::from_utf8_lossy(bytes);
+        assert!(!text.contains(SECRET), "{name} has the secret");
+        if name == "events.ndjson" {
+            let contents = text.lines().filter(|l| l.starts_with("{\"content\""));
+            for line in contents {
+                let content: serde_json::Value = serde_json::from_str(line).unwrap();
+                let base64 = content["content"]["base64"].as_str().unwrap();
+                let bytes = STANDARD.decode(base64).unwrap();
+                let held = String::from_utf8_lossy(&bytes).into_owned();
+                assert!(!held.contains(SECRET), "{held}");
+            }
+        }
+    }
+    let page = text(&files, "index.html");
+    for wanted in [
+        "make the test pass",
+        "[redacted:",
+        "-total=2</span>",
+        "+total=3</span>",
+        "&lt;/pre&gt;&lt;script&gt;",
+        "\\u{202e}\\e[2J",
+        "default-src &#39;none&#39;".replace("&#39;", "'").as_str(),
+        "p1 accepted by",
+        "prefers-color-scheme: dark",
+        "Not everything is in this export",
+    ] {
+        assert!(page.contains(wanted), "{wanted}: {page}");
+    }
+    for never in [
+        "<script",
+        "<img",
+        "http://",
+        "https://",
+        " src=",
+        "javascript:",
+        "onerror=\"",
+    ] {
+        assert!(!page.contains(never), "{never}");
+    }
+    plain("index.html", &page);
+    let readme = text(&files, "README.txt");
+    let root = said["root"].as_str().unwrap().to_owned();
+    assert!(
+        readme.contains(&root) && readme.contains("looked like secrets"),
+        "{readme}"
+    );
+    plain("README.txt", &readme);
+
+    // The same again is the same zip; a name that is taken is refused.
+    let (again, _) = export(&scene, "again.zip", &[]);
+    assert!(std::fs::read(&path).unwrap() == std::fs::read(&again).unwrap());
+    let taken = scene.run(&["session", "export", "s1", "-o", "s1.zip"]);
+    assert!(
+        taken.code == 7 && taken.err.contains("ATL-0608"),
+        "{}",
+        taken.err
+    );
+    export(&scene, "s1.zip", &["--force"]);
+
+    // Whole: everything is there.
+    let (whole, told) = export(&scene, "whole.zip", &["--whole"]);
+    assert_eq!(told["redacted"], 0);
+    assert!(text(&unzip(&whole), "index.html").contains(SECRET));
+
+    // Elsewhere, by both, from the zip and from the events in it.
+    let other = Scene::new();
+    for path in [&path, &whole] {
+        let path = path.to_str().unwrap();
+        both(
+            &other,
+            &[path, "--root", &root],
+            0,
+            "Intact: a part of a log",
+        );
+    }
+    let found = other
+        .run(&["--json", "log", "verify", path.to_str().unwrap()])
+        .data();
+    assert_eq!(
+        (&found["files"], &found["unproven"]),
+        (&json!(2), &json!(3)),
+        "{found}"
+    );
+    let events = other.file("events.ndjson", &text(&files, "events.ndjson"));
+    both(
+        &other,
+        &[events.to_str().unwrap(), "--root", &root],
+        0,
+        "Intact: a part of a log",
+    );
+    let own = other.file("verify.py", &text(&files, "verify.py"));
+    let ran = std::process::Command::new("python3")
+        .arg(own)
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert!(ran.status.success());
+    tampered(&other, &files);
+}
+
+/// Both refuse it.
+#[track_caller]
+fn refused(scene: &Scene, bytes: &[u8], said: &str) {
+    let path = scene.path().join("hostile.zip");
+    std::fs::write(&path, bytes).unwrap();
+    both(scene, &[path.to_str().unwrap()], 8, said);
+}
+
+fn tampered(scene: &Scene, files: &Files) {
+    let with = |name: &str, change: &dyn Fn(&mut Vec<u8>)| {
+        let mut files = files.clone();
+        change(&mut files.iter_mut().find(|f| f.0 == name).unwrap().1);
+        zipped(&files)
+    };
+    let swap = |from: &'static str, to: &'static str| {
+        move |bytes: &mut Vec<u8>| {
+            let text = String::from_utf8(bytes.clone()).unwrap();
+            assert!(text.contains(from), "{from}");
+            *bytes = text.replacen(from, to, 1).into_bytes();
+        }
+    };
+    let event = with(
+        "events.ndjson",
+        &swap("\"PatchProposed\"", "\"PatchProposee\""),
+    );
+    refused(scene, &event, "NOT intact: first at line");
+    let patch = with("patches/p1.diff", &swap("+total=3", "+total=4"));
+    refused(
+        scene,
+        &patch,
+        "patches/p1.diff is no content that the events commit to",
+    );
+    let longer = with("patches/p1.diff", &|bytes| bytes.extend(b"+evil\n"));
+    refused(
+        scene,
+        &longer,
+        "patches/p1.diff is no content that the events commit to",
+    );
+    let note = with("checkpoint.note", &swap("\n", "\n1"));
+    refused(scene, &note, "checkpoint.note is not the checkpoint");
+
+    let and = |name: &str, bytes: &[u8]| {
+        let mut files = files.clone();
+        files.push((name.into(), bytes.to_vec()));
+        zipped(&files)
+    };
+    for name in [
+        "../../.bashrc",
+        "/etc/passwd",
+        "a\\..\\b",
+        "C:x",
+        "artifacts/../../x",
+        "artifacts//x",
+    ] {
+        refused(scene, &and(name, b"x"), "name leads elsewhere");
+    }
+    refused(
+        scene,
+        &and("setup.exe", b"MZ"),
+        "setup.exe is no file of an export",
+    );
+    refused(
+        scene,
+        &and("artifacts/j1/x", b"never kept"),
+        "is no content that the events commit to",
+    );
+    let without: Files = files
+        .iter()
+        .filter(|f| f.0 != "events.ndjson")
+        .cloned()
+        .collect();
+    refused(scene, &zipped(&without), "it has no events.ndjson");
+    hostile(scene, files);
+}
+
+/// Zips that no writer of ours makes.
+fn hostile(scene: &Scene, files: &Files) {
+    // One name twice: what one reader takes for the file, another doesn't.
+    let twice = {
+        let mut files = files.clone();
+        files.push(("patches/p2.diff".into(), b"+evil\n".to_vec()));
+        replaced(&zipped(&files), b"patches/p2.diff", b"patches/p1.diff")
+    };
+    refused(scene, &twice, "two files have one name");
+
+    // A bomb: a gigabyte of nothing in a megabyte, four times and a bit.
+    let mut zip = ZipWriter::new(Cursor::new(zipped(files)));
+    zip = ZipWriter::new_append(zip.finish().unwrap()).unwrap();
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+    zip.start_file("artifacts/j1/bomb", options).unwrap();
+    let zeros = vec![0; 1 << 20];
+    for _ in 0..64 {
+        zip.write_all(&zeros).unwrap();
+    }
+    let bomb = zip.finish().unwrap().into_inner();
+    assert!(bomb.len() < 1 << 20);
+    refused(
+        scene,
+        &bomb,
+        "artifacts/j1/bomb is no content that the events commit to",
+    );
+    // It says of itself that it is far too large.
+    let size = (64u32 << 20).to_le_bytes();
+    let huge = replaced(&bomb, &size, &u32::MAX.wrapping_sub(1).to_le_bytes());
+    refused(scene, &huge, "and an export at most");
+    // Its events say that they are shorter than they are, and longer.
+    let events = files
+        .iter()
+        .find(|f| f.0 == "events.ndjson")
+        .unwrap()
+        .1
+        .len();
+    let size = u32::try_from(events).unwrap();
+    for said in [size - 10, size + 10] {
+        let lies = replaced(&zipped(files), &size.to_le_bytes(), &said.to_le_bytes());
+        refused(scene, &lies, "NOT intact");
+    }
+    // Half of one, and something that only begins like one.
+    let whole = zipped(files);
+    refused(
+        scene,
+        &whole[..whole.len() / 2],
+        "it is no zip that can be read",
+    );
+    refused(
+        scene,
+        b"PK\x03\x04 and no more",
+        "it is no zip that can be read",
+    );
+}
+
+/// Every occurrence of some bytes in place of others of the same length.
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let mut out = bytes.to_vec();
+    let mut found = 0;
+    for at in 0..=out.len() - from.len() {
+        if &out[at..at + from.len()] == from {
+            out[at..at + to.len()].copy_from_slice(to);
+            found += 1;
+        }
+    }
+    assert!(found > 0);
+    out
+}
+
+#[test]
+fn what_does_not_fit_is_left_out_the_largest_first_and_said() {
+    let scene = Scene::new();
+    if !scene.sandboxed() {
+        return;
+    }
+    scene.file("w/a.txt", "a\n");
+    // Bytes that don't pack: a megabyte of them, and a little file beside it.
+    let make = "head -c 1000000 /dev/urandom > big.bin; echo small > ../w/con.txt; echo hello";
+    let words = [
+        "exec",
+        "--repo",
+        "w",
+        "--artifact",
+        "*.bin",
+        "--artifact",
+        "con.txt",
+        "--",
+        "sh",
+        "-c",
+        make,
+    ];
+    let ran = node(&scene, &words);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let (path, said) = export(&scene, "all.zip", &["--whole"]);
+    assert_eq!(said["left_out"], json!([]));
+    let names: Vec<String> = unzip(&path).into_iter().map(|f| f.0).collect();
+    assert!(
+        names.contains(&"artifacts/j1/big.bin".to_owned()),
+        "{names:?}"
+    );
+    assert!(
+        names.contains(&"artifacts/j1/_con.txt".to_owned()),
+        "{names:?}"
+    );
+
+    let (small, said) = export(&scene, "small.zip", &["--whole", "--max-size", "300k"]);
+    assert!(std::fs::metadata(&small).unwrap().len() <= 300 << 10);
+    assert_eq!(
+        said["left_out"][0]["what"], "artifacts/j1/big.bin",
+        "{said}"
+    );
+    assert_eq!(said["left_out"][0]["bytes"], 1_000_000);
+    assert_eq!(said["left_out"].as_array().unwrap().len(), 1, "{said}");
+    let files = unzip(&small);
+    assert!(files.iter().all(|f| f.0 != "artifacts/j1/big.bin"));
+    assert!(files.iter().any(|f| f.0 == "artifacts/j1/_con.txt"));
+    for paper in ["README.txt", "index.html"] {
+        let text = text(&files, paper);
+        assert!(text.contains("artifacts/j1/big.bin"), "{paper}: {text}");
+    }
+    for path in [&path, &small] {
+        both(
+            &scene,
+            &[path.to_str().unwrap()],
+            0,
+            "Intact: a part of a log",
+        );
+    }
+    let told = scene.run(&[
+        "session",
+        "export",
+        "s1",
+        "--whole",
+        "--max-size",
+        "300k",
+        "-o",
+        "told.zip",
+    ]);
+    assert!(told.out.contains("artifacts/j1/big.bin"), "{}", told.out);
+    let tiny = scene.run(&["session", "export", "s1", "--max-size", "10"]);
+    assert_eq!(tiny.code, 2, "{}", tiny.err);
+}
+
+#[test]
+fn a_place_that_takes_nothing_is_left_as_it_was() {
+    let scene = Scene::new();
+    if !scene.sandboxed() {
+        return;
+    }
+    scene.file("w/a.txt", "a\n");
+    let ran = node(&scene, &["exec", "--repo", "w", "--", "echo", "one"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let before = left(&scene);
+    let nowhere = scene.run(&["session", "export", "s1", "-o", "nowhere/s1.zip"]);
+    assert!(
+        nowhere.code == 1 && nowhere.err.contains("ATL-0506"),
+        "{}",
+        nowhere.err
+    );
+    // A folder of the file's name, and a link: neither is written over or through.
+    std::fs::create_dir(scene.path().join("folder.zip")).unwrap();
+    let folder = scene.run(&["session", "export", "s1", "-o", "folder.zip", "--force"]);
+    assert_eq!(folder.code, 1, "{}", folder.err);
+    std::fs::remove_dir(scene.path().join("folder.zip")).unwrap();
+    let kept = scene.file("w/kept", "mine");
+    std::os::unix::fs::symlink(&kept, scene.path().join("link.zip")).unwrap();
+    assert_eq!(
+        scene
+            .run(&["session", "export", "s1", "-o", "link.zip"])
+            .code,
+        7
+    );
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "mine");
+    std::fs::remove_file(scene.path().join("link.zip")).unwrap();
+    let none = scene.run(&["session", "export", "s9"]);
+    assert!(
+        none.code == 2 && none.err.contains("ATL-0102"),
+        "{}",
+        none.err
+    );
+    // A file may not grow: a full disk, as the writer sees it.
+    let mut full = scene.ready(
+        "sh",
+        &[
+            "-c",
+            "ulimit -f 8; trap '' XFSZ; exec atoll session export s1 -o full.zip",
+        ],
+    );
+    let full = Ran::of(full.output().unwrap());
+    assert!(
+        full.code == 1 && full.err.contains("ATL-0506"),
+        "{}{}",
+        full.out,
+        full.err
+    );
+    assert_eq!(left(&scene), before);
+}
