@@ -77,6 +77,9 @@ pub struct Status {
     /// Where checkpoints are kept beside the log, if anywhere.
     #[serde(default)]
     pub witness: Option<WitnessView>,
+    /// Where every event is written a second time, if anywhere.
+    #[serde(default)]
+    pub mirror: Option<WitnessView>,
     /// Whether the log refuses new actions.
     pub full: bool,
     /// What Atoll holds of the disk; `None` before the first sweep.

@@ -10,6 +10,7 @@ mod gate;
 mod hub;
 mod job;
 mod launch;
+mod mirror;
 mod names;
 mod node;
 mod options;

@@ -19,6 +19,8 @@ use crate::shared::{Adapters, Current, Shared, lock};
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 /// How soon after its start, or after it was busy when it was due, the node looks whether to sweep.
 const SWEEP_AGAIN: Duration = Duration::from_secs(60);
+/// How long a mirror may take for the last events when the node goes down.
+const MIRROR_LAST: Duration = Duration::from_secs(2);
 /// How long sessions may take to stop when the node goes down.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -41,6 +43,7 @@ pub(crate) fn current_of(
         guard,
         rules: loaded.rules,
         witness: loaded.witness,
+        mirror: loaded.mirror,
     }
 }
 
@@ -80,6 +83,8 @@ impl Node {
             edits: Default::default(),
             disk: Default::default(),
             witnessed: Default::default(),
+            mirrored: Default::default(),
+            mirroring: Default::default(),
             sweeping: Default::default(),
             down: CancellationToken::new(),
         });
@@ -120,6 +125,7 @@ impl Node {
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         timer.tick().await; // the first is at once
         self.shared.witness().await;
+        tokio::spawn(self.shared.clone().mirror());
         let mut sweep = Instant::now() + self.until_sweep().min(SWEEP_AGAIN);
         let why = loop {
             tokio::select! {
@@ -174,5 +180,7 @@ impl Node {
         let _ = self.shared.log.append(entry, true).await; // a full disk does not keep a node up
         let _ = self.shared.log.checkpoint().await;
         self.shared.witness().await;
+        // What it can't take now it takes at the next start: a share that hangs keeps no node up.
+        let _ = tokio::time::timeout(MIRROR_LAST, self.shared.mirror_once()).await;
     }
 }

@@ -106,6 +106,8 @@ pub struct Reloaded {
     pub rules: Vec<atoll_api::RuleView>,
     /// Where checkpoints are kept beside the log, if the owner chose a place.
     pub witness: Option<Arc<dyn atoll_ports::Witness>>,
+    /// Where every event is written a second time, if the owner chose a place.
+    pub mirror: Option<Arc<dyn atoll_ports::Mirror>>,
 }
 
 /// Reads the configuration. The node calls it at start and on `reload`.

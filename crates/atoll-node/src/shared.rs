@@ -40,6 +40,7 @@ pub(crate) struct Current {
     pub(crate) guard: Guard,
     pub(crate) rules: Vec<atoll_api::RuleView>,
     pub(crate) witness: Option<Arc<dyn atoll_ports::Witness>>,
+    pub(crate) mirror: Option<Arc<dyn atoll_ports::Mirror>>,
 }
 
 /// Everything.
@@ -66,6 +67,9 @@ pub(crate) struct Shared {
     pub(crate) disk: Mutex<Option<atoll_api::DiskView>>,
     /// What became of the last handing over of checkpoints.
     pub(crate) witnessed: Mutex<Option<atoll_api::WitnessView>>,
+    /// The same of events to the mirror, and that one does it at a time.
+    pub(crate) mirrored: Mutex<Option<atoll_api::WitnessView>>,
+    pub(crate) mirroring: Mutex<()>,
     pub(crate) sweeping: std::sync::atomic::AtomicBool,
     pub(crate) down: tokio_util::sync::CancellationToken,
 }

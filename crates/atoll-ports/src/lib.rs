@@ -4,6 +4,7 @@
 
 pub mod log;
 pub mod meter;
+pub mod mirror;
 pub mod models;
 pub mod runner;
 pub mod sweep;
@@ -14,6 +15,7 @@ pub mod workspace;
 pub use atoll_guard::BoxFuture;
 pub use log::Log;
 pub use meter::Meter;
+pub use mirror::Mirror;
 pub use models::Models;
 pub use runner::Runner;
 pub use toolchain::Toolchains;

@@ -280,6 +280,8 @@ pub trait Log: Journal {
     fn past(&self, seq: u64) -> BoxFuture<'_, u64>;
     /// At most `limit` events after `after`, in order.
     fn events(&self, after: u64, limit: usize, filter: &Filter) -> Result<Vec<Event>, Error>;
+    /// The same of the whole log, as an export's lines without their new line, each with its number.
+    fn lines(&self, after: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, Error>;
     /// The event with this id.
     fn event(&self, id: &EventId) -> Result<Option<Event>, Error>;
     /// A content, unless it was erased.

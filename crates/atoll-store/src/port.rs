@@ -44,6 +44,9 @@ impl Log for Store {
     fn events(&self, after: u64, limit: usize, filter: &Filter) -> Result<Vec<Event>, Error> {
         self.reader.events(after, limit, filter)
     }
+    fn lines(&self, after: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, Error> {
+        self.reader.lines(after, limit)
+    }
     fn event(&self, id: &EventId) -> Result<Option<Event>, Error> {
         self.reader.event(id)
     }

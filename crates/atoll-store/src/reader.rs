@@ -110,6 +110,14 @@ impl Reader {
         })
     }
 
+    /// The same of all events, as an export's lines.
+    pub fn lines(&self, after: u64, limit: usize) -> Result<Vec<(u64, Vec<u8>)>, Error> {
+        self.scan(after, limit, &Filter::default(), |seq, bytes, hash| {
+            let line = atoll_log::line::export(bytes, &hash).map_err(|e| damaged(seq, e))?;
+            Ok((seq, line))
+        })
+    }
+
     fn scan<T>(
         &self,
         after: u64,

@@ -9,10 +9,10 @@ use atoll_domain::Budget;
 use atoll_llama::Embedded;
 use atoll_node::{Adapters, Machine, Options, Reloaded, SystemEntropy};
 use atoll_policy::{Engine, Profile, Source};
-use atoll_ports::Witness;
+use atoll_ports::{Mirror, Witness};
 use atoll_runners::ProcessRunner;
 use atoll_runners::toolchain::{CALLER_VARS, Finder};
-use atoll_store::{Store, WitnessFile};
+use atoll_store::{MirrorFile, Store, WitnessFile};
 use atoll_workspace::Workspaces;
 
 use crate::config::{self, Config};
@@ -110,6 +110,12 @@ pub fn witness(config: &Config) -> Option<PathBuf> {
     (!path.is_empty()).then(|| path.into())
 }
 
+/// The file that every event is appended to.
+fn mirror(config: &Config) -> Option<PathBuf> {
+    let path = config.get("log.mirror");
+    (!path.is_empty()).then(|| path.into())
+}
+
 /// Reads the configuration: settings, models, rules.
 fn load(paths: &Paths, identity: &str, embedded: &Arc<Embedded>) -> Result<Reloaded, Error> {
     let config = config::load(&paths.config_file())?;
@@ -128,6 +134,8 @@ fn load(paths: &Paths, identity: &str, embedded: &Arc<Embedded>) -> Result<Reloa
         models: Arc::new(models),
         engine: Box::new(engine),
         rules,
+        mirror: mirror(&config)
+            .map(|path| Arc::new(MirrorFile::new(path, &paths.data)) as Arc<dyn Mirror>),
         witness: witness(&config).map(|path| Arc::new(WitnessFile::new(path)) as Arc<dyn Witness>),
     })
 }

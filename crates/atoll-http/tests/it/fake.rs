@@ -186,6 +186,7 @@ fn state() -> Status {
         day_micros_max: None,
         events: 3,
         witness: None,
+        mirror: None,
         checkpoint: None,
         full: false,
         disk: None,

@@ -58,6 +58,7 @@ impl Shared {
             events: self.log.head(),
             checkpoint: checkpoint.map(|event| wall.since(event.ts) / 1000),
             witness: lock(&self.witnessed).clone(),
+            mirror: lock(&self.mirrored).clone(),
             full,
             disk: *lock(&self.disk),
             up_s: self.clock.now().0 / 1_000_000_000,

@@ -298,6 +298,12 @@ pub const KEYS: &[Setting] = &[
         "a file elsewhere (another disk, a stick, a share) that each checkpoint of the log is appended to",
     ),
     of(
+        "log.mirror",
+        Text,
+        "",
+        "a file that each event of the log is appended to, for a tool of yours to follow; contents stay here",
+    ),
+    of(
         "trust",
         File,
         "",

@@ -204,6 +204,9 @@ impl Zipped {
             if all > declared {
                 return wrong(format!("{EVENTS} is longer than it says"));
             }
+            if read == 0 && all < declared {
+                return wrong(format!("{EVENTS} is shorter than it says"));
+            }
             if read == 0 {
                 return Ok(());
             }

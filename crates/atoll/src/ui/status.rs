@@ -50,6 +50,9 @@ pub fn status(style: &Style, s: &Status, now: Ms) -> String {
         "log",
         format!("{} events; {checkpoint}{full}", count(s.events)),
     );
+    if let Some(mirror) = &s.mirror {
+        page.row("mirror", mirrored(mirror));
+    }
     if let Some(disk) = &s.disk {
         page.row("disk", self::disk(disk, now));
     }
@@ -121,6 +124,15 @@ fn needs_you(style: &Style, s: &Status, page: &mut Page) {
             style.yellow(&head),
             inner(style).edges(left, right)
         ));
+    }
+}
+
+/// Where events are written a second time.
+fn mirrored(mirror: &atoll_api::WitnessView) -> String {
+    let place = Shown::line(&mirror.place);
+    match &mirror.trouble {
+        None => format!("each event in {place} too"),
+        Some(why) => format!("NOT written to {place}: {}", Shown::line(why)),
     }
 }
 

@@ -149,7 +149,6 @@ fn a_sessions_zip_reads_well_proves_itself_and_keeps_secrets_back() {
         "<img",
         "http://",
         "https://",
-        " src=",
         "javascript:",
         "onerror=\"",
     ] {
@@ -301,15 +300,15 @@ fn hostile(scene: &Scene, files: &Files) {
     };
     refused(scene, &twice, "two files have one name");
 
-    // A bomb: a gigabyte of nothing in a megabyte, four times and a bit.
-    let mut zip = ZipWriter::new(Cursor::new(zipped(files)));
-    zip = ZipWriter::new_append(zip.finish().unwrap()).unwrap();
+    // A bomb: far more of nothing than the file has bytes.
+    let mut zip = ZipWriter::new_append(Cursor::new(zipped(files))).unwrap();
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
     zip.start_file("artifacts/j1/bomb", options).unwrap();
     let zeros = vec![0; 1 << 20];
     for _ in 0..64 {
         zip.write_all(&zeros).unwrap();
     }
+    zip.write_all(&zeros[..12_345]).unwrap(); // a length that is found nowhere else
     let bomb = zip.finish().unwrap().into_inner();
     assert!(bomb.len() < 1 << 20);
     refused(
@@ -318,7 +317,7 @@ fn hostile(scene: &Scene, files: &Files) {
         "artifacts/j1/bomb is no content that the events commit to",
     );
     // It says of itself that it is far too large.
-    let size = (64u32 << 20).to_le_bytes();
+    let size = ((64u32 << 20) + 12_345).to_le_bytes();
     let huge = replaced(&bomb, &size, &u32::MAX.wrapping_sub(1).to_le_bytes());
     refused(scene, &huge, "and an export at most");
     // Its events say that they are shorter than they are, and longer.
@@ -489,4 +488,73 @@ fn a_place_that_takes_nothing_is_left_as_it_was() {
         full.err
     );
     assert_eq!(left(&scene), before);
+}
+
+#[test]
+fn sessions_that_failed_were_asked_or_did_nothing_are_told_too() {
+    let scene = Scene::new();
+    if !scene.sandboxed() {
+        return;
+    }
+    let replies = [
+        Reply::call("read_file", json!({ "path": "sum.txt" })),
+        Reply::call("read_file", json!({ "path": "../../etc/shadow" })),
+        Reply::call("run", json!({ "command": "echo working; exit 3" })),
+        Reply {
+            status: Some(401),
+            error: Some("no\u{1b}[2J".into()),
+            ..Reply::default()
+        },
+    ];
+    let server = Server::start(Script::list(replies));
+    project(&scene, &server);
+    let mut code = scene.with_node(&["code", "make the test pass", "--repo", "shop"]);
+    let ran = Ran::of(code.env("MINE_KEY", "k-123").output().unwrap());
+    assert_ne!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let (path, _) = export(&scene, "failed.zip", &[]);
+    let page = text(&unzip(&path), "index.html");
+    for wanted in [
+        "no reply: auth",
+        "provider unreachable",
+        "no\\e[2J",
+        "exit 3",
+        "not done: ",
+    ] {
+        assert!(page.contains(wanted), "{wanted}: {page}");
+    }
+    both(
+        &scene,
+        &[path.to_str().unwrap()],
+        0,
+        "Intact: a part of a log",
+    );
+
+    // Refused before anything ran: next to nothing is in it.
+    let words = [
+        "exec",
+        "--repo",
+        "shop",
+        "--net",
+        "example.org:443",
+        "--",
+        "true",
+    ];
+    let mut refused = scene.with_node(&words);
+    let ran = Ran::of(refused.env("ATOLL_ON_ASK", "deny").output().unwrap());
+    assert_ne!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let words = ["session", "export", "@", "-o", "denied.zip"];
+    let ran = node(&scene, &words);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let path = scene.path().join("denied.zip");
+    let page = text(&unzip(&path), "index.html");
+    assert!(
+        page.contains("1 denied") || page.contains("1 asked"),
+        "{page}"
+    );
+    both(
+        &scene,
+        &[path.to_str().unwrap()],
+        0,
+        "Intact: a part of a log",
+    );
 }

@@ -176,3 +176,67 @@ fn a_witness_that_is_away_is_said_and_holds_nothing_up() {
         "it caught up: {text}"
     );
 }
+
+/// The numbers of the events that a mirror's file holds, in order, and what its beginnings say.
+fn mirrored(path: &Path) -> (Vec<u64>, Vec<u64>) {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let lines = text.lines().map(|line| {
+        serde_json::from_str::<serde_json::Value>(line)
+            .unwrap_or_else(|err| panic!("{err}: {line}"))
+    });
+    let (mut events, mut begun) = (Vec::new(), Vec::new());
+    for line in lines {
+        events.extend(line["seq"].as_u64());
+        begun.extend(line["mirror"]["from"].as_u64());
+    }
+    (events, begun)
+}
+
+#[test]
+fn a_mirror_has_each_event_once_over_restarts_and_rotation() {
+    let scene = Scene::new();
+    let path = scene.path().join("out/log.ndjson");
+    scene.run(&["config", "set", "log.mirror", path.to_str().unwrap()]);
+    // It is away at first: nothing waits for it, and it is said.
+    assert_eq!(node(&scene, &["up"]).code, 0);
+    until("the node says it", || {
+        let status = scene.run(&["status"]).out;
+        status.contains("NOT written to") && status.contains("No such file")
+    });
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    assert_eq!(scene.run(&["down"]).code, 0);
+    let (first, begun) = mirrored(&path);
+    assert!(first.len() > 2, "it caught up: {first:?}");
+    assert_eq!(first, (1..=first.len() as u64).collect::<Vec<_>>());
+    assert_eq!(begun, [1]);
+
+    assert_eq!(node(&scene, &["up"]).code, 0);
+    until("the new ones are there", || {
+        mirrored(&path).0.len() > first.len()
+    });
+    // Somebody rotates it while the node runs, and once more while none does.
+    let moved = |n: u64| {
+        let to = scene.path().join(format!("out/log.{n}"));
+        std::fs::rename(&path, &to).unwrap();
+        mirrored(&to)
+    };
+    let second = moved(1);
+    assert_eq!(scene.run(&["down"]).code, 0);
+    let third = moved(2);
+    assert_eq!(node(&scene, &["up"]).code, 0);
+    assert_eq!(scene.run(&["down"]).code, 0);
+    let fourth = mirrored(&path);
+    let all = [second.0.clone(), third.0.clone(), fourth.0.clone()].concat();
+    assert_eq!(all, (1..=all.len() as u64).collect::<Vec<_>>());
+    assert_eq!((third.1, fourth.1), (vec![third.0[0]], vec![fourth.0[0]]));
+
+    // Together they are the log, and prove themselves like an export of it.
+    let mut text = String::new();
+    for file in ["out/log.1", "out/log.2", "out/log.ndjson"] {
+        let part = std::fs::read_to_string(scene.path().join(file)).unwrap();
+        let events = part.lines().filter(|l| !l.starts_with("{\"mirror\""));
+        text.extend(events.map(|l| format!("{l}\n")));
+    }
+    let whole = scene.file("whole.ndjson", &text);
+    both(&scene, &[whole.to_str().unwrap()], 0, "Intact: a whole log");
+}

@@ -225,7 +225,11 @@ impl Writer {
         let Some(place) = self.jobs.get(job).copied() else {
             return;
         };
-        let title = if stream == 1 { "output" } else { "errors" };
+        let title = if stream == 1 {
+            "output"
+        } else {
+            "error output"
+        };
         let block = self.text(title, text, true);
         if let Some(item) = self.item(place) {
             item.blocks.extend(block);

@@ -60,7 +60,7 @@ impl Writer {
                     ),
                     ("profile", b.profile),
                     ("budget", limits(&b.budget)),
-                    ("agent", b.revision),
+                    ("agent", format!("revision {}", b.revision)),
                 ];
                 self.story.about = about.into_iter().filter(|(_, v)| !v.is_empty()).collect();
             }
@@ -299,7 +299,8 @@ impl Writer {
             let told = [exit.as_str(), why, time.as_str()];
             let told: Vec<&str> = told.into_iter().filter(|t| !t.is_empty()).collect();
             item.head = format!("{}: {}", item.head, told.join(", "));
-        } else if bad {
+        } else if bad && (b.how == ClosedHow::Lost || b.reason.is_some()) {
+            // A tool's own failure stands in its row.
             let how = match b.how {
                 ClosedHow::Lost => "outcome unknown: its whole reserve is taken",
                 _ => "failed",
