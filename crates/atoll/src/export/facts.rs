@@ -102,6 +102,25 @@ impl Facts {
         out
     }
 
+    /// What README.txt says of that.
+    fn left_here(&self, out: &mut String) {
+        out.push_str("What is not in it\n-----------------\n\n");
+        for line in self.missing() {
+            out.push_str(&format!("- {line}\n"));
+        }
+        let search = if self.whole {
+            "- Nothing was searched for secrets: this export is whole.\n"
+        } else {
+            "- Well-known kinds of secrets were looked for. An unusual one in an unusual place may still be here.\n"
+        };
+        out.push_str(search);
+        out.push_str(
+            "- Events of other sessions, and of sessions that this one was forked from.\n\n\
+             An event holds a salted hash of what was said, not the words. A content that is left out can't be read or\n\
+             guessed, and everything else verifies as before.\n",
+        );
+    }
+
     /// README.txt.
     pub fn readme(&self) -> String {
         let root = &self.root;
@@ -136,21 +155,7 @@ impl Facts {
              Both check events.ndjson, and that each file below patches/ and artifacts/ is a content that the events\n\
              commit to. index.html, this text and what is below redacted/ are for reading and prove nothing.\n\n"
         ));
-        out.push_str("What is not in it\n-----------------\n\n");
-        for line in self.missing() {
-            out.push_str(&format!("- {line}\n"));
-        }
-        let search = if self.whole {
-            "- Nothing was searched for secrets: this export is whole.\n"
-        } else {
-            "- Well-known kinds of secrets were looked for. An unusual one in an unusual place may still be here.\n"
-        };
-        out.push_str(search);
-        out.push_str(
-            "- Events of other sessions, and of sessions that this one was forked from.\n\n\
-             An event holds a salted hash of what was said, not the words. A content that is left out can't be read or\n\
-             guessed, and everything else verifies as before.\n",
-        );
+        self.left_here(&mut out);
         if !self.left.is_empty() {
             out.push_str("\nLeft out for its size, the largest first\n----------------------------------------\n\n");
             for left in self.left.iter().take(LEFT_ROWS_MAX) {

@@ -161,7 +161,7 @@ impl Gatherer {
         room: usize,
         whole: bool,
     ) -> Result<Gatherer, Error> {
-        let file = tempfile::tempfile_in(folder)
+        let file = super::pack::aside(folder)
             .map_err(|err| failed(format!("{}: {err}", folder.display())))?;
         Ok(Gatherer {
             whole,

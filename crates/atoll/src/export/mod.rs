@@ -18,14 +18,13 @@ use std::time::{Duration, Instant};
 
 use atoll_api::{Commands, Error, ExportRequest, SessionDetail, codes};
 use futures::StreamExt;
-use tempfile::NamedTempFile;
 
 use crate::app::{App, say};
 use crate::commands::signals::Signals;
 use crate::ui::words::{bytes, count};
 use facts::Facts;
 use gather::{Gathered, Gatherer};
-use pack::{Papers, Trouble, Without, Zip};
+use pack::{Papers, Trouble, Without, Written, Zip};
 use plan::{Left, Parts};
 
 /// The other implementation of the log's checks, for whoever has none.
@@ -131,30 +130,41 @@ struct Done {
     facts: Facts,
 }
 
+/// What a signal and the work know of each other.
+#[derive(Clone, Default)]
+struct Stop {
+    asked: Arc<AtomicBool>,
+    /// A zip is being written: it is ended by who writes it.
+    writing: Arc<AtomicBool>,
+}
+
 pub async fn run(app: &App, args: Args) -> Result<u8, Error> {
     let mut signals = Signals::new()?;
-    let stop = Arc::new(AtomicBool::new(false));
+    let stop = Stop::default();
     let mut work = std::pin::pin!(export(app, &args, stop.clone()));
-    let stopped = || {
-        let err = Error::new(codes::CANCELLED, "stopped; nothing was written");
-        err.next("atoll session export")
-    };
     let done = loop {
         tokio::select! {
             done = &mut work => break done?,
-            _ = signals.int.recv() => stop.store(true, Ordering::Relaxed),
-            _ = signals.term.recv() => stop.store(true, Ordering::Relaxed),
-            _ = signals.hup.recv() => stop.store(true, Ordering::Relaxed),
+            _ = signals.int.recv() => {}
+            _ = signals.term.recv() => {}
+            _ = signals.hup.recv() => {}
+        }
+        stop.asked.store(true, Ordering::Relaxed);
+        if !stop.writing.load(Ordering::Relaxed) {
+            break None; // what was put aside has no name
         }
     };
     match done {
         Some(done) => app.show("exported", &done, |_| told(&done)),
-        None => Err(stopped()),
+        None => {
+            let err = Error::new(codes::CANCELLED, "stopped; nothing was written");
+            Err(err.next("atoll session export"))
+        }
     }
 }
 
 /// `None` where it was stopped.
-async fn export(app: &App, args: &Args, stop: Arc<AtomicBool>) -> Result<Option<Done>, Error> {
+async fn export(app: &App, args: &Args, stop: Stop) -> Result<Option<Done>, Error> {
     let (client, caller) = (app.node().await?, app.caller());
     let detail = client.session(&caller, args.session.clone()).await?;
     let ordinal = detail.view.ordinal.clone();
@@ -183,9 +193,6 @@ async fn export(app: &App, args: &Args, stop: Arc<AtomicBool>) -> Result<Option<
     let mut lines = client.export(&caller, request).await?;
     let mut progress = Progress::new(app);
     while let Some(line) = lines.next().await {
-        if stop.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
         gatherer.line(&line?)?;
         progress.tell(|| {
             format!(
@@ -203,7 +210,8 @@ async fn export(app: &App, args: &Args, stop: Arc<AtomicBool>) -> Result<Option<
         whole: args.whole,
         force: args.force,
     };
-    let written = tokio::task::spawn_blocking(move || want.write(&all, &detail, &stop)).await;
+    stop.writing.store(true, Ordering::Relaxed);
+    let written = tokio::task::spawn_blocking(move || want.write(&all, &detail, &stop.asked)).await;
     written.map_err(|err| Error::new(codes::BUG, err.to_string()))?
 }
 
@@ -253,7 +261,7 @@ impl Want {
         Err(self.too_large(base.limit_bytes))
     }
 
-    fn place(&self, file: NamedTempFile, bytes: u64, facts: Facts) -> Result<Done, Error> {
+    fn place(&self, file: Written, bytes: u64, facts: Facts) -> Result<Done, Error> {
         pack::place(file, &self.target, self.force)?;
         Ok(Done {
             file: self.target.display().to_string(),

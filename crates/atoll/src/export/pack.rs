@@ -5,6 +5,7 @@
 )]
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,6 +52,14 @@ impl From<zip::result::ZipError> for Trouble {
     }
 }
 
+/// A zip that has no name that counts yet: it goes with this, unless it is put in place.
+pub struct Written(NamedTempFile);
+
+/// A file without a name: nothing of it is left, whatever happens.
+pub fn aside(folder: &Path) -> io::Result<File> {
+    tempfile::tempfile_in(folder)
+}
+
 /// The time of all files in it: the session's last event's, so that the same session makes the same zip.
 fn time(at: Ms) -> DateTime {
     let text = crate::ui::words::utc(at);
@@ -81,8 +90,8 @@ pub struct Zip<'a> {
 }
 
 impl Zip<'_> {
-    /// Writes it beside `target`; how long it is. It goes with the handle unless it is put in place.
-    pub fn write(&self, folder: &Path) -> Result<(NamedTempFile, u64), Trouble> {
+    /// Writes it in `folder`; how long it is.
+    pub fn write(&self, folder: &Path) -> Result<(Written, u64), Trouble> {
         let file = NamedTempFile::new_in(folder)?;
         let mut zip = ZipWriter::new(BufWriter::new(file));
         let options = SimpleFileOptions::default()
@@ -117,7 +126,7 @@ impl Zip<'_> {
         }
         let file = zip.finish()?.into_inner().map_err(|err| err.into_error())?;
         let bytes = file.as_file().metadata()?.len();
-        Ok((file, bytes))
+        Ok((Written(file), bytes))
     }
 
     fn put(&self, zip: &mut impl Write, bytes: &[u8]) -> Result<(), Trouble> {
@@ -146,7 +155,8 @@ pub fn taken(target: &Path) -> Error {
 }
 
 /// Puts a written file in its place, at once and whole.
-pub fn place(file: NamedTempFile, target: &Path, force: bool) -> Result<(), Error> {
+pub fn place(file: Written, target: &Path, force: bool) -> Result<(), Error> {
+    let Written(file) = file;
     file.as_file()
         .sync_all()
         .map_err(|err| unwritten(target, err))?;

@@ -1,16 +1,16 @@
 //! A session handed out as a zip: what it holds, that both verifiers agree on it, and what they refuse.
 
-use std::io::{Cursor, Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use testkit::provider::{Reply, Script, Server};
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, ZipArchive, ZipWriter};
+use zip::ZipArchive;
 
 use crate::code::project;
+use crate::hostile::until;
 use crate::kit::plain;
 use crate::proofs::{both, node};
 use crate::scene::{Ran, Scene};
@@ -18,7 +18,7 @@ use crate::scene::{Ran, Scene};
 /// Looks like a key, and is none.
 const SECRET: &str = "sk-proj-Zk3v9QxT7mB2nR8sW4yL6dH1cJ5fG0aPqUeXiVoKtN";
 
-type Files = Vec<(String, Vec<u8>)>;
+pub type Files = Vec<(String, Vec<u8>)>;
 
 pub fn unzip(path: &Path) -> Files {
     let mut zip = ZipArchive::new(std::fs::File::open(path).unwrap()).unwrap();
@@ -30,16 +30,6 @@ pub fn unzip(path: &Path) -> Files {
             (file.name().unwrap().into_owned(), bytes)
         })
         .collect()
-}
-
-fn zipped(files: &Files) -> Vec<u8> {
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, bytes) in files {
-        zip.start_file(name.as_str(), SimpleFileOptions::default())
-            .unwrap();
-        zip.write_all(bytes).unwrap();
-    }
-    zip.finish().unwrap().into_inner()
 }
 
 fn text(files: &Files, name: &str) -> String {
@@ -93,43 +83,28 @@ fn left(scene: &Scene) -> Vec<String> {
     names
 }
 
-#[test]
-fn a_sessions_zip_reads_well_proves_itself_and_keeps_secrets_back() {
-    let scene = Scene::new();
-    if !scene.sandboxed() {
-        return;
-    }
-    let _server = mended(&scene);
-    let (path, said) = export(&scene, "s1.zip", &[]);
-    let files = unzip(&path);
-    let names: Vec<&str> = files.iter().map(|f| f.0.as_str()).collect();
-    assert_eq!(
-        names,
-        [
-            "README.txt",
-            "index.html",
-            "verify.py",
-            "checkpoint.note",
-            "events.ndjson",
-            "patches/p1.diff"
-        ]
-    );
-    assert!(said["redacted"].as_u64().unwrap() > 0, "{said}");
-    for (name, bytes) in &files {
+/// That none of these stands in any of the files, nor in a content of the events.
+#[track_caller]
+fn has_none_of(files: &Files, secrets: &[&str]) {
+    for (name, bytes) in files {
         let text = String::from_utf8_lossy(bytes);
-        assert!(!text.contains(SECRET), "{name} has the secret");
-        if name == "events.ndjson" {
-            let contents = text.lines().filter(|l| l.starts_with("{\"content\""));
-            for line in contents {
-                let content: serde_json::Value = serde_json::from_str(line).unwrap();
-                let base64 = content["content"]["base64"].as_str().unwrap();
-                let bytes = STANDARD.decode(base64).unwrap();
-                let held = String::from_utf8_lossy(&bytes).into_owned();
-                assert!(!held.contains(SECRET), "{held}");
-            }
+        let line = |line: &str| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let base64 = line["content"]["base64"].as_str().unwrap().to_owned();
+            String::from_utf8_lossy(&STANDARD.decode(base64).unwrap()).into_owned()
+        };
+        let contents = text.lines().filter(|l| l.starts_with("{\"content\""));
+        let contents: Vec<String> = contents.map(line).collect();
+        for secret in secrets {
+            assert!(!text.contains(secret), "{name} has {secret}");
+            let held = contents.iter().find(|c| c.contains(secret));
+            assert!(held.is_none(), "{name} has {secret} in {held:?}");
         }
     }
-    let page = text(&files, "index.html");
+}
+
+fn reads_well(files: &Files) {
+    let page = text(files, "index.html");
     for wanted in [
         "make the test pass",
         "[redacted:",
@@ -155,6 +130,32 @@ fn a_sessions_zip_reads_well_proves_itself_and_keeps_secrets_back() {
         assert!(!page.contains(never), "{never}");
     }
     plain("index.html", &page);
+}
+
+#[test]
+fn a_sessions_zip_reads_well_proves_itself_and_keeps_secrets_back() {
+    let scene = Scene::new();
+    if !scene.sandboxed() {
+        return;
+    }
+    let _server = mended(&scene);
+    let (path, said) = export(&scene, "s1.zip", &[]);
+    let files = unzip(&path);
+    let names: Vec<&str> = files.iter().map(|f| f.0.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "README.txt",
+            "index.html",
+            "verify.py",
+            "checkpoint.note",
+            "events.ndjson",
+            "patches/p1.diff"
+        ]
+    );
+    assert!(said["redacted"].as_u64().unwrap() > 0, "{said}");
+    has_none_of(&files, &[SECRET]);
+    reads_well(&files);
     let readme = text(&files, "README.txt");
     let root = said["root"].as_str().unwrap().to_owned();
     assert!(
@@ -212,153 +213,7 @@ fn a_sessions_zip_reads_well_proves_itself_and_keeps_secrets_back() {
         .output()
         .unwrap();
     assert!(ran.status.success());
-    tampered(&other, &files);
-}
-
-/// Both refuse it.
-#[track_caller]
-fn refused(scene: &Scene, bytes: &[u8], said: &str) {
-    let path = scene.path().join("hostile.zip");
-    std::fs::write(&path, bytes).unwrap();
-    both(scene, &[path.to_str().unwrap()], 8, said);
-}
-
-fn tampered(scene: &Scene, files: &Files) {
-    let with = |name: &str, change: &dyn Fn(&mut Vec<u8>)| {
-        let mut files = files.clone();
-        change(&mut files.iter_mut().find(|f| f.0 == name).unwrap().1);
-        zipped(&files)
-    };
-    let swap = |from: &'static str, to: &'static str| {
-        move |bytes: &mut Vec<u8>| {
-            let text = String::from_utf8(bytes.clone()).unwrap();
-            assert!(text.contains(from), "{from}");
-            *bytes = text.replacen(from, to, 1).into_bytes();
-        }
-    };
-    let event = with(
-        "events.ndjson",
-        &swap("\"PatchProposed\"", "\"PatchProposee\""),
-    );
-    refused(scene, &event, "NOT intact: first at line");
-    let patch = with("patches/p1.diff", &swap("+total=3", "+total=4"));
-    refused(
-        scene,
-        &patch,
-        "patches/p1.diff is no content that the events commit to",
-    );
-    let longer = with("patches/p1.diff", &|bytes| bytes.extend(b"+evil\n"));
-    refused(
-        scene,
-        &longer,
-        "patches/p1.diff is no content that the events commit to",
-    );
-    let note = with("checkpoint.note", &swap("\n", "\n1"));
-    refused(scene, &note, "checkpoint.note is not the checkpoint");
-
-    let and = |name: &str, bytes: &[u8]| {
-        let mut files = files.clone();
-        files.push((name.into(), bytes.to_vec()));
-        zipped(&files)
-    };
-    for name in [
-        "../../.bashrc",
-        "/etc/passwd",
-        "a\\..\\b",
-        "C:x",
-        "artifacts/../../x",
-        "artifacts//x",
-    ] {
-        refused(scene, &and(name, b"x"), "name leads elsewhere");
-    }
-    refused(
-        scene,
-        &and("setup.exe", b"MZ"),
-        "setup.exe is no file of an export",
-    );
-    refused(
-        scene,
-        &and("artifacts/j1/x", b"never kept"),
-        "is no content that the events commit to",
-    );
-    let without: Files = files
-        .iter()
-        .filter(|f| f.0 != "events.ndjson")
-        .cloned()
-        .collect();
-    refused(scene, &zipped(&without), "it has no events.ndjson");
-    hostile(scene, files);
-}
-
-/// Zips that no writer of ours makes.
-fn hostile(scene: &Scene, files: &Files) {
-    // One name twice: what one reader takes for the file, another doesn't.
-    let twice = {
-        let mut files = files.clone();
-        files.push(("patches/p2.diff".into(), b"+evil\n".to_vec()));
-        replaced(&zipped(&files), b"patches/p2.diff", b"patches/p1.diff")
-    };
-    refused(scene, &twice, "two files have one name");
-
-    // A bomb: far more of nothing than the file has bytes.
-    let mut zip = ZipWriter::new_append(Cursor::new(zipped(files))).unwrap();
-    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
-    zip.start_file("artifacts/j1/bomb", options).unwrap();
-    let zeros = vec![0; 1 << 20];
-    for _ in 0..64 {
-        zip.write_all(&zeros).unwrap();
-    }
-    zip.write_all(&zeros[..12_345]).unwrap(); // a length that is found nowhere else
-    let bomb = zip.finish().unwrap().into_inner();
-    assert!(bomb.len() < 1 << 20);
-    refused(
-        scene,
-        &bomb,
-        "artifacts/j1/bomb is no content that the events commit to",
-    );
-    // It says of itself that it is far too large.
-    let size = ((64u32 << 20) + 12_345).to_le_bytes();
-    let huge = replaced(&bomb, &size, &u32::MAX.wrapping_sub(1).to_le_bytes());
-    refused(scene, &huge, "and an export at most");
-    // Its events say that they are shorter than they are, and longer.
-    let events = files
-        .iter()
-        .find(|f| f.0 == "events.ndjson")
-        .unwrap()
-        .1
-        .len();
-    let size = u32::try_from(events).unwrap();
-    for said in [size - 10, size + 10] {
-        let lies = replaced(&zipped(files), &size.to_le_bytes(), &said.to_le_bytes());
-        refused(scene, &lies, "NOT intact");
-    }
-    // Half of one, and something that only begins like one.
-    let whole = zipped(files);
-    refused(
-        scene,
-        &whole[..whole.len() / 2],
-        "it is no zip that can be read",
-    );
-    refused(
-        scene,
-        b"PK\x03\x04 and no more",
-        "it is no zip that can be read",
-    );
-}
-
-/// Every occurrence of some bytes in place of others of the same length.
-fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
-    assert_eq!(from.len(), to.len());
-    let mut out = bytes.to_vec();
-    let mut found = 0;
-    for at in 0..=out.len() - from.len() {
-        if &out[at..at + from.len()] == from {
-            out[at..at + to.len()].copy_from_slice(to);
-            found += 1;
-        }
-    }
-    assert!(found > 0);
-    out
+    crate::zips::tampered(&other, &files);
 }
 
 #[test]
@@ -551,6 +406,89 @@ fn sessions_that_failed_were_asked_or_did_nothing_are_told_too() {
         page.contains("1 denied") || page.contains("1 asked"),
         "{page}"
     );
+    both(
+        &scene,
+        &[path.to_str().unwrap()],
+        0,
+        "Intact: a part of a log",
+    );
+}
+
+/// Sends a signal to a process of the scene.
+fn signal(name: &str, pid: u32) {
+    let mut kill = std::process::Command::new("kill");
+    assert!(
+        kill.args([name, &pid.to_string()])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+#[test]
+fn a_stopped_export_leaves_nothing_even_where_the_node_hangs() {
+    let scene = Scene::new();
+    if !scene.sandboxed() {
+        return;
+    }
+    scene.file("w/a.txt", "a\n");
+    let ran = node(&scene, &["exec", "--repo", "w", "--", "echo", "one"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let before = left(&scene);
+    let status = scene.run(&["--json", "status"]).data();
+    let pid = u32::try_from(status["health"]["pid"].as_u64().unwrap()).unwrap();
+    signal("-STOP", pid);
+    let mut export = scene.atoll(&["session", "export", "s1", "-o", "s1.zip"]);
+    let export = export.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    until("it watches for Ctrl-C", || {
+        let path = format!("/proc/{}/status", export.id());
+        let status = std::fs::read_to_string(path).unwrap();
+        let caught = status
+            .lines()
+            .find_map(|l| l.strip_prefix("SigCgt:"))
+            .unwrap();
+        u64::from_str_radix(caught.trim(), 16).unwrap() & 2 != 0
+    });
+    signal("-INT", export.id());
+    let ended = export.wait_with_output().unwrap();
+    signal("-CONT", pid);
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(130), "{said}");
+    assert_eq!(left(&scene), before);
+}
+
+#[test]
+fn a_secret_in_two_halves_of_an_output_and_in_a_kept_file_stays_here() {
+    let scene = Scene::new();
+    if !scene.sandboxed() {
+        return;
+    }
+    let (one, two) = SECRET.split_at(20);
+    // The halves are written far enough from each other to be two events.
+    let make = format!(
+        "printf 'OPENAI_API_KEY={one}'; sleep 0.7; printf '{two}\\n'; printf 'the key is {one}{two}\\n' > out.txt"
+    );
+    scene.file("w/make.sh", &make);
+    let words = [
+        "exec",
+        "--repo",
+        "w",
+        "--artifact",
+        "out.txt",
+        "--",
+        "sh",
+        "make.sh",
+    ];
+    let ran = node(&scene, &words);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let (path, said) = export(&scene, "s1.zip", &[]);
+    assert!(said["redacted"].as_u64().unwrap() >= 3, "{said}");
+    let files = unzip(&path);
+    has_none_of(&files, &[one, two]);
+    let kept = text(&files, "redacted/artifacts/j1/out.txt");
+    assert!(kept.contains("the key is [redacted:"), "{kept}");
+    assert!(files.iter().all(|f| !f.0.starts_with("artifacts/")));
+    assert!(text(&files, "index.html").contains("redacted/artifacts/j1/out.txt"));
     both(
         &scene,
         &[path.to_str().unwrap()],

@@ -50,3 +50,4 @@ mod transcripts;
 mod trees;
 mod tries;
 mod vouched;
+mod zips;

@@ -235,6 +235,13 @@ impl Writer {
                 self.push(event, row("gate", head).mark(mark).rows(why));
             }
             Body::PatchProposed(b) => self.patch(event, &b, words),
+            other => self.judged(event, other, words),
+        }
+    }
+
+    /// What a person decided of patches and money.
+    fn judged(&mut self, event: &Event, body: Body, words: &Words) {
+        match body {
             Body::PatchAccepted(b) => {
                 let onto = if b.branch { " onto a branch" } else { "" };
                 let head = format!(
@@ -407,6 +414,17 @@ impl Writer {
                 self.story.labels.push(label.to_owned());
                 row("label", format!("{label}, from {}", b.source))
             }
+            other => match self.went(event, other, words) {
+                Some(told) => told,
+                None => return,
+            },
+        };
+        self.push(event, told);
+    }
+
+    /// How the session itself went on.
+    fn went(&mut self, event: &Event, body: Body, words: &Words) -> Option<Row> {
+        let told = match body {
             Body::SessionForked(b) => {
                 row("forked", format!("from {} at event {}", b.parent, b.seq))
             }
@@ -448,8 +466,8 @@ impl Writer {
             Body::SessionClosed(b) => row("end", format!("closed: {}", ended(b.end))),
             Body::SessionDeleted(_) => row("end", format!("deleted by {}", who(&event.actor))),
             Body::Unknown { kind, .. } => row("event", kind),
-            _ => return,
+            _ => return None,
         };
-        self.push(event, told);
+        Some(told)
     }
 }
