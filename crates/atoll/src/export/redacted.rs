@@ -19,7 +19,7 @@ pub fn look(bytes: &[u8], whole: bool) -> Looked {
             places: 0,
         };
     }
-    let (places, redacted) = atoll_models::redact(&text);
+    let (places, redacted) = atoll_redact::redact(&text);
     match places {
         0 => Looked {
             text: text.into_owned(),

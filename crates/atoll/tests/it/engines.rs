@@ -122,7 +122,9 @@ fn a_model_that_does_not_fit_is_said_with_what_to_do() {
     ] {
         assert!(said.contains(words), "{words}: {said}");
     }
-    until("the engine that judged it is gone", || engines(&scene).is_empty());
+    until("the engine that judged it is gone", || {
+        engines(&scene).is_empty()
+    });
     assert_eq!(node(&scene, &["status"]).code, 0);
 }
 
