@@ -123,10 +123,14 @@ pub struct Writer {
 pub struct Names(pub BTreeMap<String, String>);
 
 impl Names {
-    /// The short name, else the id.
+    /// The short name, else the id: what never ran has none.
     pub fn of(&self, id: &impl std::fmt::Display) -> String {
-        let id = id.to_string();
-        self.0.get(&id).cloned().unwrap_or(id)
+        self.short(id).unwrap_or_else(|| id.to_string())
+    }
+
+    /// The short name, if it has one.
+    pub fn short(&self, id: &impl std::fmt::Display) -> Option<String> {
+        self.0.get(&id.to_string()).cloned()
     }
 }
 

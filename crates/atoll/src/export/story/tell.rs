@@ -42,6 +42,19 @@ fn limits(budget: &Budget) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
+/// Why the guard said no, in words.
+fn verdict(verdict: &str) -> &str {
+    match verdict {
+        "deny" => "the policy says no",
+        "ask" => "it needs a person, and this run denies what it would ask",
+        "error" => "a rule could not be evaluated",
+        "budget" => "over the budget",
+        "full" => "the log was full",
+        "expired" => "the answer came too late",
+        other => other,
+    }
+}
+
 impl Writer {
     /// One event, with its contents.
     pub fn take(&mut self, event: &Event, words: &Words) {
@@ -60,7 +73,13 @@ impl Writer {
                     ),
                     ("profile", b.profile),
                     ("budget", limits(&b.budget)),
-                    ("agent", format!("revision {}", b.revision)),
+                    (
+                        "agent",
+                        match b.revision.as_str() {
+                            "" => String::new(),
+                            revision => format!("revision {revision}"),
+                        },
+                    ),
                 ];
                 self.story.about = about.into_iter().filter(|(_, v)| !v.is_empty()).collect();
             }
@@ -212,9 +231,12 @@ impl Writer {
                 self.story.denied += 1;
                 let action = self.text("what was wanted", text(words, "action"), true);
                 let facts = self.text("what was known", text(words, "facts"), true);
-                let told = row("denied", format!("{}: {}", b.kind.name(), b.verdict))
-                    .mark(Mark::Bad)
-                    .rows(vec![("rules", b.rules.join(", "))]);
+                let told = row(
+                    "denied",
+                    format!("{}: {}", b.kind.name(), verdict(&b.verdict)),
+                )
+                .mark(Mark::Bad)
+                .rows(vec![("rules", b.rules.join(", "))]);
                 self.push(event, told.with(action).with(facts));
             }
             Body::GateOpened(b) => self.asked(event, &b, words),
@@ -388,7 +410,8 @@ impl Writer {
                 let cmd = spec["cmd"].as_array().cloned().unwrap_or_default();
                 let cmd: Vec<&str> = cmd.iter().filter_map(Value::as_str).collect();
                 let spec = self.text("the job", text(words, "spec"), true);
-                let head = format!("{} runs {}", who(&event.actor), self.names.of(&b.job));
+                let job = self.names.short(&b.job).unwrap_or_else(|| "a job".into());
+                let head = format!("{} runs {job}", who(&event.actor));
                 row("you", head)
                     .rows(vec![("command", cmd.join(" "))])
                     .with(spec)
