@@ -26,7 +26,7 @@ pub use engine::Engine;
 pub use profile::{Profile, UnknownProfile};
 pub use rules::{Effect, RuleInfo, Scope};
 pub use schema::SCHEMA;
-pub use seen::{Fact, seen};
+pub use seen::{Fact, by_name, seen};
 pub use source::{Problem, RULES_MAX, Source, TEXT_BYTES_MAX};
 pub use table::{Case, Expected, Outcome};
 pub use view::command as command_line;

@@ -2,7 +2,7 @@
 
 use atoll_guard::{PolicyError, Question};
 use cedar_policy::EvalResult;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::schema::names;
@@ -15,6 +15,11 @@ pub struct Fact {
     pub name: String,
     /// What it is: text, a number, yes or no, a list; a name of a closed list as rules write it, `Role::"agent"`.
     pub value: Value,
+}
+
+/// Facts as one JSON object, each by its name.
+pub fn by_name<S: Serializer>(facts: &[Fact], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_map(facts.iter().map(|fact| (&fact.name, &fact.value)))
 }
 
 /// Every fact that rules can read of a question, sorted by name. The same way leads there that a verdict takes, so

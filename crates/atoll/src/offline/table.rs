@@ -41,6 +41,7 @@ pub struct Row {
     /// Why, or what is wrong with the question.
     pub why: String,
     /// Of one that failed: the facts that the rules in question read.
+    #[serde(serialize_with = "atoll_policy::by_name")]
     pub facts: Vec<Fact>,
 }
 

@@ -31,6 +31,7 @@ pub struct Decided {
     pub why: Option<String>,
     pub place: Option<String>,
     /// The facts that it reads, as they were.
+    #[serde(serialize_with = "atoll_policy::by_name")]
     pub reads: Vec<Fact>,
 }
 
@@ -65,6 +66,7 @@ pub struct Explained {
     /// Why there are no facts: `erased`, or `unreadable` (another version wrote them).
     pub missing: Option<&'static str>,
     /// All facts that rules could read, as they were.
+    #[serde(serialize_with = "atoll_policy::by_name")]
     pub facts: Vec<Fact>,
     pub now: Option<Now>,
 }
