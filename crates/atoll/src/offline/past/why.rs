@@ -1,5 +1,7 @@
 //! The rules and the facts behind past verdicts.
 
+use std::collections::HashMap;
+
 use atoll_api::{Error, codes};
 use atoll_domain::{Actor, Body, Event, EventId, Hash, Kind, Ms, PatchId, PermitId, SessionId};
 use atoll_guard::{PolicyEngine, Verdict, decide};
@@ -84,6 +86,31 @@ fn no_such(what: &str, why: &str, next: &str) -> Failed {
     ))
 }
 
+/// What is looked up once for all verdicts of a session.
+#[derive(Default)]
+struct Known {
+    standing: Standing,
+    names: HashMap<SessionId, Option<String>>,
+}
+
+impl Known {
+    /// `s4`.
+    fn name(
+        &mut self,
+        reader: &Reader,
+        session: Option<SessionId>,
+    ) -> Result<Option<String>, LogError> {
+        let Some(id) = session else { return Ok(None) };
+        if let Some(name) = self.names.get(&id) {
+            return Ok(name.clone());
+        }
+        let row = reader.session(&id)?;
+        let name = row.map(|row| format!("s{}", row.ordinal));
+        self.names.insert(id, name.clone());
+        Ok(name)
+    }
+}
+
 /// Why there is nothing to explain.
 pub enum Failed {
     Log(LogError),
@@ -101,8 +128,8 @@ impl Why<'_> {
     pub fn of(&self, name: &str) -> Result<Vec<Explained>, Failed> {
         let pasts = self.find(name)?;
         let explained = at_once(&pasts, |pasts| {
-            let mut standing = Standing::default();
-            let each = pasts.iter().map(|past| self.explain(past, &mut standing));
+            let mut known = Known::default();
+            let each = pasts.iter().map(|past| self.explain(past, &mut known));
             each.collect::<Result<Vec<_>, LogError>>()
         });
         let explained: Result<Vec<_>, LogError> = explained.into_iter().collect();
@@ -272,12 +299,9 @@ impl Why<'_> {
         Ok(event.as_ref().and_then(Past::of))
     }
 
-    fn explain(&self, past: &Past, standing: &mut Standing) -> Result<Explained, LogError> {
-        let standing = standing.covers(self.reader, past)?;
-        let session = past
-            .session
-            .map(|id| self.reader.session(&id))
-            .transpose()?;
+    fn explain(&self, past: &Past, sessions: &mut Known) -> Result<Explained, LogError> {
+        let standing = sessions.standing.covers(self.reader, past)?;
+        let session = sessions.name(self.reader, past.session)?;
         let recorded = past.recorded(self.reader)?;
         let (known, missing) = match &recorded {
             Recorded::Known(known) => (Some(&**known), None),
@@ -298,7 +322,7 @@ impl Why<'_> {
             at: past.at,
             kind: past.kind,
             actor: past.actor.clone(),
-            session: session.flatten().map(|row| format!("s{}", row.ordinal)),
+            session,
             verdict: past.decision(standing).map(word),
             ended: self.ended(past, standing)?,
             what: known.map(|(action, _)| what(past.kind, &action.value)),
