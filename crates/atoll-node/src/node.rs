@@ -83,6 +83,7 @@ impl Node {
             edits: Default::default(),
             disk: Default::default(),
             witnessed: Default::default(),
+            witnessing: Default::default(),
             mirrored: Default::default(),
             mirroring: Default::default(),
             sweeping: Default::default(),
@@ -124,7 +125,7 @@ impl Node {
         let mut timer = tokio::time::interval(CHECKPOINT_EVERY);
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         timer.tick().await; // the first is at once
-        self.shared.witness().await;
+        self.witness_aside();
         tokio::spawn(self.shared.clone().mirror());
         let mut sweep = Instant::now() + self.until_sweep().min(SWEEP_AGAIN);
         let why = loop {
@@ -152,11 +153,21 @@ impl Node {
         self.until_sweep()
     }
 
+    /// Hands checkpoints over beside the node's own loop, which must hear that it is to go down even while the
+    /// witness's disk hangs; one at a time.
+    fn witness_aside(&self) {
+        if self.shared.witnessing.try_lock().is_err() {
+            return;
+        }
+        let shared = self.shared.clone();
+        tokio::spawn(async move { shared.witness().await });
+    }
+
     async fn tidy(&self) {
         if let Err(err) = self.shared.log.checkpoint().await {
             tracing::warn!("no checkpoint: {err}");
         }
-        self.shared.witness().await;
+        self.witness_aside();
         let day = crate::clock::day_of(self.shared.clock.wall());
         self.shared.ledger.forget(day, &[]);
     }
@@ -179,7 +190,8 @@ impl Node {
         ));
         let _ = self.shared.log.append(entry, true).await; // a full disk does not keep a node up
         let _ = self.shared.log.checkpoint().await;
-        self.shared.witness().await;
+        // A place that hangs gets what it lacks another time.
+        let _ = tokio::time::timeout(DRAIN, self.shared.witness()).await;
         // What it can't take now it takes at the next start: a share that hangs keeps no node up.
         let _ = tokio::time::timeout(MIRROR_LAST, self.shared.mirror_once()).await;
     }

@@ -67,6 +67,8 @@ pub(crate) struct Shared {
     pub(crate) disk: Mutex<Option<atoll_api::DiskView>>,
     /// What became of the last handing over of checkpoints.
     pub(crate) witnessed: Mutex<Option<atoll_api::WitnessView>>,
+    /// Held while checkpoints are handed over.
+    pub(crate) witnessing: tokio::sync::Mutex<()>,
     /// The same of events to the mirror, and that one does it at a time.
     pub(crate) mirrored: Mutex<Option<atoll_api::WitnessView>>,
     pub(crate) mirroring: Mutex<()>,

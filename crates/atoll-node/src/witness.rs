@@ -51,6 +51,7 @@ impl Shared {
     /// Hands the witness every checkpoint that it doesn't hold, in order. What it holds is asked of itself, so
     /// that one that was away, or is new, catches up.
     pub(crate) async fn witness(self: &Arc<Self>) {
+        let _one = self.witnessing.lock().await;
         let Some(witness) = self.current().witness.clone() else {
             *lock(&self.witnessed) = None;
             return;

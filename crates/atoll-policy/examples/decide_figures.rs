@@ -7,6 +7,9 @@
 // A measurement that can't go on may panic.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement")]
 
+#[path = "made/rules.rs"]
+mod made;
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -15,50 +18,11 @@ use atoll_guard::{PolicyEngine, Question};
 use atoll_policy::{Engine, Source};
 use serde_json::{Value, json};
 
+use made::RULES;
+
 const ROOT: &str = "/home/ana/shop";
 /// Beside the 19 of `careful`.
 const OWN_RULES: usize = 81;
-
-/// Conditions as people write them, for the actions whose context has what they read.
-const RULES: [(&str, &str); 10] = [
-    (
-        r#"action == Action::"run""#,
-        r#"context.program == "tool-N""#,
-    ),
-    (
-        r#"action == Action::"run""#,
-        r#"context.hosts.contains("hostN.example.org:443")"#,
-    ),
-    (
-        r#"action == Action::"write""#,
-        r#"context.path like "folderN/*""#,
-    ),
-    (
-        r#"action == Action::"read""#,
-        r#"context.path like "*/private-N/*""#,
-    ),
-    (
-        r#"action == Action::"call""#,
-        r#"context.model == "model-N" && context.priced"#,
-    ),
-    (
-        r#"action == Action::"accept""#,
-        r#"context.paths.contains("src/fileN.rs")"#,
-    ),
-    (
-        r#"action in Action::"working""#,
-        r#"principal.name == "agent-N""#,
-    ),
-    (
-        r#"action in Action::"leaving""#,
-        r#"principal.name == "person-N""#,
-    ),
-    (
-        r#"action in Action::"looking""#,
-        r#"resource.path like "/home/ana/customers/N/*""#,
-    ),
-    ("action", "context.spent.micros > 1000000000 + N"),
-];
 
 fn rules() -> Source {
     let rule = |n: usize| {

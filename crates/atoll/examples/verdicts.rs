@@ -16,6 +16,9 @@
     reason = "a measurement"
 )]
 
+#[path = "../../atoll-policy/examples/made/rules.rs"]
+mod made;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -28,6 +31,8 @@ use atoll_guard::Entry;
 use atoll_ports::Log as _;
 use atoll_store::{Options, Store, SystemEntropy};
 use serde_json::{Value, json};
+
+use made::RULES;
 
 const ROOT: &str = "/home/ana/shop";
 const AT_ONCE: usize = 200;
@@ -155,47 +160,6 @@ fn opened(session: SessionId) -> Entry {
         Draft::session(session, Actor::human("ana"), body.into()).with(sealer.into_sides()),
     )
 }
-
-/// Conditions as people write them, for the actions whose context has what they read.
-const RULES: [(&str, &str); 10] = [
-    (
-        r#"action == Action::"run""#,
-        r#"context.program == "tool-N""#,
-    ),
-    (
-        r#"action == Action::"run""#,
-        r#"context.hosts.contains("hostN.example.org:443")"#,
-    ),
-    (
-        r#"action == Action::"write""#,
-        r#"context.path like "folderN/*""#,
-    ),
-    (
-        r#"action == Action::"read""#,
-        r#"context.path like "*/private-N/*""#,
-    ),
-    (
-        r#"action == Action::"call""#,
-        r#"context.model == "model-N" && context.priced"#,
-    ),
-    (
-        r#"action == Action::"accept""#,
-        r#"context.paths.contains("src/fileN.rs")"#,
-    ),
-    (
-        r#"action in Action::"working""#,
-        r#"principal.name == "agent-N""#,
-    ),
-    (
-        r#"action in Action::"leaving""#,
-        r#"principal.name == "person-N""#,
-    ),
-    (
-        r#"action in Action::"looking""#,
-        r#"resource.path like "/home/ana/customers/N/*""#,
-    ),
-    ("action", "context.spent.micros > 1000000000 + N"),
-];
 
 /// 80 rules that say nothing to any of it, and one that does.
 fn rules() -> String {
