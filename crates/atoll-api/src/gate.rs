@@ -47,7 +47,24 @@ pub struct GateView {
     pub expires: Ms,
     /// The answer, if there is one.
     pub answer: Option<GateAnswerKind>,
+    /// Who gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// The same for gates that ask the same of the same place, and may be answered together; empty if none can be told.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub like: String,
 }
+
+impl GateView {
+    /// Whether `other` asks the same: both are open, and all but session, cost and detail is equal.
+    pub fn is_like(&self, other: &GateView) -> bool {
+        let open = self.answer.is_none() && other.answer.is_none();
+        open && self.gate != other.gate && !self.like.is_empty() && self.like == other.like
+    }
+}
+
+/// How many gates one answer may answer.
+pub const GATES_AT_ONCE_MAX: usize = 64;
 
 /// An answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,4 +76,7 @@ pub struct AnswerRequest {
     pub why: String,
     /// The id of the gate as it was shown; refused if the ordinal means another by now.
     pub gate: GateId,
+    /// Others that the same answer is for, all of them or none; at most [`GATES_AT_ONCE_MAX`] with the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<GateId>,
 }

@@ -20,7 +20,7 @@ pub use code::{CodeRequest, OnAsk, Started, WorkspaceTrust};
 pub use commands::{Caller, Commands, Lines, Reply, Updates};
 pub use error::{Code, Error};
 pub use exec::{ExecRequest, ExecStarted, ExecView};
-pub use gate::{AnswerRequest, GateView, Question};
+pub use gate::{AnswerRequest, GATES_AT_ONCE_MAX, GateView, Question};
 pub use log::{
     EraseRequest, Erasure, EventView, ExportRequest, KeptCheckpoint, Replayed, Tail, Verification,
     WitnessView,

@@ -186,6 +186,9 @@ pub enum Progress {
         ordinal: String,
         /// How.
         answer: String,
+        /// Who answered.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        by: String,
     },
     /// The policy said no.
     Denied {

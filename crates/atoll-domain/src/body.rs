@@ -36,6 +36,19 @@ pub enum GateAnswerKind {
     Headless,
 }
 
+impl GateAnswerKind {
+    /// As people read it.
+    pub fn words(self) -> &'static str {
+        match self {
+            GateAnswerKind::Once => "once",
+            GateAnswerKind::Session => "for this session",
+            GateAnswerKind::No => "no",
+            GateAnswerKind::Expired => "nobody, it expired",
+            GateAnswerKind::Headless => "denied, nobody could be asked",
+        }
+    }
+}
+
 /// Which effect an agent proposed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

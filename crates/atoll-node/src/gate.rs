@@ -21,6 +21,8 @@ const PERMIT_TTL_MS: u64 = 25 * 3_600_000;
 /// A session's gates that are looked through for the same question: the newest.
 const GATES_MAX: usize = 200;
 
+const HOUR_MS: u64 = 3_600_000;
+
 /// Why there is no permit, and nothing more to try.
 #[derive(Clone, Debug)]
 pub(crate) enum Refused {
@@ -48,7 +50,8 @@ pub(crate) enum Refused {
 pub(crate) struct Gates {
     waiting: Mutex<HashMap<GateId, oneshot::Sender<Answered>>>,
     denied: Mutex<HashSet<(SessionId, Kind, String)>>,
-    opened: Mutex<HashMap<SessionId, Vec<Ms>>>,
+    /// Held while answers are written: of several at once the first is the only one in the log.
+    pub(crate) answering: tokio::sync::Mutex<()>,
 }
 
 /// An answer on its way to who waits.
@@ -65,17 +68,6 @@ impl Gates {
         lock(&self.waiting)
             .remove(gate)
             .is_some_and(|sender| sender.send(answered).is_ok())
-    }
-
-    fn too_many(&self, session: SessionId, now: Ms, max: u64) -> bool {
-        let mut opened = lock(&self.opened);
-        let times = opened.entry(session).or_default();
-        times.retain(|t| now.since(*t) < 3_600_000);
-        if times.len() as u64 >= max {
-            return true;
-        }
-        times.push(now);
-        false
     }
 }
 
@@ -270,10 +262,7 @@ impl Shared {
             Some(Found::Answered(gate, answered)) => return Ok((gate, answered)),
             Some(Found::Open(gate, expires)) => (gate, expires),
             None => {
-                if self
-                    .gates
-                    .too_many(session, now, self.current().options.gates_per_hour_max)
-                {
+                if self.asked_too_often(&session, now) {
                     let why = "this session asked too often within the hour".into();
                     return Err(Refused::Denied {
                         rules: vec!["guard.rate".into()],
@@ -298,8 +287,8 @@ impl Shared {
             answered = &mut receiver => answered.map(|a| (gate, a)).map_err(|_| Refused::Park),
             () = tokio::time::sleep(std::time::Duration::from_millis(left_ms)) => {
                 lock(&self.gates.waiting).remove(&gate);
-                self.expire_gate(session, gate).await;
-                Err(Refused::Park)
+                let answered = self.expire_gate(session, gate).await;
+                answered.map(|a| (gate, a)).ok_or(Refused::Park)
             }
             () = cancel.cancelled() => {
                 lock(&self.gates.waiting).remove(&gate);
@@ -350,19 +339,38 @@ impl Shared {
         Ok((gate, expires))
     }
 
-    async fn expire_gate(&self, session: SessionId, gate: GateId) {
-        let _ = self
-            .append(true, |s| {
-                (
-                    Origin::system(session),
-                    GateAnswered {
-                        gate,
-                        answer: GateAnswerKind::Expired,
-                        why: s.text(""),
-                    },
-                )
-            })
-            .await; // a full log leaves it open; it has expired by its own time all the same
+    /// Closes a gate that nobody waits at any more. An answer that came just before counts, and is given back.
+    async fn expire_gate(&self, session: SessionId, gate: GateId) -> Option<Answered> {
+        let _one_at_a_time = self.gates.answering.lock().await;
+        if let Some(answered) = self.answer_of(&gate) {
+            return Some(answered);
+        }
+        let expired = self.append(true, |s| {
+            let body = GateAnswered {
+                gate,
+                answer: GateAnswerKind::Expired,
+                why: s.text(""),
+            };
+            (Origin::system(session), body)
+        });
+        let _ = expired.await; // a full log leaves it open; it has expired by its own time all the same
+        None
+    }
+
+    /// Whether a session may not ask again yet. Read off the log, so that a restart doesn't begin the hour anew.
+    fn asked_too_often(&self, session: &SessionId, now: Ms) -> bool {
+        let max = self.current().options.gates_per_hour_max;
+        let limit = usize::try_from(max).unwrap_or(usize::MAX);
+        match self.log.gates_of(session, limit.min(GATES_MAX)) {
+            Ok(gates) => {
+                gates
+                    .iter()
+                    .filter(|g| now.since(g.opened) < HOUR_MS)
+                    .count() as u64
+                    >= max.min(GATES_MAX as u64)
+            }
+            Err(_) => true, // a log that can't be read takes no question either
+        }
     }
 
     /// A gate's answer, as the log has it: the first one counts.
@@ -375,7 +383,7 @@ impl Shared {
         })
     }
 
-    /// A gate of this session that asks the very same: open, or answered with a yes that was not used.
+    /// A gate of this session that asks the very same: open, answered with a yes that was not used, or with a no.
     fn gate_for(&self, session: SessionId, hash: Hash) -> Option<Found> {
         let gates = self.log.gates_of(&session, GATES_MAX).ok()?;
         let row = gates
@@ -383,7 +391,10 @@ impl Shared {
             .find(|g| self.digest(&g.hash) == Some(hash))?;
         match row.answer {
             None if row.expires > self.clock.wall() => Some(Found::Open(row.id, row.expires)),
-            Some(kind @ (GateAnswerKind::Once | GateAnswerKind::Session)) if row.used.is_none() => {
+            // A no stands for the very same action, also after a restart.
+            Some(kind @ (GateAnswerKind::Once | GateAnswerKind::Session | GateAnswerKind::No))
+                if row.used.is_none() =>
+            {
                 let by = row.answerer?;
                 Some(Found::Answered(
                     row.id,

@@ -1,8 +1,8 @@
 //! Rows of the log, as faces see them.
 
 use atoll_api::{ExecView, GateView, PatchDetail, PatchRecord, PatchView, SessionView};
-use atoll_domain::SessionState;
 use atoll_domain::action::AcceptTo;
+use atoll_domain::{ActorKind, SessionState};
 use atoll_ports::log::{GateRow, JobRow, PatchRow, PatchState, SessionRow};
 
 use crate::shared::{Shared, lock};
@@ -54,17 +54,25 @@ impl Shared {
     }
 
     pub(crate) fn gate_view(&self, row: &GateRow) -> GateView {
+        let question: Option<atoll_api::Question> = self.json(&row.question);
+        let like = question.as_ref().map(|q| like(row, q)).unwrap_or_default();
+        let by = row
+            .answerer
+            .as_ref()
+            .filter(|by| by.kind == ActorKind::Human);
         GateView {
             ordinal: format!("g{}", row.ordinal),
             gate: row.id,
             session: row.session,
             session_ordinal: row.session.as_ref().map(|s| self.ordinal_of(s)),
             kind: row.kind.name().into(),
-            question: self.json(&row.question).unwrap_or_default(),
+            question: question.unwrap_or_default(),
             rules: row.rules.clone(),
             opened: row.opened,
             expires: row.expires,
             answer: row.answer,
+            by: by.map(|by| by.id.clone()),
+            like,
         }
     }
 
@@ -146,4 +154,18 @@ impl Shared {
             outcome: row.outcome.as_ref().and_then(|o| self.json(o)),
         }
     }
+}
+
+/// What like gates have in common: everything that a person decides by. An erased question is like no other.
+fn like(row: &GateRow, q: &atoll_api::Question) -> String {
+    let parts = (
+        &row.rules,
+        &q.what,
+        &q.place,
+        &q.why,
+        &q.labels,
+        &q.widening,
+    );
+    let bytes = serde_json::to_vec(&(row.kind.name(), parts)).unwrap_or_default();
+    atoll_domain::Hash::of(&bytes).short()
 }

@@ -147,6 +147,7 @@ impl Viewer {
                 Some(Progress::GateAnswered {
                     ordinal: format!("g{}", row.ordinal),
                     answer,
+                    by: event.actor.id.clone(),
                 })
             }
             Body::PolicyDenied(b) => Some(Progress::Denied {
@@ -308,9 +309,11 @@ pub(crate) fn line(progress: &Progress) -> Option<(String, String, Option<bool>)
             format!("{} {}", gate.ordinal, first_line(&gate.question.what)),
             None,
         ),
-        Progress::GateAnswered { ordinal, answer } => {
-            ("gate".into(), format!("{ordinal} {answer}"), None)
-        }
+        Progress::GateAnswered {
+            ordinal,
+            answer,
+            by,
+        } => ("gate".into(), format!("{ordinal} {answer}, by {by}"), None),
         Progress::Denied { what, rules } => {
             let line = format!("{what}: {}", rules.join(", "));
             ("denied".into(), line, Some(false))

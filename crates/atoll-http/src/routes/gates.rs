@@ -15,6 +15,7 @@ pub(crate) fn routes() -> Vec<Route> {
         answer: GateAnswerKind::No,
         why: "not this host".into(),
         gate: GateId::new(Ms(0), [0; 10]),
+        also: Vec::new(),
     };
     vec![
         Route::get("/v1/gates", "Gates, the newest first", get(list)).query(&["open"]),

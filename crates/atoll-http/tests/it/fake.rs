@@ -82,6 +82,8 @@ pub fn gate_view() -> GateView {
         opened: Ms(1),
         expires: Ms(2),
         answer: None,
+        by: None,
+        like: String::new(),
     }
 }
 

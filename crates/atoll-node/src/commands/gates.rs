@@ -1,10 +1,11 @@
 //! Gates: list, show, answer.
 
-use atoll_api::{AnswerRequest, Caller, Error, GateView, codes};
-use atoll_domain::{GateAnswerKind, GateAnswered};
+use atoll_api::{AnswerRequest, Caller, Error, GATES_AT_ONCE_MAX, GateView, codes};
+use atoll_domain::{Actor, GateAnswerKind, GateAnswered, GateId};
+use atoll_ports::log::GateRow;
 
 use crate::gate::Answered;
-use crate::shared::{Origin, Shared, log_error};
+use crate::shared::{Origin, Shared, full_error, log_error, no_such};
 
 const GATES_MAX: usize = 1000;
 /// A reason's length, in bytes.
@@ -21,6 +22,7 @@ impl Shared {
             .collect())
     }
 
+    /// Answers a gate, and those that go with it: all of them or none. Of several answers the first is the only one.
     pub(crate) async fn gate_answer(
         &self,
         caller: &Caller,
@@ -28,65 +30,87 @@ impl Shared {
         request: AnswerRequest,
     ) -> Result<GateView, Error> {
         let row = self.find_gate(name)?;
-        let closed =
-            |why: &str| Error::new(codes::GATE_CLOSED, why.to_owned()).next("atoll gate list");
         if row.id != request.gate {
             return Err(closed(
                 "this name means another gate by now; look at it again before you answer",
             ));
         }
-        if row.answer.is_some() {
-            return Err(closed("the gate is answered already"));
+        plausible(&request)?;
+        let _one_at_a_time = self.gates.answering.lock().await;
+        let mut rows = vec![self.answerable(row.id, &request)?];
+        for gate in &request.also {
+            if rows.iter().all(|row| row.id != *gate) {
+                rows.push(self.answerable(*gate, &request)?);
+            }
         }
-        if row.expires <= self.clock.wall() {
-            return Err(closed("the gate ran out").next("atoll session resume SESSION asks again"));
-        }
-        if !matches!(
-            request.answer,
-            GateAnswerKind::Once | GateAnswerKind::Session | GateAnswerKind::No
-        ) {
-            return Err(Error::new(codes::USAGE, "an answer is once, session or no"));
-        }
-        if request.why.len() > WHY_BYTES_MAX {
-            return Err(Error::new(
-                codes::USAGE,
-                format!("a reason has at most {WHY_BYTES_MAX} bytes"),
-            ));
-        }
-        let view = self.gate_view(&row);
-        if request.answer == GateAnswerKind::Session && view.question.widening.is_none() {
-            return Err(Error::new(
-                codes::USAGE,
-                "this can be answered once only, not for the session",
-            )
-            .next(format!("atoll gate answer {} once", view.ordinal)));
-        }
-        let draft = Origin::human(&caller.name, row.session);
-        let body = |s: &mut atoll_domain::Sealer<'_>| {
-            (
-                draft,
-                GateAnswered {
+        let entry = |row: &GateRow| {
+            self.entry(|s| {
+                let body = GateAnswered {
                     gate: row.id,
                     answer: request.answer,
                     why: s.text(&request.why),
-                },
-            )
+                };
+                (Origin::human(&caller.name, row.session), body)
+            })
         };
-        self.append(true, body).await?;
-        let counts = self
-            .answer_of(&row.id)
-            .ok_or_else(|| Error::new(codes::BUG, "a gate's answer is not to be found"))?;
-        let ours = counts.kind == request.answer;
-        let why = if ours { request.why } else { String::new() };
-        // Nobody waits when the session is parked: its resume finds the answer in the log.
-        self.gates.answer(&row.id, Answered { why, ..counts });
-        // Of two answers at the same time the log's first counts, for everyone.
-        if !ours {
-            return Err(closed("the gate was answered by somebody else just now"));
+        let entries = rows.iter().map(entry).collect();
+        let appended = self.log.append_all(entries, true).await;
+        appended.map_err(|full| full_error(&full))?;
+        for row in &rows {
+            let answered = Answered {
+                kind: request.answer,
+                by: Actor::human(caller.name.clone()),
+                why: request.why.clone(),
+            };
+            // Nobody waits when the session is parked: its resume finds the answer in the log.
+            self.gates.answer(&row.id, answered);
         }
-        Ok(GateView {
-            answer: Some(request.answer),
-            ..view
-        })
+        self.find_gate(name).map(|row| self.gate_view(&row))
     }
+
+    /// The gate, if it takes this answer.
+    fn answerable(&self, gate: GateId, request: &AnswerRequest) -> Result<GateRow, Error> {
+        let row = self.log.gate(&gate).map_err(log_error)?;
+        let row = row.ok_or_else(|| no_such("gate", &gate.to_string(), "atoll gate list"))?;
+        let view = self.gate_view(&row);
+        if let (Some(answer), by) = (view.answer, view.by.as_deref()) {
+            let who = by.unwrap_or("nobody");
+            let words = format!("{} is answered already: {}", view.ordinal, answer.words());
+            return Err(closed(&words).found(format!("by {who}")));
+        }
+        if row.expires <= self.clock.wall() {
+            let words = format!("{} ran out", view.ordinal);
+            return Err(closed(&words).next("atoll session resume SESSION asks again"));
+        }
+        if request.answer == GateAnswerKind::Session && view.question.widening.is_none() {
+            let words = format!(
+                "{} can be answered once only, not for the session",
+                view.ordinal
+            );
+            return Err(Error::new(codes::USAGE, words)
+                .next(format!("atoll gate answer {} once", view.ordinal)));
+        }
+        Ok(row)
+    }
+}
+
+fn closed(why: &str) -> Error {
+    Error::new(codes::GATE_CLOSED, why.to_owned()).next("atoll gate list")
+}
+
+/// Whether it can be an answer at all.
+fn plausible(request: &AnswerRequest) -> Result<(), Error> {
+    use GateAnswerKind as Kind;
+    if !matches!(request.answer, Kind::Once | Kind::Session | Kind::No) {
+        return Err(Error::new(codes::USAGE, "an answer is once, session or no"));
+    }
+    if request.why.len() > WHY_BYTES_MAX {
+        let words = format!("a reason has at most {WHY_BYTES_MAX} bytes");
+        return Err(Error::new(codes::USAGE, words));
+    }
+    if request.also.len() >= GATES_AT_ONCE_MAX {
+        let words = format!("one answer is for at most {GATES_AT_ONCE_MAX} gates");
+        return Err(Error::new(codes::USAGE, words));
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use atoll_api::{AnswerRequest, Commands, Error, ExecStarted, GateView, Progress, Update, codes};
+use atoll_api::{Commands, Error, ExecStarted, GateView, Progress, Update, codes};
 use atoll_client::Client;
 use atoll_domain::{Outcome, Reason, SessionEnd};
 use base64::Engine as _;
@@ -16,7 +16,7 @@ use super::exec_args::request;
 use super::exec_out::{self, Raw};
 use super::signals::{self, Signals};
 use crate::app::{App, json_line, out, say};
-use crate::ask::{Asked, ask};
+use crate::ask::{Decided, decide};
 use crate::term;
 
 /// Atoll's own failures end with this, so that the command's codes stay its own.
@@ -285,35 +285,10 @@ impl Run<'_> {
             ));
             return Ok(());
         }
-        let client = self.client.clone();
-        let caller = self.app.caller();
-        let name = gate.gate.to_string();
-        let elsewhere = async {
-            while client
-                .gate(&caller, name.clone())
-                .await
-                .is_ok_and(|g| g.answer.is_none())
-            {
-                tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-            }
-        };
-        let (answer, why) = match ask(self.app, gate, elsewhere).await {
-            Asked::Answer(answer, why) => (answer, why),
-            Asked::Later => {
-                say(&format!("It waits: atoll gate answer {}\n", gate.ordinal));
-                return Ok(());
-            }
-            Asked::Gone => return Ok(()),
-        };
-        let request = AnswerRequest {
-            answer,
-            why,
-            gate: gate.gate,
-        };
-        self.client
-            .gate_answer(&self.app.caller(), gate.gate.to_string(), request)
-            .await
-            .map(|_| ())
+        if decide(self.app, &self.client, gate).await? == Decided::Later {
+            say(&format!("It waits: atoll gate answer {}\n", gate.ordinal));
+        }
+        Ok(())
     }
 
     fn refused(&self, end: SessionEnd, words: &str) -> Error {

@@ -41,12 +41,9 @@ pub fn gate(style: &Style, gate: &GateView, now: Ms, opened: bool) -> String {
         .filter(|s| !s.is_empty())
         .collect();
     let head = match gate.answer {
+        None if gate.expires <= now => format!("GATE {} ran out", gate.ordinal),
         None => format!("GATE {} needs you", gate.ordinal),
-        Some(answer) => format!(
-            "GATE {} was answered: {}",
-            gate.ordinal,
-            answer_words(answer)
-        ),
+        Some(_) => format!("GATE {} was answered: {}", gate.ordinal, answered(gate)),
     };
     page.line(style.bold(&style.edges(&head, Shown::line(&from.join(", ")).as_str())));
     page.row("what", &q.what)
@@ -96,26 +93,42 @@ fn detail(page: &mut Page, detail: &str, opened: bool) {
     }
 }
 
-/// The keys that answer it.
-pub fn keys(style: &Style, gate: &GateView) -> String {
+/// How it was answered, and by whom.
+fn answered(gate: &GateView) -> String {
+    let words = gate.answer.map(GateAnswerKind::words).unwrap_or_default();
+    match &gate.by {
+        Some(by) => format!("{words}, by {}", Shown::line(by)),
+        None => words.to_owned(),
+    }
+}
+
+/// Those that ask the same, in one line: `g5 (s6), g8 (s9)`.
+fn names(like: &[GateView]) -> String {
+    let one = |g: &GateView| match &g.session_ordinal {
+        Some(session) => format!("{} ({session})", g.ordinal),
+        None => g.ordinal.clone(),
+    };
+    like.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// The keys that answer it; and, if others ask the same, all of them.
+pub fn keys(style: &Style, gate: &GateView, like: &[GateView]) -> String {
     let session = match gate.question.widening {
         Some(_) => "[s] this exact widening, this session  ",
         None => "",
     };
     let yes = style.bold("[y]");
+    let all = match like {
+        [] => String::new(),
+        like => format!(
+            "  [a] once, for this and {} like it: {}\n",
+            like.len(),
+            names(like)
+        ),
+    };
     format!(
-        "  {yes} once  {session}[n] no, with a reason\n  [d] detail  [l] later, leave it open\n"
+        "  {yes} once  {session}[n] no, with a reason\n{all}  [d] detail  [l] later, leave it open\n"
     )
-}
-
-fn answer_words(answer: GateAnswerKind) -> &'static str {
-    match answer {
-        GateAnswerKind::Once => "once",
-        GateAnswerKind::Session => "for this session",
-        GateAnswerKind::No => "no",
-        GateAnswerKind::Expired => "nobody, it expired",
-        GateAnswerKind::Headless => "denied, nobody could be asked",
-    }
 }
 
 /// A list of gates.
@@ -128,7 +141,7 @@ pub fn gates(style: &Style, gates: &[GateView], now: Ms) -> String {
         .map(|g| {
             let state = match g.answer {
                 None => expires(g, now),
-                Some(answer) => answer_words(answer).into(),
+                Some(_) => answered(g),
             };
             let session = g.session_ordinal.clone().unwrap_or_default();
             vec![
@@ -139,7 +152,21 @@ pub fn gates(style: &Style, gates: &[GateView], now: Ms) -> String {
             ]
         })
         .collect();
-    table(style, &rows)
+    let mut out = table(style, &rows);
+    let mut told: Vec<&str> = Vec::new();
+    for gate in gates {
+        let like: Vec<GateView> = gates.iter().filter(|g| g.is_like(gate)).cloned().collect();
+        if !like.is_empty() && !told.contains(&gate.like.as_str()) {
+            told.push(&gate.like);
+            out.push_str(&format!(
+                "\n{} asks the same as {}\n  atoll gate answer {} --like\n",
+                gate.ordinal,
+                names(&like),
+                gate.ordinal
+            ));
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -168,6 +195,8 @@ mod tests {
             opened: Ms(0),
             expires: Ms(7_200_000),
             answer: None,
+            by: None,
+            like: String::new(),
         }
     }
 
@@ -187,7 +216,7 @@ mod tests {
         );
         assert!(!gate_long(&view("")));
         assert!(
-            !keys(&Style::PLAIN, &view("")).contains("[s]"),
+            !keys(&Style::PLAIN, &view(""), &[]).contains("[s]"),
             "no session answer is possible"
         );
     }
@@ -205,6 +234,46 @@ mod tests {
         );
         let opened = gate(&Style::PLAIN, &long, Ms(0), true);
         assert!(lines.iter().all(|l| opened.contains(l.as_str())) && !opened.contains("hidden"));
+    }
+
+    #[test]
+    fn who_answered_is_said_and_what_ran_out_needs_nobody() {
+        let mut told = view("");
+        (told.answer, told.by) = (Some(GateAnswerKind::No), Some("ana\u{202e}".into()));
+        let text = gate(&Style::PLAIN, &told, Ms(0), false);
+        assert!(
+            text.contains("GATE g3 was answered: no, by ana") && !text.contains('\u{202e}'),
+            "{text}"
+        );
+        let late = gate(&Style::PLAIN, &view(""), Ms(7_200_001), false);
+        assert!(
+            late.contains("GATE g3 ran out") && late.contains("expired"),
+            "{late}"
+        );
+    }
+
+    #[test]
+    fn like_gates_are_listed_once_and_offered_together() {
+        let of = |n: u8, like: &str| GateView {
+            ordinal: format!("g{n}"),
+            gate: GateId::new(Ms(1), [n; 10]),
+            session_ordinal: Some(format!("s{n}")),
+            like: like.into(),
+            ..view("")
+        };
+        let open = [of(5, "x"), of(4, ""), of(3, "x"), of(2, ""), of(1, "x")];
+        let text = gates(&Style::PLAIN, &open, Ms(0));
+        assert!(
+            text.ends_with(
+                "\ng5 asks the same as g3 (s3), g1 (s1)\n  atoll gate answer g5 --like\n"
+            ) && text.matches("asks the same").count() == 1,
+            "{text}"
+        );
+        let offered = keys(&Style::PLAIN, &open[0], &open[2..3]);
+        assert!(
+            offered.contains("[a] once, for this and 1 like it: g3 (s3)"),
+            "{offered}"
+        );
     }
 
     #[test]

@@ -278,17 +278,20 @@ impl Turn {
 
     fn rest(&mut self, update: &Update) -> String {
         match &update.progress {
-            Progress::GateAnswered { ordinal, answer } => {
+            Progress::GateAnswered {
+                ordinal,
+                answer,
+                by,
+            } => {
                 self.doing = "working".into();
-                self.line(
-                    "gate",
-                    &format!(
-                        "{} was answered: {}",
-                        Shown::line(ordinal),
-                        Shown::line(answer)
-                    ),
-                    "",
-                )
+                let (ordinal, answer) = (Shown::line(ordinal), Shown::line(answer));
+                let by = Shown::line(by);
+                let by = if by.as_str().is_empty() {
+                    String::new()
+                } else {
+                    format!(", by {by}")
+                };
+                self.line("gate", &format!("{ordinal} was answered: {answer}{by}"), "")
             }
             Progress::Gate { gate } => {
                 self.doing = format!("waiting for you at {}", Shown::line(&gate.ordinal));

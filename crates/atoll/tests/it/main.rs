@@ -20,6 +20,7 @@ mod fake;
 mod faults;
 mod fetch;
 mod forks;
+mod gates;
 mod hostile;
 mod inputs;
 mod judged;

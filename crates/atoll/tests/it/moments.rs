@@ -47,19 +47,19 @@ fn signal(pid: &str, name: &str) {
     assert!(sent.unwrap().success(), "kill -s {name} {pid}");
 }
 
-fn kill_node(scene: &Scene) {
+pub fn kill_node(scene: &Scene) {
     let pid = scene.run(&["--json", "status"]).data()["health"]["pid"].to_string();
     signal(&pid, "KILL");
 }
 
-fn edit() -> Reply {
+pub fn edit() -> Reply {
     Reply::call(
         "edit",
         json!({ "path": "sum.txt", "search": "total=2", "replace": "total=3" }),
     )
 }
 
-fn finish() -> Reply {
+pub fn finish() -> Reply {
     Reply::call(
         "finish",
         json!({ "title": "Fix the sum", "summary": "It was 2." }),
@@ -249,7 +249,7 @@ fn a_session_goes_on_without_its_terminal_or_its_command() {
 }
 
 /// A model that costs: its first call asks.
-fn priced(scene: &Scene, server: &Server) {
+pub fn priced(scene: &Scene, server: &Server) {
     project(scene, server);
     let path = scene.path().join("atoll/config/config.toml");
     let config = std::fs::read_to_string(&path).unwrap();

@@ -156,6 +156,7 @@ async fn jobs_and_gates_arrive_as_they_were_sent() {
         answer: GateAnswerKind::No,
         why: "no".into(),
         gate: fake::gate_id(),
+        also: vec![],
     };
     client.gate_answer(me, "g3".into(), answer).await.unwrap();
     assert_eq!(

@@ -8,6 +8,7 @@ pub struct Scene {
     dir: tempfile::TempDir,
 }
 
+#[derive(Debug)]
 pub struct Ran {
     pub code: i32,
     pub out: String,

@@ -159,6 +159,7 @@ impl Conversation<'_> {
                     gate: open[0].ordinal.clone(),
                     answer: None,
                     why: String::new(),
+                    like: false,
                 };
                 gate::run(self.app, gate).await?;
                 Ok(Next::Read(String::new()))
