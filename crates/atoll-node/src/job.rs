@@ -365,9 +365,8 @@ fn job_detail(job: &Job) -> String {
     };
     let l = &s.limits;
     format!(
-        "folder   {}{exe}\nsees     its copy{tree} and {} mounts: {}\nknows    {}\nlimits   {} s, {} MiB memory, {} processes, {} MiB disk\nkeeps    {}",
+        "folder   {}{exe}\nsees     its copy{tree} and, mounted, {}\nknows    {}\nlimits   {} s, {} MiB memory, {} processes, {} MiB disk\nkeeps    {}",
         s.workdir,
-        s.mounts.len(),
         mounts.collect::<Vec<_>>().join(", "),
         // Their values are bound, and not shown: a person may stand at the screen with others.
         s.env.keys().cloned().collect::<Vec<_>>().join(", "),

@@ -18,6 +18,7 @@ mod seen;
 mod shell;
 mod source;
 mod speech;
+mod suggest;
 mod table;
 mod view;
 
@@ -28,5 +29,6 @@ pub use rules::{Effect, RuleInfo, Scope};
 pub use schema::SCHEMA;
 pub use seen::{Fact, by_name, seen};
 pub use source::{Problem, RULES_MAX, Source, TEXT_BYTES_MAX};
+pub use suggest::{NoRule, Suggestion, lets, suggest};
 pub use table::{Case, Expected, Outcome};
 pub use view::command as command_line;

@@ -12,8 +12,8 @@ use crate::app::{App, now, say};
 use crate::term;
 use crate::ui;
 
-/// How often it is looked whether somebody else answered.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often it is looked whether there is a gate, or somebody else answered.
+pub const LOOK: Duration = Duration::from_millis(500);
 
 /// What became of a gate that was shown here.
 #[derive(Clone, Debug, PartialEq, Eq)]

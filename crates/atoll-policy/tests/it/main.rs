@@ -9,4 +9,5 @@ mod hostile;
 mod narrowing;
 mod profiles;
 mod random;
+mod suggested;
 mod verdicts;

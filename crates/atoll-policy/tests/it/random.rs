@@ -12,8 +12,8 @@ use crate::cases::*;
 
 /// What a case was made from, so that promises are checked against that and not against the engine.
 #[derive(Clone, Debug)]
-struct Made {
-    case: Case,
+pub struct Made {
+    pub case: Case,
     network: bool,
     secrets: bool,
     remote: bool,
@@ -46,7 +46,7 @@ fn class() -> impl Strategy<Value = PatchClass> {
 }
 
 /// An action of any kind, with words of any text.
-fn made() -> impl Strategy<Value = Made> {
+pub fn made() -> impl Strategy<Value = Made> {
     let words = vec(any::<String>(), 0..4);
     let bits = vec(any::<bool>(), 4..=4);
     (0usize..Kind::ALL.len(), words, bits, class()).prop_map(|(kind, words, bits, class)| {

@@ -6,18 +6,23 @@ use atoll_domain::{GateAnswerKind, SessionState};
 use clap::{Subcommand, ValueEnum};
 
 use crate::app::{App, now, say};
-use crate::ask::{Decided, decide};
+use crate::ask::{Decided, LOOK, decide};
 use crate::ui;
 
 /// What needs you.
 #[derive(Debug, Subcommand)]
 pub enum Gate {
     /// Open gates; with --all, those that were answered too.
-    #[command(after_help = "Examples:\n  atoll gate list\n  atoll gate list --all")]
+    #[command(
+        after_help = "Examples:\n  atoll gate list\n  atoll gate list --all\n  atoll gate list --wait"
+    )]
     List {
         /// Those that were answered too.
         #[arg(long)]
         all: bool,
+        /// Wait until one is open; Ctrl-C ends it.
+        #[arg(long, conflicts_with = "all")]
+        wait: bool,
     },
     /// One gate with all its detail.
     #[command(after_help = "Examples:\n  atoll gate show g3")]
@@ -70,8 +75,12 @@ pub async fn run(app: &App, gate: Gate) -> Result<u8, Error> {
     let caller = app.caller();
     let client = app.node().await?;
     match gate {
-        Gate::List { all } => {
-            let gates = client.gates(&caller, !all).await?;
+        Gate::List { all, wait } => {
+            let mut gates = client.gates(&caller, !all).await?;
+            while wait && gates.is_empty() {
+                tokio::time::sleep(LOOK).await;
+                gates = client.gates(&caller, true).await?;
+            }
             app.show("gates", &gates, |style| ui::gates(style, &gates, now()))
         }
         Gate::Show { gate } => {

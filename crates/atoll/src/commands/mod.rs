@@ -23,6 +23,7 @@ pub mod session;
 pub mod shelf;
 pub mod signals;
 pub mod status;
+mod suggest;
 mod talk;
 pub mod tries;
 pub mod up;

@@ -44,6 +44,11 @@ pub enum Policy {
         after_help = "Examples:\n  atoll policy simulate mine.cedar\n  atoll policy simulate mine.cedar --since 7d\n  atoll policy simulate --profile open --since all"
     )]
     Simulate(Simulate),
+    /// A rule that answers a past question the next time, as narrow as it; --save puts it in force.
+    #[command(
+        after_help = "Examples:\n  atoll policy suggest g3\n  atoll policy suggest g3 --name my.registry --save"
+    )]
+    Suggest(super::suggest::Suggest),
     /// Put the questions of tests.toml to the rules.
     #[command(
         after_help = "Examples:\n  atoll policy test\n  atoll policy test --with new.cedar\n  atoll policy test other.toml --profile open"
@@ -118,6 +123,7 @@ pub async fn run(app: &App, policy: Policy) -> Result<u8, Error> {
         }
         Policy::Why { what } => why(app, &what),
         Policy::Simulate(args) => simulate(app, &args),
+        Policy::Suggest(args) => super::suggest::run(app, &args).await,
         Policy::Test(args) => super::rules::test(app, &args),
         Policy::Init => super::rules::init(app),
         Policy::Edit(args) => super::rules::edit(app, &args).await,

@@ -126,40 +126,59 @@ pub async fn edit(app: &App, args: &Edit) -> Result<u8, Error> {
             "Nothing was changed.\n".to_owned()
         });
     }
-    let text = draft.text()?;
-    let aside = |err: Error| {
-        let kept = format!(
-            "your version is kept in {}; what was in force stays",
-            draft.draft.display()
-        );
-        let found = err.found.iter().chain([&kept]);
-        let found: Vec<&str> = found.map(String::as_str).collect();
+    let (kept, name) = (
+        draft.draft.display().to_string(),
+        draft.file_name().to_owned(),
+    );
+    let taken = take(app, draft, args.yes).map_err(|err| {
+        let kept = format!("your version is kept in {kept}; what was in force stays");
+        let found: Vec<&str> = err
+            .found
+            .iter()
+            .chain([&kept])
+            .map(String::as_str)
+            .collect();
         let found = found.join("\n");
-        err.found(found).next("atoll policy edit goes on with it")
-    };
+        let goes_on = format!("atoll policy edit {name}");
+        err.found(found)
+            .next(format!("{} goes on with it", goes_on.trim_end()))
+    })?;
+    super::config::reload(app).await;
+    let data = serde_json::json!({ "taken": true, "changed": true, "differ": taken.differ, "file": taken.file });
+    app.show("policy_edit", &data, |_| {
+        format!("{} is in force.\n", Shown::line(&taken.file))
+    })
+}
+
+/// A draft that is in force now.
+pub struct Taken {
+    /// How many past verdicts differ by it.
+    pub differ: u64,
+    /// Where it stands.
+    pub file: String,
+}
+
+/// Checks a draft, puts the tests to it, says what would have differed, and puts it in force.
+pub fn take(app: &App, draft: Draft, yes: bool) -> Result<Taken, Error> {
+    let text = draft.text()?;
     let source = Source::new(draft.name.clone(), text.clone());
-    let engine = offline::policy::engine(&app.paths, vec![source.clone()]).map_err(aside)?;
-    let failed = tests_of(app, &engine).map_err(aside)?;
+    let engine = offline::policy::engine(&app.paths, vec![source.clone()])?;
+    let failed = tests_of(app, &engine)?;
     if let Some(rows) = failed {
         say(&ui::rules_tested(&app.err, &rows, TESTS));
         let err = Error::new(
             codes::POLICY_BAD,
             "the rules' tests fail under this version",
         );
-        return Err(aside(err));
+        return Err(err);
     }
-    let differ = differences(app, source).map_err(aside)?;
-    if differ > 0 && !args.yes {
-        confirmed(app).map_err(aside)?;
+    let differ = differences(app, source)?;
+    if differ > 0 && !yes {
+        confirmed(app)?;
     }
     let file = draft.file.display().to_string();
     draft.take(&text)?;
-    super::config::reload(app).await;
-    let data =
-        serde_json::json!({ "taken": true, "changed": true, "differ": differ, "file": file });
-    app.show("policy_edit", &data, |_| {
-        format!("{} is in force.\n", Shown::line(&file))
-    })
+    Ok(Taken { differ, file })
 }
 
 /// The table tests' rows if one of them fails; `None`: all hold, or there are none.

@@ -51,6 +51,29 @@ fn create(path: &Path, text: &str) -> Result<bool, Error> {
     }
 }
 
+fn append(path: &Path, more: &str) -> Result<(), Error> {
+    let opened = OpenOptions::new().append(true).open(path);
+    let written = opened.and_then(|mut file| {
+        file.write_all(more.as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|err| failed(path, err))
+}
+
+/// Takes a draft away that was made by the very command.
+pub fn drop_draft(path: &Path) -> Result<(), Error> {
+    std::fs::remove_file(path).map_err(|err| failed(path, err))
+}
+
+/// Adds a test to those beside the rules; makes the file where there is none.
+pub fn add_test(paths: &Paths, text: &str) -> Result<PathBuf, Error> {
+    let path = folder(paths)?.join(TESTS);
+    if !create(&path, text)? {
+        append(&path, &format!("\n{text}"))?;
+    }
+    Ok(path)
+}
+
 /// Writes the starter and its tests; each with whether it was written, or was there before.
 pub fn init(paths: &Paths) -> Result<Vec<(PathBuf, bool)>, Error> {
     let folder = folder(paths)?;
@@ -113,6 +136,17 @@ impl Draft {
         })
     }
 
+    /// `mine.cedar`, as it is named in commands; nothing for the one that is meant anyway.
+    pub fn file_name(&self) -> &str {
+        let name = self.name.strip_prefix("policy/").unwrap_or(&self.name);
+        if name == MINE { "" } else { name }
+    }
+
+    /// Adds to it.
+    pub fn add(&self, more: &str) -> Result<(), Error> {
+        append(&self.draft, more)
+    }
+
     /// What stands in it now.
     pub fn text(&self) -> Result<String, Error> {
         text(&self.draft)?.ok_or_else(|| failed(&self.draft, "it is gone"))
@@ -125,15 +159,14 @@ impl Draft {
 
     /// Takes it away.
     pub fn drop_it(self) -> Result<(), Error> {
-        std::fs::remove_file(&self.draft).map_err(|err| failed(&self.draft, err))
+        drop_draft(&self.draft)
     }
 
     /// Puts it in force, if it is still `checked` and nobody changed the file meanwhile.
     pub fn take(self, checked: &str) -> Result<(), Error> {
         if text(&self.file)? != self.before || self.text()? != checked {
             let err = Error::new(codes::CHANGED, "the rule file was changed meanwhile");
-            let found = format!("your version is kept in {}", self.draft.display());
-            return Err(err.found(found).next("atoll policy edit"));
+            return Err(err);
         }
         let synced = std::fs::File::open(&self.draft).and_then(|file| file.sync_all());
         // A link stays a link: what it points to is replaced.

@@ -323,3 +323,80 @@ fn an_edit_shows_what_would_have_differed_and_the_node_takes_it() {
         ran.err
     );
 }
+
+#[test]
+fn a_suggestion_that_is_not_taken_leaves_nothing() {
+    let scene = Scene::new();
+    if !scene.sandboxed() {
+        return;
+    }
+    scene.file("shop/a.txt", "a\n");
+    let words = "exec --repo shop --net a.example:443 --on-ask deny -- true";
+    let words: Vec<&str> = words.split(' ').collect();
+    let denied = Ran::of(scene.with_node(&words).output().unwrap());
+    assert_eq!(denied.code, 126, "{denied:?}");
+    let policy = scene.path().join("atoll/config/policy");
+    let files = || std::fs::read_dir(&policy).map_or(0, Iterator::count);
+    let asked = scene.run(&["--json", "policy", "why", "s1"]).data();
+    let asked = asked
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["verdict"] == "ask");
+    let event = asked.unwrap()["event"].to_string();
+    let suggest = |more: &[&str]| {
+        let words = [&["policy", "suggest", event.as_str()], more].concat();
+        scene.run(&words)
+    };
+    for (more, code, says) in [
+        (vec!["--save"], 4, "past verdicts would differ"),
+        (
+            vec!["--save", "--yes", "--name", "My rule"],
+            2,
+            "the rule's name is not a name",
+        ),
+        (
+            vec!["--save", "--yes", "--name", "careful.network"],
+            2,
+            "careful.",
+        ),
+        (vec!["--yes"], 2, "--save"),
+    ] {
+        let ran = suggest(&more);
+        assert!(
+            ran.code == code && ran.err.contains(says),
+            "{more:?}: {ran:?}"
+        );
+        assert_eq!(files(), 0, "{more:?} left something");
+    }
+    for (what, says) in [
+        ("g9", "no such gate"),
+        ("s9", "ATL-0102"),
+        ("1", "ATL-0102"),
+    ] {
+        let ran = scene.run(&["policy", "suggest", what]);
+        assert!(ran.code == 2 && ran.err.contains(says), "{what}: {ran:?}");
+    }
+    // A test of the person's own that wants the question: the rule isn't taken, and the test file stays as it is.
+    let tests = "[[test]]\nname = \"asked\"\naction = \"run\"\nby = \"owner\"\nactor = \"NAME\"\nworkspace = \"PLACE\"\n\
+                 command = [\"x\"]\npurpose = \"exec\"\nhosts = [\"a.example:443\"]\nexpect = \"ask\"\n";
+    let me = std::process::Command::new("id")
+        .arg("-un")
+        .output()
+        .unwrap();
+    let me = String::from_utf8(me.stdout).unwrap();
+    let place = std::fs::canonicalize(scene.path().join("shop")).unwrap();
+    let tests = tests
+        .replace("NAME", me.trim())
+        .replace("PLACE", &place.display().to_string());
+    let kept = scene.file("atoll/config/policy/tests.toml", &tests);
+    let ran = suggest(&["--save", "--yes"]);
+    assert!(
+        ran.code == 2 && ran.err.contains("tests fail under this version"),
+        "{ran:?}"
+    );
+    assert_eq!(
+        (files(), std::fs::read_to_string(kept).unwrap()),
+        (1, tests)
+    );
+}

@@ -1,4 +1,4 @@
-//! `docs/cli.md`, `docs/models.md` and `docs/chat.md` run: each `console` block is typed and its output compared; a
+//! `docs/cli.md`, `docs/guard.md`, `docs/models.md` and `docs/chat.md` run: each `console` block is typed and its output compared; a
 //! `pane` block is a terminal as it is seen, and its `> ` lines are typed.
 //!
 //! `$` lines are typed in a folder of the page's own; `? 2` is the exit code expected (0 if
@@ -189,6 +189,14 @@ fn the_page_on_conversations_shows_what_is_seen() {
 #[test]
 fn the_page_says_what_the_binary_says() {
     run_page("cli.md", &Scene::new(), 15, false);
+}
+
+#[test]
+fn the_page_on_the_guard_goes_from_a_question_to_a_rule() {
+    let scene = Scene::new();
+    if scene.sandboxed() {
+        run_page("guard.md", &scene, 18, true);
+    }
 }
 
 #[test]

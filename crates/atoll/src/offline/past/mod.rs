@@ -66,6 +66,8 @@ impl Past {
     /// Of an event; `None` if it holds no verdict.
     pub fn of(event: &Event) -> Option<Past> {
         let (kind, end, permit, gate, rules, policy, action, facts) = match event.typed() {
+            // What another permit covers was put to no rule.
+            Body::Granted(b) if b.parent.is_some() => return None,
             Body::Granted(b) => (
                 b.kind,
                 End::Granted,

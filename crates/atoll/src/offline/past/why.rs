@@ -136,7 +136,8 @@ impl Why<'_> {
         Ok(explained?.into_iter().flatten().collect())
     }
 
-    fn find(&self, name: &str) -> Result<Vec<Past>, Failed> {
+    /// The verdicts that a name stands for.
+    pub fn find(&self, name: &str) -> Result<Vec<Past>, Failed> {
         if let Ok(seq) = name.parse::<u64>() {
             return self.at(seq);
         }
