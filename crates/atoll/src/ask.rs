@@ -125,8 +125,9 @@ fn meant(key: u8, gate: &GateView, like: &[GateView], opened: bool) -> Meant {
     let all_read = opened || !like.iter().any(hidden);
     match key {
         b'y' | b's' if !read => Meant::Unread,
-        b'a' if !like.is_empty() && !(read && all_read) => Meant::Unread,
-        b'a' if !like.is_empty() => Meant::All,
+        b'a' if like.is_empty() => Meant::Nothing,
+        b'a' if !(read && all_read) => Meant::Unread,
+        b'a' => Meant::All,
         b'y' => Meant::Once,
         b's' if gate.question.widening.is_some() => Meant::Session,
         b'n' => Meant::No,
