@@ -18,7 +18,7 @@ Decide     gate         list show answer: what needs you
            patch        list show accept reject edit undo
 Look back  session      list show resume fork undo export delete
            log          tail show verify checkpoint replay export rebuild erase
-Trust      policy       show check init edit test why simulate
+Trust      policy       show check init edit test why simulate suggest
 Models     model        list use pull add remove test
 Settings   config       get set show trust
 This node  up down restart status doctor explain completion
