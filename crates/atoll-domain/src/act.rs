@@ -36,11 +36,13 @@ pub enum Kind {
     Accept,
     /// Take an accepted patch back.
     Undo,
+    /// Use a secret of the vault, by its name.
+    Secret,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
         Kind::Snapshot,
         Kind::Read,
         Kind::Write,
@@ -49,6 +51,7 @@ impl Kind {
         Kind::Call,
         Kind::Accept,
         Kind::Undo,
+        Kind::Secret,
     ];
 
     /// Its name in policies and events.
@@ -62,6 +65,7 @@ impl Kind {
             Kind::Call => "call",
             Kind::Accept => "accept",
             Kind::Undo => "undo",
+            Kind::Secret => "secret",
         }
     }
 }

@@ -544,6 +544,26 @@ bodies! {
         /// Up to how much per session, in millionths of a US dollar.
         micros_max: u64,
     }
+    /// A secret of the vault was used. Its value is nowhere in the log.
+    SecretUsed {
+        /// Its name.
+        name: SecretName,
+        /// What for.
+        #[serde(rename = "for")]
+        used: SecretFor,
+    }
+    /// A secret's value was put into the vault.
+    SecretSet {
+        /// Its name.
+        name: SecretName,
+        /// Whether another value was there before, and is gone.
+        rotated: bool,
+    }
+    /// A secret was taken out of the vault.
+    SecretRemoved {
+        /// Its name.
+        name: SecretName,
+    }
     /// A note of a person.
     FeedbackNote {
         /// The words.

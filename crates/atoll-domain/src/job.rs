@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Hash, JobId, TreeId};
+use crate::{Hash, JobId, JobSecret, TreeId};
 
 /// What executes a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -240,8 +240,8 @@ pub struct JobSpec {
     pub ttl_s: u64,
     /// What it may reach.
     pub network: Network,
-    /// Secrets by name (none can be given yet).
-    pub secrets: Vec<String>,
+    /// Secrets by name, and the variables that hold them. Their values come to the job another way, and late.
+    pub secrets: Vec<JobSecret>,
     /// Globs, relative to `workdir`, of files that are kept.
     pub artifacts: Vec<String>,
     /// The files it starts from.

@@ -21,6 +21,7 @@ mod message;
 mod model;
 mod outcome;
 mod patch;
+mod secret;
 mod session;
 mod shown;
 mod time;
@@ -46,6 +47,7 @@ pub use message::{Conversation, Form, Message, Part, Speaker, ToolCall, ToolSpec
 pub use model::{ModelRef, Price, Usage};
 pub use outcome::{Artifact, Detail, Enforced, Enforcement, Outcome, Reason, Resources};
 pub use patch::{Change, FileChange, PatchClass, PatchSummary, TestEvidence, test_words};
+pub use secret::{BadSecretName, JobSecret, SecretFor, SecretName};
 pub use session::{SessionEnd, SessionState};
 pub use shown::{Shown, ShownExcerpt};
 pub use time::{Ms, Tick};

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use atoll_domain::action::AcceptTo;
-use atoll_domain::{Cost, Facts, Kind, Labels, Network};
+use atoll_domain::action::{AcceptTo, UseSecret};
+use atoll_domain::{Cost, Facts, Kind, Labels, Network, SecretFor};
 use atoll_guard::{PolicyError, Question};
 use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpression};
 
@@ -157,6 +157,17 @@ impl Fields {
                 same_place(q, v.root)?;
                 self.put("branch", yes(matches!(v.to, AcceptTo::Branch(_))));
                 self.list("paths", &v.paths)
+            }
+            Kind::Secret => {
+                let v: UseSecret = view::of(q, &["for"])?;
+                self.put("secret", text(v.name.as_str()));
+                self.put("use", entity(names.used(&v.used)));
+                let provider = match &v.used {
+                    SecretFor::Provider(name) => name,
+                    SecretFor::Job(_) => "",
+                };
+                self.put("provider", text(provider));
+                Ok(())
             }
         }
     }

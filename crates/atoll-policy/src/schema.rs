@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
-use atoll_domain::{ActorKind, Kind, PatchClass, Purpose, Role, RunnerKind};
+use atoll_domain::{ActorKind, Kind, PatchClass, Purpose, Role, RunnerKind, SecretFor};
 use atoll_guard::PolicyError;
 use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, Schema, Validator};
 
@@ -48,6 +48,7 @@ pub(crate) struct Names {
     runners: [EntityUid; 5],
     classes: [EntityUid; 3],
     reading: [EntityUid; 3],
+    uses: [EntityUid; 2],
 }
 
 impl Names {
@@ -110,6 +111,13 @@ impl Names {
             crate::view::Op::Search => search.clone(),
         }
     }
+    pub(crate) fn used(&self, used: &SecretFor) -> EntityUid {
+        let [job, provider] = &self.uses;
+        match used {
+            SecretFor::Job(_) => job.clone(),
+            SecretFor::Provider(_) => provider.clone(),
+        }
+    }
 }
 
 /// Where a kind stands in [`Kind::ALL`], and so among an engine's slices.
@@ -148,6 +156,7 @@ fn make() -> Result<Names, PolicyError> {
         runners: uids("Runner", ["subset", "process", "container", "nix", "wasm"])?,
         classes: uids("Class", ["ordinary", "runs_outside", "refused"])?,
         reading: uids("Reading", ["read", "list", "search"])?,
+        uses: uids("Use", ["job", "provider"])?,
     })
 }
 

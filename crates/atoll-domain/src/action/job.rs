@@ -1,5 +1,7 @@
 //! Running a job, and feeding it.
 
+use std::collections::BTreeSet;
+
 use crate::{
     Act, Again, Canonical, CopyRef, Cost, Covers, Exe, JobId, JobSpec, Kind, Network, Purpose,
     SessionId,
@@ -36,11 +38,14 @@ impl Act for Job {
     /// snapshot; not the environment's values.
     fn canonical(&self) -> Canonical {
         let s = &self.spec;
+        let given = s.secrets.iter().map(|secret| &secret.var);
+        let env: BTreeSet<&String> = s.env.keys().chain(given).collect();
+        let secrets: Vec<_> = s.secrets.iter().map(|secret| &secret.name).collect();
         let value = serde_json::json!({
             "job": s.id, "runner": s.runner, "purpose": self.purpose, "session": self.session,
-            "cmd": s.cmd, "exe": self.exe, "env": s.env.keys().collect::<Vec<_>>(), "workdir": s.workdir,
+            "cmd": s.cmd, "exe": self.exe, "env": env, "workdir": s.workdir,
             "copy": self.copy, "mounts": s.mounts, "limits": s.limits, "ttl_s": s.ttl_s, "stdin": s.stdin,
-            "tty": s.tty.is_some(), "network": s.network, "secrets": s.secrets, "artifacts": s.artifacts,
+            "tty": s.tty.is_some(), "network": s.network, "secrets": secrets, "artifacts": s.artifacts,
             "snapshot": s.snapshot,
         });
         Canonical::of(Self::KIND, &value)

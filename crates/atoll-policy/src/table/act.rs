@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use atoll_domain::action::{
-    Accept, AcceptTo, FileRead, FileWrite, Job, ModelCall, ReadOp, Snap, Stdin, Undo, WriteOp,
+    Accept, AcceptTo, FileRead, FileWrite, Job, ModelCall, ReadOp, Snap, Stdin, Undo, UseSecret,
+    WriteOp,
 };
 use atoll_domain::{
-    Act, ActionKey, Canonical, Conversation, Hash, JobId, JobSpec, Kind, Limits, ModelRef, Mount,
-    MountKind, Ms, Network, PatchClass, PatchId, Price, Purpose, RunnerKind, SessionId, Step,
-    TreeId, WorkspaceId,
+    Act, ActionKey, Canonical, Conversation, Hash, JobId, JobSecret, JobSpec, Kind, Limits,
+    ModelRef, Mount, MountKind, Ms, Network, PatchClass, PatchId, Price, Purpose, RunnerKind,
+    SecretFor, SecretName, SessionId, Step, TreeId, WorkspaceId,
 };
 use serde::Deserialize;
 
@@ -57,6 +58,11 @@ pub(crate) enum Question {
         paths: Vec<String>,
         branch: Option<String>,
     },
+    /// For a job, or for the provider that is named.
+    Secret {
+        secret: String,
+        provider: Option<String>,
+    },
 }
 
 /// A job. Its command is a list of words, or a line for `sh -c`.
@@ -96,6 +102,7 @@ impl Question {
             Question::Call { .. } => Kind::Call,
             Question::Accept { .. } => Kind::Accept,
             Question::Undo { .. } => Kind::Undo,
+            Question::Secret { .. } => Kind::Secret,
         }
     }
 
@@ -138,6 +145,7 @@ impl Question {
                 branch,
             } => accept(root, paths, *class, branch)?.canonical(),
             Question::Undo { paths, branch } => undo(root, paths, branch)?.canonical(),
+            Question::Secret { secret, provider } => used(secret, provider)?.canonical(),
         })
     }
 
@@ -210,6 +218,9 @@ impl Run {
         let mounts = self.mounts.iter().map(|src| mount(src, true)).chain(kept);
         let mut limits = Limits::default();
         limits.memory_bytes = self.memory_bytes.unwrap_or(limits.memory_bytes);
+        let secrets = self.secrets.iter();
+        let secrets = secrets.map(|name| secret_name(name).map(JobSecret::of));
+        let secrets = secrets.collect::<Result<Vec<_>, _>>()?;
         let spec = JobSpec {
             id: job(),
             runner: RunnerKind::Process,
@@ -224,7 +235,7 @@ impl Run {
             limits,
             ttl_s: self.ttl_s.unwrap_or(600),
             network,
-            secrets: self.secrets.clone(),
+            secrets,
             artifacts: Vec::new(),
             snapshot: None,
         };
@@ -332,6 +343,22 @@ fn accept(
         class: class.unwrap_or(PatchClass::Ordinary),
         to: to(branch),
     })
+}
+
+fn used(name: &str, provider: &Option<String>) -> Result<UseSecret, String> {
+    let used = match provider {
+        Some(provider) => SecretFor::Provider(provider.clone()),
+        None => SecretFor::Job(job()),
+    };
+    Ok(UseSecret {
+        session: Some(session()),
+        name: secret_name(name)?,
+        used,
+    })
+}
+
+fn secret_name(name: &str) -> Result<SecretName, String> {
+    name.parse().map_err(|err| format!("\"{name}\": {err}"))
 }
 
 fn undo(root: &str, paths: &[String], branch: &Option<String>) -> Result<Undo, String> {

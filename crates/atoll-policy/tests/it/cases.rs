@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use atoll_domain::action::{
-    Accept, AcceptTo, FileRead, FileWrite, Job, ModelCall, ReadOp, Snap, Stdin, Undo, WriteOp,
+    Accept, AcceptTo, FileRead, FileWrite, Job, ModelCall, ReadOp, Snap, Stdin, Undo, UseSecret,
+    WriteOp,
 };
 use atoll_domain::*;
 use atoll_guard::{Decision, PolicyEngine, PolicyError, Question, Verdict};
@@ -250,5 +251,17 @@ pub fn undo() -> Undo {
         tree: tree('b'),
         paths: vec!["till/total.py".into()],
         to: AcceptTo::Branch("fix".into()),
+    }
+}
+/// A job's secret, or the key of a provider.
+pub fn secret(provider: Option<&str>) -> UseSecret {
+    let used = match provider {
+        Some(name) => SecretFor::Provider(name.into()),
+        None => SecretFor::Job(JobId::new(Ms(2), [2; 10])),
+    };
+    UseSecret {
+        session: None,
+        name: "deploy.key".parse().unwrap(),
+        used,
     }
 }

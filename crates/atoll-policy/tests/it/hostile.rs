@@ -87,6 +87,11 @@ fn an_action_that_says_too_little_is_an_error() {
         case.action.value.as_object_mut().unwrap().remove(key);
         assert!(case.judge(&engine).is_err(), "{key}");
     }
+    for key in ["for", "name"] {
+        let mut case = Case::of(&secret(None));
+        case.action.value.as_object_mut().unwrap().remove(key);
+        assert!(case.judge(&engine).is_err(), "{key}");
+    }
     let mut case = Case::of(&read("a"));
     case.action.value = serde_json::json!({ "unwritable": "a float" });
     assert_eq!(case.decision(&engine), Decision::Deny);

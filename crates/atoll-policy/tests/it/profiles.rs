@@ -36,8 +36,8 @@ fn working() -> Vec<Row> {
     let mut fetch = network.clone();
     let cache = "/home/ana/.cache/atoll/fetched/npm";
     fetch.spec.mounts.push(mount(MountKind::Bind, cache, false));
-    let mut secret = test_run();
-    secret.spec.secrets = vec!["DEPLOY_KEY".into()];
+    let mut given = test_run();
+    given.spec.secrets = vec![JobSecret::of("deploy_key".parse().unwrap())];
     let mut writable = test_run();
     writable
         .spec
@@ -70,7 +70,11 @@ fn working() -> Vec<Row> {
             "run: a person's `exec` with a host",
             Case::of(&network).owner(),
         ),
-        ("run: with a secret", Case::of(&secret)),
+        ("run: with a secret", Case::of(&given)),
+        (
+            "run: a person's `exec` with a secret",
+            Case::of(&given).owner(),
+        ),
         (
             "run: with a folder of this machine, writable",
             Case::of(&writable),
@@ -125,6 +129,29 @@ fn calling() -> Vec<Row> {
     ]
 }
 
+fn secrets() -> Vec<Row> {
+    let guest = || Actor::human("guest");
+    vec![
+        (
+            "secret: for a person's own job",
+            Case::of(&secret(None)).owner(),
+        ),
+        ("secret: for an agent's job", Case::of(&secret(None))),
+        (
+            "secret: a configured provider's key, in an agent's session",
+            Case::of(&secret(Some("acme"))),
+        ),
+        (
+            "secret: for a viewer's job",
+            Case::of(&secret(None)).by(guest(), Role::Viewer),
+        ),
+        (
+            "secret: a configured provider's key, as a viewer",
+            Case::of(&secret(Some("acme"))).by(guest(), Role::Viewer),
+        ),
+    ]
+}
+
 fn leaving() -> Vec<Row> {
     let ordinary = Case::of(&accept(PatchClass::Ordinary, &["till/total.py"]));
     let outside = Case::of(&accept(PatchClass::RunsOutside, &["Makefile"]));
@@ -168,6 +195,7 @@ fn table() -> String {
         ("Looking", looking()),
         ("Working", working()),
         ("Calling a model", calling()),
+        ("Using a secret", secrets()),
         ("Leaving the box", leaving()),
     ];
     for (title, rows) in sections {
@@ -221,7 +249,7 @@ fn the_page_says_what_the_profiles_do() {
 /// Each kind of action has at least one row.
 #[test]
 fn the_page_speaks_of_every_action() {
-    let rows = [looking(), working(), calling(), leaving()].concat();
+    let rows = [looking(), working(), calling(), secrets(), leaving()].concat();
     for kind in Kind::ALL {
         assert!(rows.iter().any(|(_, case)| case.kind == kind), "{kind:?}");
     }

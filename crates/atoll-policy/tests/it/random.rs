@@ -65,7 +65,7 @@ pub fn made() -> impl Strategy<Value = Made> {
                     job.spec.network = network_run(&["a.example.org:443"]).spec.network;
                 }
                 if secrets {
-                    job.spec.secrets = vec![first.to_owned()];
+                    job.spec.secrets = vec![JobSecret::of("any".parse().unwrap())];
                 }
                 Case::of(&job)
             }
@@ -73,6 +73,7 @@ pub fn made() -> impl Strategy<Value = Made> {
             Kind::Call => Case::of(&call(remote, priced)),
             Kind::Accept => Case::of(&accept(class, &words)),
             Kind::Undo => Case::of(&undo()),
+            Kind::Secret => Case::of(&secret(priced.then_some("acme"))),
         };
         Made {
             case,
@@ -117,7 +118,11 @@ proptest! {
         prop_assert!(verdict.is_ok(), "{:?}", verdict);
         let facts = &case.facts;
         let shut = match case.kind {
-            Kind::Run => made.network || made.secrets || !facts.in_box || !facts.sandbox_ok,
+            Kind::Run => {
+                let agents = made.secrets && case.actor.kind != ActorKind::Human;
+                made.network || agents || !facts.in_box || !facts.sandbox_ok
+            }
+            Kind::Secret => case.actor.kind != ActorKind::Human && !made.priced,
             Kind::Call => (made.remote || made.priced || facts.remote) && !facts.provider_granted,
             Kind::Accept => case.actor.kind != ActorKind::Human || made.class != PatchClass::Ordinary,
             Kind::Undo => case.actor.kind != ActorKind::Human,
@@ -151,7 +156,8 @@ proptest! {
         let engine = engine().clone();
         let case = made.case.clone().under(Profile::ReadOnly);
         let decision = case.decision(&engine);
-        if !matches!(case.kind, Kind::Snapshot | Kind::Read | Kind::Call) {
+        let key = case.kind == Kind::Secret && made.priced;
+        if !(key || matches!(case.kind, Kind::Snapshot | Kind::Read | Kind::Call)) {
             prop_assert_eq!(decision, Decision::Deny);
         }
         if case.kind == Kind::Call && (made.remote || made.priced) {

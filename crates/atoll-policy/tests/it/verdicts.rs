@@ -1,5 +1,6 @@
 //! The order of verdicts: deny, then what a rule answers, then ask, then allow.
 
+use atoll_domain::action::UseSecret;
 use atoll_domain::*;
 use atoll_guard::{Decision, PolicyEngine};
 use atoll_policy::{Current, Effect, Engine, Profile, Source};
@@ -46,7 +47,7 @@ fn an_ask_is_stronger_than_an_allow_and_a_deny_than_both() {
 fn all_rules_that_ask_are_named() {
     let mut job = network_run(&[REGISTRY]);
     job.purpose = Purpose::Exec;
-    job.spec.secrets = vec!["NPM_TOKEN".into()];
+    job.spec.secrets = vec![JobSecret::of("npm_token".parse().unwrap())];
     job.spec
         .mounts
         .push(mount(MountKind::Bind, "/home/ana/out", false));
@@ -70,7 +71,7 @@ fn a_rule_answers_the_ask_that_it_names_and_no_other() {
     assert_eq!(Case::of(&job).said(&engine), "allow mine.registry");
     let other = network_run(&[REGISTRY, "evil.example.com:443"]);
     assert_eq!(Case::of(&other).said(&engine), "ask careful.network");
-    job.spec.secrets = vec!["NPM_TOKEN".into()];
+    job.spec.secrets = vec![JobSecret::of("npm_token".parse().unwrap())];
     assert_eq!(Case::of(&job).said(&engine), "ask careful.secrets");
     // Nor does it open what a profile shuts.
     let shut = Case::of(&network_run(&[REGISTRY])).under(Profile::ReadOnly);
@@ -82,7 +83,7 @@ fn nothing_that_matches_is_a_deny_that_says_so() {
     let case = Case::of(&call(false, false)).by(Actor::ai("x"), Role::Worker);
     assert_eq!(case.decision(engine()), Decision::Allow);
     let mut job = test_run();
-    job.spec.secrets = vec!["TOKEN".into()];
+    job.spec.secrets = vec![JobSecret::of("token".parse().unwrap())];
     let case = Case::of(&job).under(Profile::ReadOnly);
     assert_eq!(case.said(engine()), "deny read-only.working");
     // An agent feeding a job under a workspace that says nothing abstains.
@@ -181,4 +182,25 @@ fn a_replaced_engine_is_seen_by_every_holder() {
     assert_eq!(case.said(&*guards), "deny workspace.none");
     let elsewhere = case.facts(|f| f.workspace = Some("/elsewhere".into()));
     assert_eq!(elsewhere.decision(&*guards), Decision::Allow);
+}
+
+#[test]
+fn a_rule_denies_a_secret_by_its_name() {
+    let text = r#"@id("own.no_deploy") @why("the deploy key stays here")
+        forbid (principal, action == Action::"secret", resource) when { context.secret == "deploy.key" };
+        @id("own.acme") @why("not acme")
+        forbid (principal, action == Action::"secret", resource)
+        when { context.use == Use::"provider" && context.provider == "acme" };"#;
+    let engine = Engine::new(&[Source::new("own.cedar", text)]).unwrap();
+    let said = |act: &UseSecret| Case::of(act).owner().said(&engine);
+    assert_eq!(said(&secret(None)), "deny own.no_deploy");
+    let mut other = secret(None);
+    other.name = "npm.token".parse().unwrap();
+    assert_eq!(said(&other), "allow careful.person_secret");
+    other.used = SecretFor::Provider("acme".into());
+    assert_eq!(said(&other), "deny own.acme");
+    // An agent is asked about any, and what a person denied by name stays denied.
+    assert_eq!(Case::of(&secret(None)).said(&engine), "deny own.no_deploy");
+    let plain = Engine::new(&[]).unwrap();
+    assert_eq!(Case::of(&secret(None)).said(&plain), "ask careful.secret");
 }
