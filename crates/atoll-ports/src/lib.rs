@@ -9,6 +9,7 @@ pub mod models;
 pub mod runner;
 pub mod sweep;
 pub mod toolchain;
+pub mod vault;
 pub mod witness;
 pub mod workspace;
 
@@ -19,6 +20,7 @@ pub use mirror::Mirror;
 pub use models::Models;
 pub use runner::Runner;
 pub use toolchain::Toolchains;
+pub use vault::Vault;
 pub use witness::Witness;
 pub use workspace::Workspaces;
 

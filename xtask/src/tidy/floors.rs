@@ -20,7 +20,7 @@ enum Kind {
 }
 
 /// Each crate, its floor and kind. A crate on none is refused.
-const FLOORS: [(&str, u8, Kind); 18] = [
+const FLOORS: [(&str, u8, Kind); 19] = [
     ("atoll-domain", 1, Kind::Pure),
     ("atoll-guard", 2, Kind::Pure),
     ("atoll-agent", 3, Kind::Pure),
@@ -34,6 +34,7 @@ const FLOORS: [(&str, u8, Kind); 18] = [
     ("atoll-runners", 4, Kind::Adapter),
     ("atoll-models", 4, Kind::Adapter),
     ("atoll-llama", 4, Kind::Adapter),
+    ("atoll-vault", 4, Kind::Adapter),
     ("atoll-node", 4, Kind::Node),
     ("atoll-http", 5, Kind::Face),
     ("atoll-client", 5, Kind::Face),
@@ -46,13 +47,14 @@ const MAGNETS: [&str; 5] = ["core", "common", "utils", "helpers", "runtime"];
 /// All that a face may know of the project.
 const FACE_KNOWS: [&str; 2] = ["atoll-domain", "atoll-api"];
 /// Vendors and adapters that the node must be able to live without.
-const VENDORS: [&str; 10] = [
+const VENDORS: [&str; 11] = [
     "atoll_store",
     "atoll_policy",
     "atoll_workspace",
     "atoll_runners",
     "atoll_models",
     "atoll_llama",
+    "atoll_vault",
     "openai",
     "anthropic",
     "ollama",
