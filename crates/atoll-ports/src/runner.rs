@@ -1,10 +1,12 @@
 //! Running jobs.
 
 use atoll_domain::action::{Job, Stdin};
-use atoll_domain::{Artifact, Enforced, Outcome, Tick};
-use atoll_guard::{BoxFuture, Live, Permit, Stop};
+use atoll_domain::{Artifact, Enforced, JobSecret, Outcome, Tick};
+use atoll_guard::{BoxFuture, End, Live, Permit, Stop};
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
+
+use crate::vault::Secret;
 
 /// Which of a job's streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,10 +95,35 @@ pub struct Check {
     pub fix: Option<String>,
 }
 
+/// A secret's value, for the variable of a job that its spec names. Never in the spec, in a process's arguments, or in
+/// what is kept of the job: its output is masked as it comes, whatever quotes it.
+pub struct Given {
+    /// Which secret, and in which variable.
+    pub secret: JobSecret,
+    /// Its value.
+    pub value: Secret,
+}
+
 /// A runner of jobs.
 pub trait Runner: Send + Sync {
     /// Starts the job. An error after the permit was begun has closed it as failed.
     fn start(&self, permit: Permit<Job>, now: Tick) -> BoxFuture<'_, Result<Running, Stop>>;
+    /// Starts a job that is given these secrets, the ones that its spec names. One that can't keep them out of what it
+    /// logs and shows refuses: so does any that doesn't say otherwise.
+    fn start_with(
+        &self,
+        permit: Permit<Job>,
+        given: Vec<Given>,
+        now: Tick,
+    ) -> BoxFuture<'_, Result<Running, Stop>> {
+        if given.is_empty() {
+            return self.start(permit, now);
+        }
+        Box::pin(async move {
+            permit.begin(now)?.finish(End::failed(None));
+            Err(Stop::Unable("this runner gives no secrets to jobs".into()))
+        })
+    }
     /// How strong it is here. Cheap: tried once.
     fn abilities(&self) -> Abilities;
     /// The uid and gid that private copies must belong to, if jobs run as another user than the node.

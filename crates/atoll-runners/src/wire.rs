@@ -40,7 +40,8 @@ pub struct Setup {
 pub enum Ask {
     /// Prepare; answered by [`Prepared`].
     Setup(Setup),
-    /// Run a job. Descriptors: its socket, then stdin, stdout and stderr unless it has a terminal.
+    /// Run a job. Descriptors: its socket, its secrets if it has any, then stdin, stdout and stderr unless it has a
+    /// terminal.
     Start(Box<Plan>),
 }
 
@@ -106,6 +107,9 @@ pub struct Plan {
     pub tty: Option<(u16, u16)>,
     /// Whether a listener for the proxy is wanted.
     pub proxy: bool,
+    /// Whether a memory file with secrets comes with it, right after the job's socket: only the process that becomes
+    /// the command reads it.
+    pub secrets: bool,
     /// Whether an artifact will be read from `workdir` afterwards.
     pub keep_workdir: bool,
     /// Wall time in milliseconds.
@@ -225,14 +229,20 @@ pub fn send_bytes(
     if bytes.len() <= INLINE_LIMIT_BYTES {
         return send_raw(to, b'j', bytes, fds, flags);
     }
+    let memory = memory_of(bytes)?;
+    let mut all = vec![memory.as_fd()];
+    all.extend_from_slice(fds);
+    send_raw(to, b'm', &[], &all, flags)
+}
+
+/// A memory file with these bytes. Close-on-exec.
+pub fn memory_of(bytes: &[u8]) -> io::Result<OwnedFd> {
     let memory = rustix::fs::memfd_create("frame", rustix::fs::MemfdFlags::CLOEXEC)?;
     let mut at = 0;
     while at < bytes.len() {
         at += rustix::io::pwrite(&memory, &bytes[at..], at as u64)?;
     }
-    let mut all = vec![memory.as_fd()];
-    all.extend_from_slice(fds);
-    send_raw(to, b'm', &[], &all, flags)
+    Ok(memory)
 }
 
 fn send_raw(
@@ -286,7 +296,8 @@ pub fn recv_bytes(from: BorrowedFd<'_>) -> io::Result<Option<(Vec<u8>, Vec<Owned
     Ok(Some((buf, fds)))
 }
 
-fn read_memory(memory: &OwnedFd) -> io::Result<Vec<u8>> {
+/// What a memory file holds.
+pub fn read_memory(memory: &OwnedFd) -> io::Result<Vec<u8>> {
     let len = rustix::fs::fstat(memory)?.st_size as usize;
     if len > FRAME_LIMIT_BYTES {
         return Err(io::Error::other("too long a frame"));

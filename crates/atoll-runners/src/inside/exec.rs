@@ -71,7 +71,7 @@ impl Child {
         }
     }
 
-    /// Lets it become the job. `streams`: three descriptors, or a terminal's one.
+    /// Lets it become the job. `streams`: three descriptors, or a terminal's one; then its secrets, if it has any.
     pub fn go(&self, job: &Job, streams: &[OwnedFd]) -> Result<(), Failed> {
         let fds: Vec<BorrowedFd<'_>> = streams.iter().map(AsFd::as_fd).collect();
         let none = rustix::net::SendFlags::empty();
@@ -148,9 +148,16 @@ fn live(shared: &Shared, wait: &OwnedFd, errors: BorrowedFd<'_>) -> (u8, String)
 fn become_command(
     job: &Job,
     shared: &Shared,
-    streams: Vec<OwnedFd>,
+    mut streams: Vec<OwnedFd>,
     errors: BorrowedFd<'_>,
 ) -> (u8, String) {
+    let secrets = match job.plan.secrets {
+        true => match streams.pop().as_ref().and_then(given) {
+            Some(secrets) => secrets,
+            None => return (b's', "the job's secrets can't be read".into()),
+        },
+        false => Vec::new(),
+    };
     if let Err(failed) = take_up(job, streams, errors) {
         return (b's', failed.0);
     }
@@ -172,6 +179,7 @@ fn become_command(
     let env: Vec<String> = job
         .env
         .iter()
+        .chain(&secrets)
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     let (Some(argv), Some(envp), Ok(file)) = (
@@ -194,6 +202,13 @@ fn become_command(
     // SAFETY: arrays of live, zero-terminated strings that end with a null pointer.
     unsafe { libc::execve(file.as_ptr(), argv_raw.as_ptr(), env_raw.as_ptr()) };
     (b'c', format!("{path}: {}", io::Error::last_os_error()))
+}
+
+/// Variables and values, out of the memory file that came with the job. They go when the command takes this process's
+/// place.
+fn given(memory: &OwnedFd) -> Option<Vec<(String, String)>> {
+    let bytes = zeroize::Zeroizing::new(crate::wire::read_memory(memory).ok()?);
+    serde_json::from_slice(&bytes).ok()
 }
 
 fn cstrings(list: &[String]) -> Option<Vec<CString>> {

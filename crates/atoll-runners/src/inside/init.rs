@@ -69,6 +69,11 @@ fn launch(
     plan: &Plan,
     mut fds: Vec<OwnedFd>,
 ) -> Result<Launched, Failed> {
+    let secrets = match (plan.secrets, fds.is_empty()) {
+        (true, true) => return Err(Failed("the job came without its secrets".into())),
+        (true, false) => Some(fds.remove(0)),
+        (false, _) => None,
+    };
     let mut stdio: Vec<OwnedFd> = if plan.tty.is_some() {
         Vec::new()
     } else if fds.len() >= 3 {
@@ -120,6 +125,7 @@ fn launch(
     };
     let (master, slave) = terminal.unzip();
     stdio.extend(slave);
+    stdio.extend(secrets);
     prepared.child.go(&job, &stdio)?;
     pass.extend(master);
     pass.extend(listener.map(|(fd, _)| fd));

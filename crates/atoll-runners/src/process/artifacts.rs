@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use atoll_domain::{Artifact, Hash};
 use atoll_ports::runner::Kept;
+use atoll_redact::Masks;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use rustix::fs::FileType;
 
@@ -37,11 +38,13 @@ pub fn globs(patterns: &[String]) -> Result<GlobSet, String> {
     set.build().map_err(|err| format!("artifact globs: {err}"))
 }
 
-/// Reads what `globs` name below `top`. Blocking.
-pub fn read(top: &OwnedFd, globs: &GlobSet, limit_bytes: u64) -> Found {
+/// Reads what `globs` name below `top`, and leaves out what quotes a secret: a file can't be masked and still be what
+/// its digest says. Blocking.
+pub fn read(top: &OwnedFd, globs: &GlobSet, limit_bytes: u64, masks: Option<&Masks>) -> Found {
     let mut walk = Walk {
         top,
         globs,
+        masks,
         left_bytes: limit_bytes,
         entries: 0,
         found: Found::default(),
@@ -56,6 +59,7 @@ pub fn read(top: &OwnedFd, globs: &GlobSet, limit_bytes: u64) -> Found {
 struct Walk<'a> {
     top: &'a OwnedFd,
     globs: &'a GlobSet,
+    masks: Option<&'a Masks>,
     left_bytes: u64,
     entries: usize,
     found: Found,
@@ -119,6 +123,10 @@ impl Walk<'_> {
         let mut bytes = Vec::new();
         if file.take(self.left_bytes).read_to_end(&mut bytes).is_err() {
             return;
+        }
+        let quoted = |masks: &Masks| masks.occur(&bytes) || masks.occur(path.as_bytes());
+        if self.masks.is_some_and(quoted) {
+            return self.note("a file that quotes a secret was not kept".into());
         }
         self.left_bytes -= bytes.len() as u64;
         let artifact = Artifact {

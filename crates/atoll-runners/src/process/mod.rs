@@ -25,6 +25,8 @@ mod runner;
 #[cfg(target_os = "linux")]
 mod scan;
 #[cfg(target_os = "linux")]
+mod secrets;
+#[cfg(target_os = "linux")]
 mod task;
 
 #[cfg(target_os = "linux")]

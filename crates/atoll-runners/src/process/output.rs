@@ -1,5 +1,6 @@
 //! Output: read with backpressure, streamed in chunks, kept head and tail.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -8,10 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use atoll_ports::runner::{Chunk, Stream};
+use atoll_redact::{MaskedStream, Masks};
 use futures::stream::BoxStream;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 /// The largest chunk.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -102,17 +105,44 @@ pub fn channel() -> (mpsc::UnboundedSender<Sent>, mpsc::UnboundedReceiver<Sent>)
     mpsc::unbounded_channel()
 }
 
+/// Output on its way, with the values of secrets taken out.
+pub struct Masked {
+    masks: Option<Arc<Masks>>,
+    stream: MaskedStream,
+}
+
+impl Masked {
+    /// Masked with these; as it is without.
+    pub fn new(masks: Option<Arc<Masks>>) -> Masked {
+        let stream = MaskedStream::default();
+        Masked { masks, stream }
+    }
+    fn push<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        match &self.masks {
+            Some(masks) => Cow::Owned(self.stream.push(masks, bytes)),
+            None => Cow::Borrowed(bytes),
+        }
+    }
+    fn end(&mut self) -> Vec<u8> {
+        match &self.masks {
+            Some(masks) => self.stream.end(masks),
+            None => Vec::new(),
+        }
+    }
+}
+
 /// Reads `from` to its end; gives what is kept of it.
 pub async fn pump(
     from: Arc<AsyncFd<OwnedFd>>,
     which: Stream,
     tty: bool,
+    mut masked: Masked,
     flow: Arc<Flow>,
     to: mpsc::UnboundedSender<Sent>,
 ) -> Keep {
     let mut keep = Keep::new(flow.limit_bytes);
     let mut chunk: Vec<u8> = Vec::new();
-    let mut buf = vec![0; CHUNK_BYTES];
+    let mut buf = Zeroizing::new(vec![0; CHUNK_BYTES]);
     let pace = Duration::from_millis(if tty { TTY_MS } else { CHUNK_MS });
     let mut next = Instant::now();
     loop {
@@ -123,11 +153,17 @@ pub async fn pump(
             tokio::time::timeout_at(next, read).await.ok()
         };
         let ended = match got {
-            Some(Ok(0) | Err(_)) => true,
+            Some(Ok(0) | Err(_)) => {
+                let last = masked.end();
+                keep.push(&last);
+                chunk.extend_from_slice(&last);
+                true
+            }
             Some(Ok(n)) => {
                 flow.count(n as u64);
-                keep.push(&buf[..n]);
-                chunk.extend_from_slice(&buf[..n]);
+                let bytes = masked.push(&buf[..n]);
+                keep.push(&bytes);
+                chunk.extend_from_slice(&bytes);
                 false
             }
             None => false,

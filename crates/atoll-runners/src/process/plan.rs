@@ -26,8 +26,12 @@ pub fn of(job: &Job, options: &Options) -> Result<Plan, Stop> {
     if spec.cmd.is_empty() {
         return Err(Stop::Unable("no command was given".into()));
     }
-    if !spec.secrets.is_empty() {
-        return Err(Stop::Unable("secrets can't be given to jobs yet".into()));
+    if let Some(secret) = spec.secrets.iter().find(|s| spec.env.contains_key(&s.var)) {
+        let why = format!(
+            "{} is set already, and a secret was to be in it",
+            secret.var
+        );
+        return Err(Stop::Unable(why));
     }
     let words = spec
         .cmd
@@ -59,6 +63,7 @@ pub fn of(job: &Job, options: &Options) -> Result<Plan, Stop> {
             .tty
             .map(|tty| (tty.cols.clamp(1, 1000), tty.rows.clamp(1, 1000))),
         proxy: !spec.network.is_none(),
+        secrets: !spec.secrets.is_empty(),
         keep_workdir: !spec.artifacts.is_empty(),
         ttl_ms: spec.ttl_s.saturating_mul(1000),
         grace_ms: options.grace_ms,

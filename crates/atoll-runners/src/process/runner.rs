@@ -7,7 +7,8 @@ use atoll_domain::action::Job;
 use atoll_domain::{Reason, Tick};
 use atoll_guard::{BoxFuture, End, Live, Permit, Stop};
 use atoll_ports::Runner;
-use atoll_ports::runner::{Abilities, Running};
+use atoll_ports::runner::{Abilities, Given, Running};
+use atoll_redact::Masks;
 use rustix::net::SendFlags;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Mutex, oneshot};
@@ -18,7 +19,7 @@ use super::link::Link;
 use super::output::{self, Flow};
 use super::scan::Scanned;
 use super::task::{self, Task};
-use super::{Error, Options, abilities, artifacts, plan};
+use super::{Error, Options, abilities, artifacts, plan, secrets};
 use crate::wire::{self, Ask, Plan, Report};
 
 /// Runs jobs as processes in boxes.
@@ -77,13 +78,14 @@ impl ProcessRunner {
         Ok(())
     }
 
-    async fn launch(&self, live: &Live<Job>) -> Result<Launched, Stop> {
+    async fn launch(&self, live: &Live<Job>, given: Vec<Given>) -> Result<Launched, Stop> {
         if let Some(why) = &self.link().prepared.failed {
             return Err(Stop::Sandbox(why.clone()));
         }
         let job = live.act();
         let spec = &job.spec;
         let plan = Arc::new(plan::of(job, &self.options)?);
+        let secrets = secrets::Secrets::of(spec, given)?;
         let globs = if spec.artifacts.is_empty() {
             None
         } else {
@@ -95,6 +97,7 @@ impl ProcessRunner {
         let ours = Arc::new(watched(ours).map_err(failed)?);
         let streams = Streams::new(spec.tty.is_some(), spec.stdin).map_err(failed)?;
         let mut fds: Vec<BorrowedFd<'_>> = vec![theirs.as_fd()];
+        fds.extend(secrets.memory.iter().map(AsFd::as_fd));
         fds.extend(streams.inside.iter().map(AsFd::as_fd));
         self.send(&Ask::Start(Box::new(Plan::clone(&plan))), &fds)
             .await?;
@@ -137,6 +140,7 @@ impl ProcessRunner {
             proxy,
             outside,
             input,
+            masks: secrets.masks,
         })
     }
 
@@ -194,10 +198,11 @@ impl ProcessRunner {
             proxy,
             outside,
             input,
+            masks,
         } = launched;
         let flow = Flow::new(spec.limits.output_bytes);
         let (tx, rx) = output::channel();
-        let pumps = task::pumps(outside, terminal.is_some(), &flow, &tx);
+        let pumps = task::pumps(outside, terminal.is_some(), &flow, &tx, masks.as_ref());
         let task = Task {
             id: spec.id,
             enforced: task::enforced(&self.link().prepared, Some(&plan)),
@@ -206,6 +211,7 @@ impl ProcessRunner {
             pumps,
             flow,
             globs,
+            masks,
             artifact_limit_bytes: self.options.artifact_limit_bytes,
             free_floor_bytes: self.options.free_floor_bytes,
             output_bytes: spec.limits.output_bytes,
@@ -244,6 +250,7 @@ struct Launched {
     proxy: Option<crate::proxy::Handle>,
     outside: Vec<Arc<AsyncFd<OwnedFd>>>,
     input: Input,
+    masks: Option<Arc<Masks>>,
 }
 
 /// A job's pipes: the ends that stay, and those that go inside.
@@ -306,9 +313,18 @@ fn watched(fd: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
 
 impl Runner for ProcessRunner {
     fn start(&self, permit: Permit<Job>, now: Tick) -> BoxFuture<'_, Result<Running, Stop>> {
+        self.start_with(permit, Vec::new(), now)
+    }
+
+    fn start_with(
+        &self,
+        permit: Permit<Job>,
+        given: Vec<Given>,
+        now: Tick,
+    ) -> BoxFuture<'_, Result<Running, Stop>> {
         Box::pin(async move {
             let live = permit.begin(now)?;
-            match self.launch(&live).await {
+            match self.launch(&live, given).await {
                 Ok(launched) => Ok(self.running(live, launched)),
                 Err(stop) => {
                     let reason = matches!(stop, Stop::Sandbox(_)).then_some(Reason::Sandbox);

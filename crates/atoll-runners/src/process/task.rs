@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use atoll_domain::{Detail, Enforced, Enforcement, JobId, Outcome, Reason, Resources};
 use atoll_ports::runner::{Ended, Stream};
+use atoll_redact::Masks;
 use globset::GlobSet;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc::UnboundedSender;
@@ -30,6 +31,8 @@ pub struct Task {
     pub enforced: Enforced,
     /// What is kept of its files.
     pub globs: Option<GlobSet>,
+    /// What is masked in its output, and must not stand in what is kept.
+    pub masks: Option<Arc<Masks>>,
     /// See `Options`.
     pub artifact_limit_bytes: u64,
     /// See `Options`.
@@ -49,10 +52,15 @@ pub fn pumps(
         atoll_ports::runner::Chunk,
         Option<tokio::sync::OwnedSemaphorePermit>,
     )>,
+    masks: Option<&Arc<Masks>>,
 ) -> Vec<JoinHandle<Keep>> {
     let each = sources.into_iter().zip([Stream::Out, Stream::Err]);
-    each.map(|(from, which)| tokio::spawn(output::pump(from, which, tty, flow.clone(), to.clone())))
-        .collect()
+    each.map(|(from, which)| {
+        let masked = output::Masked::new(masks.cloned());
+        let (flow, to) = (flow.clone(), to.clone());
+        tokio::spawn(output::pump(from, which, tty, masked, flow, to))
+    })
+    .collect()
 }
 
 /// The next report on a job's socket; `None`: its box has gone.
@@ -127,7 +135,9 @@ impl Task {
             return artifacts::Found::default();
         };
         let limit = self.artifact_limit_bytes;
-        let read = tokio::task::spawn_blocking(move || artifacts::read(&dir, &globs, limit));
+        let masks = self.masks.clone();
+        let read = move || artifacts::read(&dir, &globs, limit, masks.as_deref());
+        let read = tokio::task::spawn_blocking(read);
         read.await.unwrap_or_default()
     }
 

@@ -14,5 +14,6 @@ mod kit;
 mod life;
 mod network;
 mod probe;
+mod secrets;
 mod streams;
 mod walls;
