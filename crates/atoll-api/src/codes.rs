@@ -1,7 +1,7 @@
 //! Every error code, by number. Numbers are never used again for something else.
 //!
 //! 01 usage and configuration, 02 models, 03 guard and policy, 04 sandbox and jobs, 05 workspace and
-//! patches, 06 log and store, 07 node and faces, 09 bugs.
+//! patches, 06 log and store, 07 node and faces, 08 the vault, 09 bugs.
 
 use crate::Code;
 
@@ -63,6 +63,13 @@ codes! {
     SESSION_STATE = 705, 7, "the session isn't in a state for that";
     CANCELLED = 707, 130, "it was stopped";
     SERVICE = 708, 1, "the system's service manager can't be used";
+    VAULT_LOCKED = 801, 4, "the vault is locked";
+    VAULT_PASSPHRASE = 802, 3, "that is not the vault's passphrase";
+    VAULT_BAD = 803, 8, "a file of the vault isn't what it must be";
+    SECRET_BAD = 804, 2, "that can't be a secret";
+    VAULT_ABSENT = 805, 4, "there is no vault yet";
+    VAULT_KEEPER = 806, 6, "what keeps the vault's key doesn't give it";
+    SECRET_STATE = 807, 7, "it is there already, or there is no room for it";
     BUG = 901, 70, "something went wrong inside";
 }
 

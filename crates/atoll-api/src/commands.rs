@@ -146,6 +146,21 @@ pub trait Commands: Send + Sync {
     /// Erases contents: their bytes and salts go, the chain stays.
     fn erase(&self, caller: &Caller, request: EraseRequest) -> Reply<'_, Erasure>;
 
+    /// How the vault stands. Quick, and asks nobody.
+    fn vault(&self, caller: &Caller) -> Reply<'_, VaultView>;
+    /// Makes one.
+    fn vault_make(&self, caller: &Caller, request: VaultMake) -> Reply<'_, VaultView>;
+    /// Unlocks it, until the node ends.
+    fn vault_unlock(&self, caller: &Caller, request: VaultUnlock) -> Reply<'_, VaultView>;
+    /// Forgets its key.
+    fn vault_lock(&self, caller: &Caller) -> Reply<'_, VaultView>;
+    /// Secrets by name, never a value.
+    fn secrets(&self, caller: &Caller) -> Reply<'_, SecretsView>;
+    /// Puts a value in.
+    fn secret_put(&self, caller: &Caller, request: SecretPut) -> Reply<'_, ()>;
+    /// Takes a secret out for good.
+    fn secret_remove(&self, caller: &Caller, name: String) -> Reply<'_, ()>;
+
     /// Models.
     fn models(&self, caller: &Caller) -> Reply<'_, Vec<ModelView>>;
     /// Tries one with a short question.

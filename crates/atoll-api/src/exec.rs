@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use atoll_domain::{HostPort, JobId, Ms, Outcome, SessionId, Tty};
+use atoll_domain::{HostPort, JobId, JobSecret, Ms, Outcome, SessionId, Tty};
 use serde::{Deserialize, Serialize};
 
 use crate::OnAsk;
@@ -37,6 +37,9 @@ pub struct ExecRequest {
     /// Environment that the caller named with `--env`.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// Secrets of the vault, by name, and the variables that they are given in.
+    #[serde(default)]
+    pub secrets: Vec<JobSecret>,
     /// Wall time, in seconds.
     #[serde(default)]
     pub ttl_s: Option<u64>,

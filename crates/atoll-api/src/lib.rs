@@ -12,6 +12,7 @@ mod gate;
 mod log;
 mod model;
 mod patch;
+mod secret;
 mod session;
 mod status;
 mod update;
@@ -27,6 +28,7 @@ pub use log::{
 };
 pub use model::{ModelTest, ModelView};
 pub use patch::{AcceptRequest, EditBegun, EditRequest, PatchDetail, PatchRecord, PatchView};
+pub use secret::{Hidden, SecretPut, SecretView, SecretsView, VaultMake, VaultUnlock, VaultView};
 pub use session::{ForkRequest, ResumeRequest, SessionDetail, SessionView, StepView};
 pub use status::{DiskView, Health, NeedsYou, PolicyView, RuleView, Status};
 pub use update::{Progress, Update};

@@ -15,7 +15,7 @@ pub struct ModelView {
     pub price: String,
     /// The window, in tokens.
     pub context_tokens: u64,
-    /// `none`, `environment`, `stored`, `missing`.
+    /// `none`, `from VARIABLE`, `stored`, `secret:NAME`.
     pub key: String,
     /// Whether it is the default.
     pub default: bool,

@@ -74,6 +74,9 @@ pub struct Status {
     pub events: u64,
     /// How long ago the last checkpoint was made, in seconds.
     pub checkpoint: Option<u64>,
+    /// The vault, if there is one.
+    #[serde(default)]
+    pub vault: Option<crate::VaultView>,
     /// Where checkpoints are kept beside the log, if anywhere.
     #[serde(default)]
     pub witness: Option<WitnessView>,

@@ -172,6 +172,28 @@ impl Commands for Client {
         Box::pin(self.ask(Ask::post("/v1/log/erase").json(&request)))
     }
 
+    fn vault(&self, _: &Caller) -> Reply<'_, VaultView> {
+        Box::pin(self.ask(Ask::get("/v1/vault")))
+    }
+    fn vault_make(&self, _: &Caller, request: VaultMake) -> Reply<'_, VaultView> {
+        Box::pin(self.ask(Ask::post("/v1/vault").json(&request)))
+    }
+    fn vault_unlock(&self, _: &Caller, request: VaultUnlock) -> Reply<'_, VaultView> {
+        Box::pin(self.ask(Ask::post("/v1/vault/unlock").json(&request)))
+    }
+    fn vault_lock(&self, _: &Caller) -> Reply<'_, VaultView> {
+        Box::pin(self.ask(Ask::post("/v1/vault/lock")))
+    }
+    fn secrets(&self, _: &Caller) -> Reply<'_, SecretsView> {
+        Box::pin(self.ask(Ask::get("/v1/secrets")))
+    }
+    fn secret_put(&self, _: &Caller, request: SecretPut) -> Reply<'_, ()> {
+        Box::pin(self.ask(Ask::post("/v1/secrets").json(&request)))
+    }
+    fn secret_remove(&self, _: &Caller, name: String) -> Reply<'_, ()> {
+        Box::pin(self.ask(Ask::delete(format!("/v1/secrets/{}", part(&name)))))
+    }
+
     fn models(&self, _: &Caller) -> Reply<'_, Vec<ModelView>> {
         Box::pin(self.ask(Ask::get("/v1/atoll/models")))
     }

@@ -137,6 +137,7 @@ impl Embedded {
             output_tokens_max: OUTPUT_TOKENS_MAX.min(context_tokens / 2),
             key_env: None,
             key_stored: false,
+            key_secret: None,
         }
     }
 

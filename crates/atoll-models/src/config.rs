@@ -146,6 +146,9 @@ pub struct ProviderConfig {
     /// Where it is, up to and with the version: `http://127.0.0.1:8080/v1`. Ollama's own API has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
+    /// Its key, by its name in the vault: `secret:NAME`. A key itself doesn't stand here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// The environment variable that holds its key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_env: Option<String>,
@@ -246,6 +249,14 @@ pub enum BadConfig {
         "`{0}` can't be a provider's name: use up to 64 letters, digits, `-`, `_` and `.`, each name once"
     )]
     Name(String),
+    /// Its key can't be found that way.
+    #[error("provider `{provider}`: {why}")]
+    Key {
+        /// Which.
+        provider: String,
+        /// Why.
+        why: &'static str,
+    },
     /// There are too many.
     #[error("{count} {what} are more than the {max} that fit")]
     TooMany {

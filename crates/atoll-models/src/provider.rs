@@ -1,6 +1,6 @@
 //! A configured provider, checked: what the registry looks names up in.
 
-use atoll_domain::{ModelRef, Price};
+use atoll_domain::{ModelRef, Price, SecretName};
 use atoll_ports::models::ModelChoice;
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -54,11 +54,37 @@ pub(crate) struct Provider {
     /// Whether what answers is, or leads to, another machine.
     pub(crate) remote: bool,
     pub(crate) key_env: Option<String>,
+    pub(crate) key_secret: Option<SecretName>,
     pub(crate) headers: HeaderMap,
     pub(crate) proxy: Option<String>,
     manners: Manners,
     models: Vec<Model>,
     default_model: Option<String>,
+}
+
+/// The vault's secret that is a provider's key. What stands in its place is nowhere repeated: it may be a key.
+fn key_secret(config: &ProviderConfig) -> Result<Option<SecretName>, BadConfig> {
+    let bad = |why| {
+        let provider = config.name.clone();
+        Err(BadConfig::Key { provider, why })
+    };
+    let Some(key) = &config.key else {
+        return Ok(None);
+    };
+    let Some(name) = key.strip_prefix("secret:") else {
+        return bad(
+            "`key` names a secret of the vault, as in key = \"secret:acme.key\"; put the key itself there with: atoll secret set acme.key",
+        );
+    };
+    if config.key_env.is_some() {
+        return bad("it has both `key` and `key_env`: one of them is to be taken out");
+    }
+    match name.parse() {
+        Ok(name) => Ok(Some(name)),
+        Err(_) => bad(
+            "`key` is secret:NAME, and a name has 1 to 64 of a-z, 0-9, dot, underscore and hyphen",
+        ),
+    }
 }
 
 impl Provider {
@@ -90,10 +116,15 @@ impl Provider {
         // Another address under a preset's name gets its manners, not its key.
         let same = preset.filter(|p| p.base_url == base_url);
         let preset_key = same.and_then(|p| p.key_env).map(str::to_owned);
+        let key_secret = key_secret(config)?;
         let mut provider = Provider {
             wire,
             remote: endpoint.remote || config.remote,
-            key_env: config.key_env.clone().or(preset_key),
+            key_env: config
+                .key_env
+                .clone()
+                .or(preset_key.filter(|_| key_secret.is_none())),
+            key_secret,
             headers: headers(&name, config)?,
             proxy: config.proxy.clone(),
             manners: Manners {
@@ -266,6 +297,7 @@ impl Provider {
             output_tokens_max: model.output_tokens_max,
             key_env: self.key_env.clone(),
             key_stored,
+            key_secret: self.key_secret.clone(),
         })
     }
 }

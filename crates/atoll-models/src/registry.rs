@@ -150,7 +150,11 @@ impl Registry {
     }
 
     fn choice(&self, provider: &Provider, model: &str) -> Option<ModelChoice> {
-        let stored = self.stored(&provider.name);
+        // A provider whose key is in the vault has no other.
+        let stored = match provider.key_secret {
+            Some(_) => Ok(None),
+            None => self.stored(&provider.name),
+        };
         provider.choice(model, matches!(stored, Ok(Some(_))))
     }
 
@@ -171,6 +175,11 @@ impl Registry {
                 ));
             }
             return Ok(Some(key));
+        }
+        if let Some(name) = &provider.key_secret {
+            return Err(auth(format!(
+                "its key is the vault's secret {name}, which was not given"
+            )));
         }
         let stored = self
             .stored(&provider.name)

@@ -5,17 +5,18 @@ use std::time::Duration;
 
 use atoll_domain::action::{Job, Stdin};
 use atoll_domain::{
-    ActionKey, ArtifactSaved, Cost, EventId, ExecOutput, JobId, Outcome, Reason, SessionId,
-    Snapshot, TreeId,
+    ActionKey, ArtifactSaved, Cost, EventId, ExecOutput, JobId, JobSecret, Label, Outcome, Reason,
+    SessionId, Snapshot, TreeId,
 };
 use atoll_guard::{End, Live, Permit, Stop};
-use atoll_ports::runner::{Chunk, Control, Ended, Running, Stream};
+use atoll_ports::runner::{Chunk, Control, Ended, Given, Running, Stream};
 use futures::StreamExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::facts::Context;
 use crate::gate::{Ask, Refused};
+use crate::secrets::persons_own;
 use crate::shared::{Origin, Shared, lock};
 
 /// Commands that wait for a job's task.
@@ -64,6 +65,13 @@ impl Shared {
             cancel,
         } = run;
         let session = context.session;
+        let uses = self.admit_secrets(context, &job, cause, cancel).await?;
+        // It will have touched them when it runs.
+        let touched = (!uses.is_empty()).then(|| Context {
+            labels: context.labels.with(Label::Secret),
+            ..context.clone()
+        });
+        let context = touched.as_ref().unwrap_or(context);
         let bound = match (session, &job.copy) {
             (Some(session), Some(_)) => Some(self.captured(session).await?),
             _ => None,
@@ -87,7 +95,10 @@ impl Shared {
             )));
         }
         let granted = permit.granted();
-        let done = self.carry_out(session, permit, granted, cancel).await?;
+        let given = self.give(session, uses).await?;
+        let done = self
+            .carry_out(session, permit, given, granted, cancel)
+            .await?;
         drop(slot);
         let tree = match (session, &bound) {
             (Some(session), Some(_)) => Some(self.captured(session).await?),
@@ -127,7 +138,9 @@ impl Shared {
             .collect::<Vec<_>>()
             .join(", ");
         let mut facts = context.facts(self);
-        facts.in_box = job.spec.network.is_none() && job.spec.secrets.is_empty();
+        // Its secrets have questions of their own; an agent's job with any is asked about all the same.
+        facts.in_box = job.spec.network.is_none()
+            && (job.spec.secrets.is_empty() || persons_own(context, &job));
         facts.egress = !job.spec.network.is_none();
         facts.remote = facts.egress;
         let root = context
@@ -170,13 +183,14 @@ impl Shared {
         &self,
         session: Option<SessionId>,
         permit: Permit<Job>,
+        given: Vec<Given>,
         granted: EventId,
         cancel: &CancellationToken,
     ) -> Result<Outcome, Refused> {
         let id = permit.id();
         let running = self
             .runner
-            .start(permit, self.clock.now())
+            .start_with(permit, given, self.clock.now())
             .await
             .map_err(Refused::Stop)?;
         let Running {
@@ -365,11 +379,12 @@ fn job_detail(job: &Job) -> String {
     };
     let l = &s.limits;
     format!(
-        "folder   {}{exe}\nsees     its copy{tree} and, mounted, {}\nknows    {}\nlimits   {} s, {} MiB memory, {} processes, {} MiB disk\nkeeps    {}",
+        "folder   {}{exe}\nsees     its copy{tree} and, mounted, {}\nknows    {}\nsecrets  {}\nlimits   {} s, {} MiB memory, {} processes, {} MiB disk\nkeeps    {}",
         s.workdir,
         mounts.collect::<Vec<_>>().join(", "),
         // Their values are bound, and not shown: a person may stand at the screen with others.
         s.env.keys().cloned().collect::<Vec<_>>().join(", "),
+        secrets_words(&s.secrets),
         s.ttl_s,
         l.memory_bytes >> 20,
         l.pids_max,
@@ -380,6 +395,14 @@ fn job_detail(job: &Job) -> String {
             s.artifacts.join(", ")
         },
     )
+}
+
+fn secrets_words(secrets: &[JobSecret]) -> String {
+    let words = secrets.iter().map(|s| format!("{} in {}", s.name, s.var));
+    match secrets.is_empty() {
+        true => "none".into(),
+        false => words.collect::<Vec<_>>().join(", "),
+    }
 }
 
 /// A command as a shell would be given it.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use atoll_api::Error;
 use atoll_domain::action::{Job, Snap};
 use atoll_domain::{
-    CopyRef, HostPort, JobId, JobSpec, Language, Limits, Mount, Network, Purpose, RunnerKind,
-    SessionId, Step, Tty, WorkspaceId, WorkspaceSnapped,
+    CopyRef, HostPort, JobId, JobSecret, JobSpec, Language, Limits, Mount, Network, Purpose,
+    RunnerKind, SessionId, Step, Tty, WorkspaceId, WorkspaceSnapped,
 };
 use atoll_guard::End;
 use atoll_ports::toolchain::{self, FetchPlan, Found, Want};
@@ -112,6 +112,7 @@ pub(crate) struct Shape {
     pub(crate) artifacts: Vec<String>,
     pub(crate) env: std::collections::BTreeMap<String, String>,
     pub(crate) memory_bytes: Option<u64>,
+    pub(crate) secrets: Vec<JobSecret>,
 }
 
 impl Shape {
@@ -129,6 +130,7 @@ impl Shape {
             artifacts: Vec::new(),
             env: Default::default(),
             memory_bytes: None,
+            secrets: Vec::new(),
         }
     }
 }
@@ -347,7 +349,7 @@ impl Shared {
             } else {
                 Network::Allow(shape.net)
             },
-            secrets: Vec::new(),
+            secrets: shape.secrets,
             artifacts: shape.artifacts,
             snapshot: None,
         };

@@ -16,6 +16,7 @@ mod node;
 mod options;
 mod recover;
 mod rows;
+mod secrets;
 mod session;
 mod shared;
 mod spend;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use atoll_api::{Error, codes};
 use atoll_domain::{Commitment, Draft, Entropy, Hash, Sealer, SessionId, TreeId};
 use atoll_guard::{Appended, Entry, Full, Guard};
-use atoll_ports::{Log, Models, Runner, Toolchains, Workspaces};
+use atoll_ports::{Log, Models, Runner, Toolchains, Vault, Workspaces};
 use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
@@ -25,6 +25,8 @@ pub struct Adapters {
     pub toolchains: Arc<dyn Toolchains>,
     /// The workspaces.
     pub workspaces: Arc<dyn Workspaces>,
+    /// The vault.
+    pub vault: Arc<dyn Vault>,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -49,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) runner: Arc<dyn Runner>,
     pub(crate) toolchains: Arc<dyn Toolchains>,
     pub(crate) workspaces: Arc<dyn Workspaces>,
+    pub(crate) vault: Arc<dyn Vault>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) load: Load,

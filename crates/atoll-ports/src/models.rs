@@ -1,19 +1,20 @@
 //! Calling models.
 
 use atoll_domain::action::ModelCall;
-use atoll_domain::{Message, ModelRef, Price, Tick, Usage};
+use atoll_domain::{Message, ModelRef, Price, SecretName, Tick, Usage};
 use atoll_guard::{BoxFuture, Live, Permit, Stop};
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
-/// A key. Never shown, never logged.
+/// A key. Never shown, never logged, zeroized when it goes.
 #[derive(Clone)]
-pub struct Key(String);
+pub struct Key(Zeroizing<String>);
 
 impl Key {
     /// Of its text.
     pub fn new(text: impl Into<String>) -> Key {
-        Key(text.into())
+        Key(Zeroizing::new(text.into()))
     }
     /// For the request's header, nowhere else.
     pub fn expose(&self) -> &str {
@@ -60,6 +61,9 @@ pub struct ModelChoice {
     pub key_env: Option<String>,
     /// Whether a key was found in the 0600 key file.
     pub key_stored: bool,
+    /// The vault's secret that is its key, if it was configured so: no other key is looked for then.
+    #[serde(default)]
+    pub key_secret: Option<SecretName>,
 }
 
 /// What comes of a call, as it comes.

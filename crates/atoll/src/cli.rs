@@ -19,6 +19,7 @@ Decide     gate         list show answer: what needs you
 Look back  session      list show resume fork undo export delete
            log          tail show verify checkpoint replay export rebuild erase
 Trust      policy       show check init edit test why simulate suggest
+           secret       set list rotate remove import unlock lock
 Models     model        list use pull add remove test
 Settings   config       get set show trust
 This node  up down restart status doctor explain completion
@@ -103,6 +104,9 @@ pub enum Command {
     /// The rules.
     #[command(subcommand)]
     Policy(commands::policy::Policy),
+    /// The vault: keys and passwords, used by name.
+    #[command(subcommand)]
+    Secret(commands::secret::Secret),
     /// Language models.
     #[command(subcommand)]
     Model(commands::model::Model),

@@ -13,6 +13,7 @@ mod export;
 mod offline;
 mod paths;
 mod plugged;
+mod private;
 mod term;
 mod typing;
 mod ui;

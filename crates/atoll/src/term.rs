@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
+use zeroize::Zeroizing;
 
 /// Puts the terminal's settings back when it goes.
 pub struct Mode {
@@ -23,6 +24,15 @@ impl Mode {
         Mode::with(|t| {
             use rustix::termios::LocalModes;
             t.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+        })
+    }
+
+    /// Keys one by one, unseen, and Ctrl-C is one of them: whoever reads ends in order, and the settings come back.
+    fn unseen() -> Option<Mode> {
+        Mode::with(|t| {
+            use rustix::termios::LocalModes;
+            let not = LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG;
+            t.local_modes.remove(not);
         })
     }
 
@@ -101,6 +111,55 @@ pub fn line(prompt: &str) -> Option<String> {
     let mut text = String::new();
     let read = std::io::BufRead::read_line(&mut std::io::stdin().lock(), &mut text).ok()?;
     (read > 0).then(|| text.trim().to_owned())
+}
+
+/// What was typed unseen.
+pub enum Unseen {
+    /// A line.
+    Line(Zeroizing<Vec<u8>>),
+    /// Ctrl-C.
+    Stopped,
+    /// More than there is room for.
+    Long,
+    /// It ended, or there is no terminal.
+    Ended,
+}
+
+/// A line that isn't shown while it is typed: a passphrase, a key. Blocking.
+pub fn unseen(prompt: &str, limit_bytes: usize) -> Unseen {
+    let Some(mode) = Mode::unseen() else {
+        return Unseen::Ended;
+    };
+    drop_typed();
+    crate::app::say(prompt);
+    let line = unseen_line(limit_bytes);
+    drop(mode);
+    crate::app::say("\n");
+    line
+}
+
+fn unseen_line(limit_bytes: usize) -> Unseen {
+    // It never grows: what grows leaves copies behind.
+    let mut line = Zeroizing::new(Vec::with_capacity(limit_bytes));
+    let mut buffer = Zeroizing::new([0; 256]);
+    loop {
+        let read =
+            rustix::io::retry_on_intr(|| rustix::io::read(std::io::stdin(), &mut buffer[..]));
+        let Ok(n @ 1..) = read else {
+            return Unseen::Ended;
+        };
+        for byte in &buffer[..n] {
+            match byte {
+                b'\r' | b'\n' => return Unseen::Line(line),
+                3 => return Unseen::Stopped,
+                4 if line.is_empty() => return Unseen::Ended,
+                8 | 127 => drop(line.pop()),
+                21 => line.clear(),
+                _ if line.len() == limit_bytes => return Unseen::Long,
+                byte => line.push(*byte),
+            }
+        }
+    }
 }
 
 /// All of standard input, up to `limit_bytes`; `None`: it is longer, or no text.

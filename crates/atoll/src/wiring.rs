@@ -13,6 +13,7 @@ use atoll_ports::{Mirror, Witness};
 use atoll_runners::ProcessRunner;
 use atoll_runners::toolchain::{CALLER_VARS, Finder};
 use atoll_store::{MirrorFile, Store, WitnessFile};
+use atoll_vault::AgeVault;
 use atoll_workspace::Workspaces;
 
 use crate::config::{self, Config};
@@ -71,6 +72,15 @@ pub fn files(paths: &Paths) -> atoll_workspace::Options {
     }
 }
 
+/// The vault. Nothing is opened yet.
+pub fn vault(paths: &Paths) -> AgeVault {
+    let credentials = crate::app::env("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    AgeVault::new(atoll_vault::Options {
+        credentials: credentials.filter(|dir| dir.is_absolute()),
+        ..atoll_vault::Options::new(paths.data.join("vault"))
+    })
+}
+
 /// Everything.
 pub fn adapters(
     paths: &Paths,
@@ -98,6 +108,7 @@ pub fn adapters(
         runner,
         toolchains: Arc::new(toolchains),
         workspaces: Arc::new(workspaces),
+        vault: Arc::new(vault(&paths)),
         clock: Arc::new(Machine::default()),
         entropy: Arc::new(SystemEntropy),
         load: Box::new(move || load(&paths, &identity, &embedded)),

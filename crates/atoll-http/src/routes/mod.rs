@@ -6,6 +6,7 @@ mod log;
 mod models;
 mod node;
 mod patches;
+mod secrets;
 mod sessions;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ fn all() -> Vec<Route> {
     routes.extend(gates::routes());
     routes.extend(patches::routes());
     routes.extend(log::routes());
+    routes.extend(secrets::routes());
     routes.extend(models::routes());
     routes
 }

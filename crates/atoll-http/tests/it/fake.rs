@@ -187,6 +187,7 @@ fn state() -> Status {
         today: Cost::ZERO,
         day_micros_max: None,
         events: 3,
+        vault: None,
         witness: None,
         mirror: None,
         checkpoint: None,
@@ -406,6 +407,33 @@ impl Commands for Fake {
         };
         let said = format!("erase {} {:?} {} {}", r.what, r.field, r.why, r.dry);
         self.note(said, erasure)
+    }
+    fn vault(&self, _: &Caller) -> Reply<'_, VaultView> {
+        self.note("vault".into(), VaultView::default())
+    }
+    fn vault_make(&self, _: &Caller, r: VaultMake) -> Reply<'_, VaultView> {
+        let phrase = r.passphrase.map(|p| p.0.to_string());
+        self.note(
+            format!("vault_make {} {phrase:?}", r.keeper),
+            VaultView::default(),
+        )
+    }
+    fn vault_unlock(&self, _: &Caller, r: VaultUnlock) -> Reply<'_, VaultView> {
+        let phrase = r.passphrase.0.to_string();
+        self.note(format!("vault_unlock {phrase}"), VaultView::default())
+    }
+    fn vault_lock(&self, _: &Caller) -> Reply<'_, VaultView> {
+        self.note("vault_lock".into(), VaultView::default())
+    }
+    fn secrets(&self, _: &Caller) -> Reply<'_, SecretsView> {
+        self.note("secrets".into(), SecretsView::default())
+    }
+    fn secret_put(&self, _: &Caller, r: SecretPut) -> Reply<'_, ()> {
+        let value = r.value.0.to_string();
+        self.note(format!("secret_put {} {value} {}", r.name, r.rotate), ())
+    }
+    fn secret_remove(&self, _: &Caller, name: String) -> Reply<'_, ()> {
+        self.note(format!("secret_remove {name}"), ())
     }
     fn models(&self, _: &Caller) -> Reply<'_, Vec<ModelView>> {
         self.note("models".into(), vec![])

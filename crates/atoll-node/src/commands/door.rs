@@ -188,6 +188,29 @@ impl Commands for Node {
         let caller = caller.clone();
         Box::pin(async move { self.shared.erase(&caller, &request).await })
     }
+    fn vault(&self, _: &Caller) -> Reply<'_, VaultView> {
+        Box::pin(ready(Ok(self.shared.vault_view())))
+    }
+    fn vault_make(&self, _: &Caller, request: VaultMake) -> Reply<'_, VaultView> {
+        Box::pin(self.shared.vault_make(request))
+    }
+    fn vault_unlock(&self, _: &Caller, request: VaultUnlock) -> Reply<'_, VaultView> {
+        Box::pin(self.shared.vault_unlock(request))
+    }
+    fn vault_lock(&self, _: &Caller) -> Reply<'_, VaultView> {
+        Box::pin(ready(Ok(self.shared.vault_lock())))
+    }
+    fn secrets(&self, _: &Caller) -> Reply<'_, SecretsView> {
+        Box::pin(self.shared.secrets())
+    }
+    fn secret_put(&self, caller: &Caller, request: SecretPut) -> Reply<'_, ()> {
+        let caller = caller.clone();
+        Box::pin(async move { self.shared.secret_put(&caller, request).await })
+    }
+    fn secret_remove(&self, caller: &Caller, name: String) -> Reply<'_, ()> {
+        let caller = caller.clone();
+        Box::pin(async move { self.shared.secret_remove(&caller, &name).await })
+    }
     fn models(&self, _: &Caller) -> Reply<'_, Vec<ModelView>> {
         Box::pin(async move { Ok(self.shared.models().await) })
     }

@@ -1,5 +1,6 @@
 //! `exec`: a person's command in the sandbox, on a private copy.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use atoll_api::{Caller, Error, ExecRequest, ExecStarted, codes};
@@ -16,6 +17,7 @@ use crate::facts::Context;
 use crate::gate::Refused;
 use crate::job::JobCommand;
 use crate::launch::{Launch, Prepared, Shape, job_id};
+use crate::secrets::GIVEN_MAX;
 use crate::session::Handle;
 use crate::shared::{Origin, Shared, full_error, lock, log_error, no_such};
 
@@ -52,6 +54,23 @@ fn command_of(request: &ExecRequest) -> Result<Vec<String>, Error> {
     Ok(cmd)
 }
 
+/// Refuses secrets that stand in one another's way, or in that of a variable which is set.
+fn secrets_of(request: &ExecRequest) -> Result<(), Error> {
+    let usage = |why: String| Error::new(codes::USAGE, why).next("atoll exec --help");
+    if request.secrets.len() > GIVEN_MAX {
+        return Err(usage(format!("a job is given {GIVEN_MAX} secrets at most")));
+    }
+    let mut vars: BTreeSet<&str> = request.env.keys().map(String::as_str).collect();
+    vars.extend(["PATH", "HOME"]);
+    for secret in &request.secrets {
+        if !vars.insert(&secret.var) {
+            let why = format!("{} is set already: name another variable", secret.var);
+            return Err(usage(why).next(format!("--secret {}=OTHER", secret.name)));
+        }
+    }
+    Ok(())
+}
+
 impl Shared {
     pub(crate) async fn exec(
         self: &Arc<Self>,
@@ -60,11 +79,14 @@ impl Shared {
         request: ExecRequest,
     ) -> Result<ExecStarted, Error> {
         let cmd = command_of(&request)?;
+        secrets_of(&request)?;
         let session = SessionId::derive(&[b"exec", key.as_bytes()]);
         let job = job_id(&session, atoll_domain::Step(1));
         if let Some(begun) = self.exec_begun(session, job)? {
             return Ok(begun);
         }
+        let names: Vec<_> = request.secrets.iter().map(|s| s.name.clone()).collect();
+        self.secrets_are_there(&names).await?;
         let mut context = Context {
             session: Some(session),
             on_ask: request.on_ask,
@@ -343,6 +365,7 @@ fn shape(job: JobId, cmd: Vec<String>, root: &str, request: &ExecRequest) -> Sha
         artifacts: request.artifacts.clone(),
         env: request.env.clone(),
         memory_bytes: request.memory_bytes,
+        secrets: request.secrets.clone(),
         ..Shape::plain(job, cmd, Purpose::Exec, ttl_s)
     }
 }

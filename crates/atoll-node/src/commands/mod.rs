@@ -10,6 +10,7 @@ mod gates;
 mod log;
 mod models;
 mod patches;
+mod secrets;
 mod sessions;
 mod status;
 

@@ -30,13 +30,24 @@ impl Shared {
         }
     }
 
+    /// The same, if its key can be had: a vault that must be unlocked first is said before anything is begun.
+    pub(crate) fn ready_model(&self, name: Option<&str>) -> Result<ModelChoice, Error> {
+        let choice = self.choose_model(name)?;
+        if choice.key_secret.is_some() && self.vault.state().locked {
+            return Err(crate::secrets::vault_error(
+                &atoll_ports::vault::Error::Locked,
+            ));
+        }
+        Ok(choice)
+    }
+
     pub(crate) async fn model_test(
         self: &Arc<Self>,
         caller: &Caller,
         name: Option<&str>,
         keys: &BTreeMap<String, String>,
     ) -> Result<ModelTest, Error> {
-        let choice = self.choose_model(name)?;
+        let choice = self.ready_model(name)?;
         let context = Context {
             model: Some(choice.model.clone()),
             ..Context::owner(self, caller)

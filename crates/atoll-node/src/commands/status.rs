@@ -57,6 +57,7 @@ impl Shared {
             day_micros_max: current.options.day.micros_max,
             events: self.log.head(),
             checkpoint: checkpoint.map(|event| wall.since(event.ts) / 1000),
+            vault: Some(self.vault_view()).filter(|v| v.keeper.is_some()),
             witness: lock(&self.witnessed).clone(),
             mirror: lock(&self.mirrored).clone(),
             full,
@@ -106,6 +107,10 @@ impl Shared {
             (None, false) => "unknown".into(),
         };
         let key = match (&m.key_env, m.key_stored) {
+            _ if m.key_secret.is_some() => m
+                .key_secret
+                .as_ref()
+                .map_or(String::new(), |name| format!("secret:{name}")),
             (None, _) => "none".into(),
             (Some(_), true) => "stored".into(),
             (Some(env), false) => format!("from {env}"),

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::facts::{Context, dollars};
 use crate::gate::{Ask, Refused};
+use crate::secrets::NotGiven;
 use crate::shared::Shared;
 
 /// A call to be made.
@@ -93,11 +94,23 @@ impl Shared {
         };
         let admitted = self.admit(ask).await;
         let permit = admitted.map_err(|refused| CallFailed::Refused(named(refused)))?;
-        let secret = choice
-            .key_env
-            .as_ref()
-            .and_then(|env| keys.get(env))
-            .map(Key::new);
+        let secret = match &choice.key_secret {
+            Some(name) => {
+                let provider = &choice.model.provider;
+                let given = self
+                    .provider_key(context, name, provider, cause, cancel)
+                    .await;
+                Some(
+                    given
+                        .map(|value| Key::new(value.expose()))
+                        .map_err(not_given)?,
+                )
+            }
+            None => {
+                let brought = choice.key_env.as_ref().and_then(|env| keys.get(env));
+                brought.map(Key::new)
+            }
+        };
         let done = self.stream(permit, secret, cancel, &mut seen).await;
         drop(slot);
         done.map(|(reply, micros)| Answered {
@@ -289,6 +302,13 @@ fn failed(failure: Failure, words: &str) -> atoll_ports::models::Error {
     }
 }
 
+fn not_given(why: NotGiven) -> CallFailed {
+    match why {
+        NotGiven::Refused(refused) => CallFailed::Refused(refused),
+        NotGiven::Vault(err) => CallFailed::Failed(failed(Failure::Auth, &err.to_string())),
+    }
+}
+
 /// No provider counts more for one picture.
 const PICTURE_TOKENS_MAX: u64 = 8_192;
 
@@ -312,6 +332,14 @@ pub(crate) fn model_error(err: &atoll_ports::models::Error, choice: &ModelChoice
     let at = format!("{} at {}", choice.wire, choice.endpoint);
     let error = |code| Error::new(code, words.clone()).found(at.clone());
     match err.failure {
+        Failure::Auth if let Some(name) = &choice.key_secret => {
+            let words = format!("{}, key secret:{name}: {}", choice.model, err.words);
+            Error::new(codes::MODEL_KEY, words)
+                .found(at)
+                .next("atoll secret list")
+                .next(format!("atoll secret rotate {name}"))
+                .next("atoll model test")
+        }
         Failure::Auth => {
             let env = choice.key_env.as_deref().unwrap_or("its key variable");
             // Before the provider's own words, which may be long: this is what to mend.

@@ -63,7 +63,7 @@ impl Shared {
                     .next("atoll session list"),
             );
         }
-        let choice = self.choose_model(request.model.as_deref())?;
+        let choice = self.ready_model(request.model.as_deref())?;
         let cursor = self.log.head();
         let opener = Context {
             session: Some(session),

@@ -229,7 +229,7 @@ impl Shared {
         opened: &mut Opened,
     ) -> Result<(ModelChoice, bool), Error> {
         let before = format!("{}/{}", row.provider, self.words(&row.model));
-        let choice = self.choose_model(Some(wanted.unwrap_or(&before)))?;
+        let choice = self.ready_model(Some(wanted.unwrap_or(&before)))?;
         let switched = choice.model.to_string() != before;
         if switched {
             opened.agent.context_tokens = choice.context_tokens;

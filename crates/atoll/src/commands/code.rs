@@ -199,6 +199,7 @@ pub async fn run(app: &App, args: Args) -> Result<u8, Error> {
         path: env("PATH").unwrap_or_default(),
     };
     let client = app.node().await?;
+    super::secret::ready(app, &client, false).await?;
     if args.detach && app.own.holds() {
         say("note    the node ends with this command (CI is set): the session will be parked\n");
     }

@@ -41,6 +41,9 @@ async fn run_inner(app: &App, args: &Args) -> Result<u8, Error> {
     let request = request(app, args)?;
     let tty = request.tty.is_some();
     let client = app.node().await?;
+    if !args.secrets.is_empty() {
+        super::secret::ready(app, &client, true).await?;
+    }
     let mut signals = Signals::new()?;
     let caller = app.caller();
     let begun = client.exec(&caller, Client::fresh_key()?, request);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use atoll_api::{Error, ExecRequest, codes};
-use atoll_domain::{HostPort, Tty};
+use atoll_domain::{HostPort, JobSecret, Tty};
 
 use super::code::{Ask, on_ask, root, seconds};
 use crate::app::{App, env, say};
@@ -15,7 +15,7 @@ const PYTHON_BYTES_MAX: u64 = 100 << 10;
 /// passed on (125 to 127 are Atoll's own), and only the artifacts that are named survive.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  atoll exec -- make test\n  atoll exec --fetch -- cargo test\n  atoll exec --artifact 'dist/*.whl' --save out -- python3 -m build\n  atoll exec --net example.org:443 -- curl -sS https://example.org\n  atoll exec --python report.py -- --month 11"
+    after_help = "Examples:\n  atoll exec -- make test\n  atoll exec --fetch -- cargo test\n  atoll exec --artifact 'dist/*.whl' --save out -- python3 -m build\n  atoll exec --net example.org:443 -- curl -sS https://example.org\n  atoll exec --secret npm.token -- npm publish --dry-run\n  atoll exec --python report.py -- --month 11"
 )]
 pub struct Args {
     /// The command and its arguments, after --.
@@ -42,6 +42,9 @@ pub struct Args {
     /// A variable of its environment; without a value, yours.
     #[arg(long = "env", value_name = "NAME[=VALUE]", value_parser = variable)]
     vars: Vec<(String, Option<String>)>,
+    /// A secret of the vault, and the variable that holds it there: npm.token is in NPM_TOKEN, or in the one you name.
+    #[arg(long = "secret", value_name = "NAME[=VARIABLE]", value_parser = secret)]
+    pub(super) secrets: Vec<JobSecret>,
     /// Wall time at most: 90s, 10m, 2h.
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     time: Option<u64>,
@@ -60,6 +63,10 @@ pub struct Args {
 }
 
 fn host(text: &str) -> Result<HostPort, String> {
+    text.parse().map_err(|why: &str| why.to_owned())
+}
+
+fn secret(text: &str) -> Result<JobSecret, String> {
     text.parse().map_err(|why: &str| why.to_owned())
 }
 
@@ -104,7 +111,7 @@ fn variables(
 }
 
 /// Whether a name is one that secrets go by.
-fn secretive(name: &str) -> bool {
+pub(super) fn secretive(name: &str) -> bool {
     const WHOLE: [&str; 5] = ["AUTH", "CREDENTIAL", "CREDENTIALS", "KEY", "PASS"];
     const ENDS: [&str; 4] = ["PASSWD", "PASSWORD", "SECRET", "TOKEN"];
     let name = name.to_ascii_uppercase();
@@ -169,7 +176,7 @@ pub(super) fn request(app: &App, args: &Args) -> Result<ExecRequest, Error> {
     let mut vars = variables(&args.vars, &|name| std::env::var_os(name))?;
     for name in vars.keys().filter(|name| secretive(name)) {
         say(&format!(
-            "note    {name} looks like a secret: it is part of what is asked and allowed, so the log keeps it\n"
+            "note    {name} looks like a secret: it is part of what is asked and allowed, so the log keeps it (--secret gives one that it doesn't)\n"
         ));
     }
     if tty.is_some() {
@@ -187,6 +194,7 @@ pub(super) fn request(app: &App, args: &Args) -> Result<ExecRequest, Error> {
         net: args.net.clone(),
         artifacts: args.artifacts.clone(),
         env: vars,
+        secrets: args.secrets.clone(),
         ttl_s: args.time,
         memory_bytes: args.memory.map(|mib| mib << 20),
         // Without a host nothing is asked by the profiles: then it need not be said either.

@@ -19,6 +19,7 @@ pub mod patch;
 mod pick;
 pub mod policy;
 pub mod rules;
+pub mod secret;
 pub mod session;
 pub mod shelf;
 pub mod signals;
@@ -47,6 +48,7 @@ pub async fn run(app: &App, command: Option<Command>) -> Result<u8, Error> {
         Some(Command::Session(session)) => session::run(app, session).await,
         Some(Command::Log(log)) => log::run(app, log).await,
         Some(Command::Policy(policy)) => policy::run(app, policy).await,
+        Some(Command::Secret(secret)) => secret::run(app, secret).await,
         Some(Command::Model(model)) => model::run(app, model).await,
         Some(Command::Up(args)) => up::run(app, args).await,
         Some(Command::Down(args)) => down::down(app, args).await,

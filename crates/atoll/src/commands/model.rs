@@ -95,7 +95,9 @@ pub async fn run(app: &App, model: Model) -> Result<u8, Error> {
         }
         Model::Test { name } => {
             let keys = code::keys(app, name.as_deref())?;
-            let tested = app.node().await?.model_test(&caller, name, keys).await?;
+            let client = app.node().await?;
+            super::secret::ready(app, &client, false).await?;
+            let tested = client.model_test(&caller, name, keys).await?;
             app.show("model_test", &tested, |style| ui::tested(style, &tested))?;
             Ok(if tested.answered { 0 } else { 1 })
         }

@@ -238,6 +238,7 @@ pub async fn resume(app: &App, session: String, how: Resume) -> Result<u8, Error
         keys: code::keys(app, Some(&goes_on))?,
         model: how.model,
     };
+    super::secret::ready(app, &client, false).await?;
     let mut signals = Signals::new()?;
     let begun = client.resume(&caller, session, request);
     let started = signals.during(begun).await?;

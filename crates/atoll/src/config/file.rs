@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use atoll_api::{Error, codes};
-use atoll_domain::Hash;
+use atoll_domain::{Hash, SecretName};
 use serde::Deserialize;
 use toml::{Table, Value};
 
@@ -177,6 +177,11 @@ fn checked_provider(name: &str, value: Value) -> Result<Table, Error> {
     Ok(table)
 }
 
+/// The secret's name out of `secret:NAME`.
+fn secret(value: &str) -> Option<SecretName> {
+    value.strip_prefix("secret:")?.parse().ok()
+}
+
 /// Whether `value` is what the setting takes.
 pub fn check(key: &str, takes: Takes, value: &str) -> Result<(), Error> {
     let want = match takes {
@@ -187,6 +192,16 @@ pub fn check(key: &str, takes: Takes, value: &str) -> Result<(), Error> {
         }
         Takes::Dollars if dollars(value).is_some() => return Ok(()),
         Takes::Bool if matches!(value, "true" | "false") => return Ok(()),
+        Takes::Secret if secret(value).is_some() => return Ok(()),
+        Takes::Secret => {
+            // What stands there instead may be the secret itself: it is not repeated.
+            let name = key.split('.').nth(1).unwrap_or("acme").to_ascii_lowercase();
+            let err = Error::new(codes::CONFIG, format!("`{key}` takes secret:NAME"));
+            return Err(err
+                .found("what stands there is no secret's name; if it is the key itself, others may have read it: replace it")
+                .next(format!("atoll secret set {name}.key"))
+                .next(format!("atoll config set {key} secret:{name}.key")));
+        }
         Takes::Text => "a text".into(),
         Takes::OneOf(names) => format!("one of {}", names.join(", ")),
         Takes::Whole(min, max) => format!("a whole number from {min} to {max}"),
@@ -236,7 +251,7 @@ mod tests {
         for (text, code, want) in [
             ("[budget.day]\nusb = 1", codes::CONFIG_KEY, "budget.day.usd"),
             (
-                "[providers.a]\nkey = \"x\"",
+                "[providers.a]\nkye_env = \"x\"",
                 codes::CONFIG_KEY,
                 "providers.a.key_env",
             ),
@@ -255,6 +270,21 @@ mod tests {
             let err = read(text).unwrap_err();
             assert!(err.is(code), "{text}: {err:?}");
             assert!(err.next[0].contains(want), "{text}: {err:?}");
+        }
+    }
+
+    #[test]
+    fn a_provider_names_its_key_and_never_holds_it() {
+        let config = read("[providers.a]\nkey = \"secret:a.key\"").unwrap();
+        assert_eq!(config.providers["a"]["key"].as_str(), Some("secret:a.key"));
+        for bad in ["sk-v3ry-secret", "secret:V3RY-Secret", "secret:", ""] {
+            let err = read(&format!("[providers.Acme]\nkey = \"{bad}\"")).unwrap_err();
+            assert!(err.is(codes::CONFIG), "{err:?}");
+            assert_eq!(err.next[0], "atoll secret set acme.key");
+            assert!(
+                !format!("{err:?}").to_lowercase().contains("v3ry"),
+                "{err:?}"
+            );
         }
     }
 

@@ -25,11 +25,13 @@ pub enum Takes {
     Dollars,
     /// `true` or `false`.
     Bool,
+    /// `secret:NAME`, and never a secret itself.
+    Secret,
     /// Written in the file alone: tables and lists.
     File,
 }
 
-use Takes::{Bool, Dollars, File, OneOf, Text, Whole};
+use Takes::{Bool, Dollars, File, OneOf, Secret, Text, Whole};
 
 const fn of(
     key: &'static str,
@@ -234,6 +236,12 @@ pub const KEYS: &[Setting] = &[
         Text,
         "",
         "where it is: http://127.0.0.1:11434/v1",
+    ),
+    of(
+        "providers.*.key",
+        Secret,
+        "",
+        "its key, by its name in the vault: secret:NAME",
     ),
     of(
         "providers.*.key_env",

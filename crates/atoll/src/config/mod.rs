@@ -6,4 +6,4 @@ mod write;
 
 pub use file::{Config, dollars, load};
 pub use keys::{KEYS, Takes, nearest};
-pub use write::{set, trust, unset};
+pub use write::{set, take_out, trust, unset};

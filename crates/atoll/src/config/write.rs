@@ -36,6 +36,10 @@ fn read(path: &Path) -> Result<DocumentMut, Error> {
 fn write(path: &Path, document: &DocumentMut) -> Result<(), Error> {
     let text = document.to_string();
     parse(&text, path)?;
+    replace(path, &text)
+}
+
+fn replace(path: &Path, text: &str) -> Result<(), Error> {
     let fail = |err: std::io::Error| failed(path, err);
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::DirBuilder::new()
@@ -113,6 +117,18 @@ pub fn set(path: &Path, key: &str, text: &str) -> Result<(), Error> {
         }
     }
     write(path, &document)
+}
+
+/// Takes lines out of the key file, whose keys are in the vault by now. It stays its owner's alone.
+pub fn take_out(path: &Path, providers: &[String]) -> Result<(), Error> {
+    let text = std::fs::read_to_string(path).map_err(|err| failed(path, err))?;
+    let mut document: DocumentMut = text
+        .parse()
+        .map_err(|_| failed(path, "it is no key file: each line is `provider = \"key\"`"))?;
+    for provider in providers {
+        document.remove(provider);
+    }
+    replace(path, &document.to_string())
 }
 
 /// Takes `key` out, so that its default holds.

@@ -37,6 +37,7 @@ fn run_inner(paths: &Paths, args: &Args) -> Result<(), Error> {
         let _ = rustix::process::setsid(); // a leader of its own already
     }
     words(paths, args.background)?;
+    crate::private::no_dumps()?;
     let store = wiring::store(paths)?;
     let runner = wiring::runner(paths)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

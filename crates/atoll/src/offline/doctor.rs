@@ -31,6 +31,7 @@ pub async fn look(app: &App) -> Vec<Check> {
     checks.push(configuration(app));
     checks.push(policy(app));
     checks.push(model(app));
+    checks.push(vault(app));
     checks.push(node(app).await);
     checks
 }
@@ -67,6 +68,25 @@ fn git() -> Check {
         .as_ref()
         .map_or("not on your PATH".into(), |p| p.display().to_string());
     check("git", found.is_some(), words, Some(fix))
+}
+
+/// The vault as its files say; nothing is unlocked or asked.
+fn vault(app: &App) -> Check {
+    let state = atoll_ports::Vault::state(&crate::wiring::vault(&app.paths));
+    let plain = super::models::keys_file(&app.paths).exists();
+    let found = match (state.strength, plain) {
+        (Some(strength), false) => strength.words().to_owned(),
+        (Some(strength), true) => {
+            format!("{}; keys.toml holds keys in plain text", strength.words())
+        }
+        (None, true) => "none yet; keys.toml holds keys in plain text".into(),
+        (None, false) => "none yet; atoll secret set NAME makes one".into(),
+    };
+    match state.problem {
+        Some(problem) => check("vault", false, problem, Some("atoll secret list")),
+        None if plain => check("vault", true, format!("{found}: atoll secret import"), None),
+        None => check("vault", true, found, None),
+    }
 }
 
 async fn node(app: &App) -> Check {

@@ -8,6 +8,7 @@ mod markdown;
 mod model;
 mod page;
 mod patch;
+mod secret;
 mod session;
 mod shelf;
 mod status;
@@ -24,6 +25,7 @@ pub use markdown::Markdown;
 pub use model::{models, tested};
 pub use page::Page;
 pub use patch::{accepted, next_rows, patch, patches, ready, ready_in_chat, ready_then};
+pub use secret::{secrets, vault, words as vault_words};
 pub use session::{
     chat_line, ended, no_answer, no_answer_in_chat, no_patch, session, sessions, state,
 };

@@ -53,6 +53,9 @@ pub fn status(style: &Style, s: &Status, now: Ms) -> String {
     if let Some(mirror) = &s.mirror {
         page.row("mirror", mirrored(mirror));
     }
+    if let Some(vault) = &s.vault {
+        page.row("vault", crate::ui::vault_words(vault));
+    }
     if let Some(disk) = &s.disk {
         page.row("disk", self::disk(disk, now));
     }

@@ -163,6 +163,7 @@ async fn once(app: &App, args: &Args, root: String, text: String) -> Result<u8, 
     } else {
         let request = args.opens(app, root, words)?;
         client = app.node().await?;
+        crate::commands::secret::ready(app, &client, false).await?;
         let key = Client::fresh_key()?;
         begun = signals.during(client.chat(&caller, key, request)).await?;
     }

@@ -55,6 +55,7 @@ pub async fn run(
     session: Option<String>,
 ) -> Result<u8, Error> {
     let client = app.node().await?;
+    crate::commands::secret::ready(app, &client, false).await?;
     // Without them there is only less to complete.
     let models = client.models(&app.caller()).await.unwrap_or_default();
     let mut talk = Conversation {

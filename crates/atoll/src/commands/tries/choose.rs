@@ -174,6 +174,7 @@ mod tests {
             output_tokens_max: 1024,
             key_env: None,
             key_stored: false,
+            key_secret: None,
         }
     }
 

@@ -153,6 +153,7 @@ async fn once(
     };
     let mut signals = Signals::new()?;
     let caller = app.caller();
+    crate::commands::secret::ready(app, client, false).await?;
     let begun = client.code(&caller, Client::fresh_key()?, request);
     let mut started = signals.during(begun).await?;
     // Nothing here is asked, and the sample is no repository of anyone's.

@@ -249,6 +249,7 @@ pub fn what(kind: Kind, action: &Value) -> String {
         Kind::Run => atoll_policy::command_line(&list("cmd")),
         Kind::Stdin => format!("{} bytes", action.get("bytes").unwrap_or(&Value::Null)),
         Kind::Call => format!("{}/{}", text("provider"), text("model")),
+        Kind::Secret => text("name").to_owned(),
         Kind::Accept | Kind::Undo => list("paths").join(", "),
     }
 }
