@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# The engine for models that run here: some minutes of C++ that a plain
-# `cargo build` leaves out, and every command of ./dev builds in, always by the
-# same features, so that no build undoes another's.
+# The engine for models that run here, some minutes of C++, and the OS keychain,
+# some forty crates: a plain `cargo build` leaves them out, and every command of
+# ./dev builds them in, always by the same features, so that no build undoes
+# another's.
 
 engine_wanted() { [[ ${ATOLL_EMBEDDED:-1} != 0 ]]; }
 
@@ -21,7 +22,7 @@ features() {
     esac
     last=$word
   done
-  if ((all || atoll)); then printf '%s\n' --features atoll/embedded; fi
+  if ((all || atoll)); then printf '%s\n' --features atoll/embedded,atoll/keychain; fi
   if ((llama)); then printf '%s\n' --features atoll-llama/engine; fi
 }
 

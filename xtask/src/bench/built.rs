@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// What every build here has in common, so that none undoes another's.
-pub const FEATURES: [&str; 2] = ["--features", "atoll/embedded"];
+pub const FEATURES: [&str; 2] = ["--features", "atoll/embedded,atoll/keychain"];
 
 /// Builds the release binary, and more of `more` (cargo's arguments); where what was built lies.
 pub fn release(context: &Context, more: &[&str]) -> Result<PathBuf, Error> {

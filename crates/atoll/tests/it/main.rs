@@ -39,6 +39,7 @@ mod recordings;
 mod roundtrip;
 mod rules;
 mod scene;
+mod secrets;
 mod service;
 mod shelf;
 mod shown;

@@ -1,4 +1,4 @@
-//! `docs/cli.md`, `docs/guard.md`, `docs/models.md` and `docs/chat.md` run: each `console` block is typed and its output compared; a
+//! Pages of `docs/` run: each `console` block is typed and its output compared; a
 //! `pane` block is a terminal as it is seen, and its `> ` lines are typed.
 //!
 //! `$` lines are typed in a folder of the page's own; `? 2` is the exit code expected (0 if
@@ -205,6 +205,14 @@ fn the_page_of_models_does_too() {
     testkit::gguf::model().write(scene.path(), "mine");
     scene.file("notes.gguf", "a text with a wrong name");
     run_page("models.md", &scene, 6, false);
+}
+
+#[test]
+fn the_page_of_secrets_does_too() {
+    let scene = Scene::new();
+    if scene.sandboxed() {
+        run_page("secrets.md", &scene, 7, true);
+    }
 }
 
 #[test]

@@ -181,13 +181,38 @@ async fn left(app: &App, args: &Args, chosen: &[Found]) -> Result<Vec<String>, E
     }
     // First the new way, then the old one goes: at no moment is there none.
     for (provider, name) in &names {
-        let key = format!("providers.{provider}.key");
-        config::set(&app.paths.config_file(), &key, &format!("secret:{name}"))?;
+        left.extend(use_vaults(app, provider, name)?);
     }
-    offline::models::check(&app.paths)?;
     config::take_out(&file, &out)?;
     crate::commands::config::reload(app).await;
     Ok(left)
+}
+
+/// Has a provider take its key from the vault; what else changed by that. One that nothing knows takes none.
+fn use_vaults(app: &App, provider: &str, name: &SecretName) -> Result<Option<String>, Error> {
+    let file = app.paths.config_file();
+    let table = config::load(&file)?.providers.remove(provider);
+    if table.is_none() && !atoll_models::preset_names().any(|preset| preset == provider) {
+        return Ok(None);
+    }
+    let (key, variable) = (
+        format!("providers.{provider}.key"),
+        format!("providers.{provider}.key_env"),
+    );
+    let other = table.and_then(|t| t.get("key_env")?.as_str().map(str::to_owned));
+    if other.is_some() {
+        config::unset(&file, &variable)?;
+    }
+    let done = config::set(&file, &key, &format!("secret:{name}"));
+    done.and_then(|()| offline::models::check(&app.paths))
+        .inspect_err(|_| {
+            // As it was: the error that is told is the one that led here.
+            let _ = config::unset(&file, &key);
+            let _ = other.as_ref().map(|v| config::set(&file, &variable, v));
+        })?;
+    Ok(other.map(|v| {
+        format!("{v} is no longer asked for the key of {provider}: {variable} was taken out")
+    }))
 }
 
 /// Every key in plain text that Atoll would use, and what stands in the files that were named.
