@@ -62,7 +62,7 @@ pub struct SecretView {
     pub rotated: Option<Ms>,
     /// When it was last used.
     pub used: Option<Ms>,
-    /// For what: `exec in s4`, `provider acme in s5`.
+    /// For what: `job in s4`, `provider acme in s5`.
     pub used_by: Option<String>,
     /// How often, as the log has it.
     pub uses: u64,

@@ -216,7 +216,7 @@ fn a_full_disk_stops_before_the_build() {
 fn the_engine_is_built_in_wherever_it_can_be_and_left_out_on_demand() {
     let features = |words: &str| bash(&format!("features {words} | tr '\\n' ' '"), "");
     let (whole, alone) = (
-        "--features atoll/embedded ",
+        "--features atoll/embedded,atoll/keychain ",
         "--features atoll-llama/engine ",
     );
     for words in ["", "prefix_of_a_test", "-p atoll", "--package=atoll -- x"] {

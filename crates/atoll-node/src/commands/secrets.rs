@@ -154,7 +154,7 @@ impl Shared {
 
     fn used_words(&self, event: &Event, used: &SecretFor) -> String {
         let what = match used {
-            SecretFor::Job(_) => "a job".to_owned(),
+            SecretFor::Job(_) => "job".to_owned(),
             SecretFor::Provider(name) => format!("provider {name}"),
         };
         match &event.session {

@@ -40,7 +40,7 @@ pub fn secrets(style: &Style, all: &SecretsView, now: Ms) -> String {
                 match (s.used, &s.used_by) {
                     (Some(at), Some(by)) => {
                         let by = Shown::line(by).cut(40);
-                        format!("used {}: {by}, {} in all", ago(at), plural(s.uses, "time"))
+                        format!("used {} ({}): {by}", ago(at), plural(s.uses, "use"))
                     }
                     _ => "never used".into(),
                 },

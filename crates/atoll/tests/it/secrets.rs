@@ -187,7 +187,7 @@ fn a_value_is_in_its_job_and_nowhere_else() {
     let one = &listed.data()["secrets"][0];
     assert_eq!(
         (one["uses"].as_u64(), one["used_by"].as_str()),
-        (Some(1), Some("a job in s1"))
+        (Some(1), Some("job in s1"))
     );
     nothing_left(&scene);
 }

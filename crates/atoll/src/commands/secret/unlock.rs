@@ -75,16 +75,38 @@ fn absent() -> Error {
 /// Makes a vault. What keeps its key is what was said, else the best that this system has, else a passphrase.
 pub async fn make(app: &App, client: &Client, keep_by: Option<&str>) -> Result<VaultView, Error> {
     let view = client.vault(&app.caller()).await?;
-    let best = view.offers.first().map(String::as_str);
-    let keeper = match keep_by.or(best.filter(|_| env(FILE).is_none())) {
-        Some(keeper) => keeper,
-        None if env(FILE).is_some() || app.terminal.stdin => "passphrase",
-        None => {
-            return Err(Error::new(codes::VAULT_ABSENT, "there is no vault yet, and nobody to ask what is to keep its key")
-                .next(format!("{FILE}=FILE atoll secret set NAME         by the passphrase in it"))
-                .next("atoll secret set NAME --keep-by key-file      by a file beside it, which is weaker"));
+    let offered = view.offers.first().map(String::as_str);
+    let offered = offered.filter(|_| keep_by.is_none() && env(FILE).is_none());
+    let asked = env(FILE).is_some() || app.terminal.stdin;
+    if let Some(keeper) = offered {
+        match made(app, client, keeper).await {
+            // There is a session, and no keychain in it: that shows only when it is spoken to.
+            Err(err) if err.is(codes::VAULT_KEEPER) && asked => {
+                say(&format!(
+                    "note    {}\n",
+                    atoll_domain::Shown::line(&err.message)
+                ));
+            }
+            other => return other,
         }
-    };
+    }
+    match keep_by {
+        Some(keeper) => made(app, client, keeper).await,
+        None if asked => made(app, client, "passphrase").await,
+        None => Err(Error::new(
+            codes::VAULT_ABSENT,
+            "there is no vault yet, and nobody to ask what is to keep its key",
+        )
+        .next(format!(
+            "{FILE}=FILE atoll secret set NAME         by the passphrase in it"
+        ))
+        .next(
+            "atoll secret set NAME --keep-by key-file      by a file beside it, which is weaker",
+        )),
+    }
+}
+
+async fn made(app: &App, client: &Client, keeper: &str) -> Result<VaultView, Error> {
     let new = (keeper == "passphrase")
         .then(|| new_passphrase(app))
         .transpose()?;
@@ -92,15 +114,15 @@ pub async fn make(app: &App, client: &Client, keep_by: Option<&str>) -> Result<V
         keeper: keeper.to_owned(),
         passphrase: new,
     };
-    let made = client
-        .vault_make(&app.caller(), request)
-        .await
-        .map_err(|err| match err.is(codes::VAULT_KEEPER) {
-            true => err.next("atoll secret set NAME --keep-by passphrase"),
-            false => err,
-        })?;
-    say(&format!("note    new vault: {}\n", made.strength));
-    Ok(made)
+    let done = client.vault_make(&app.caller(), request).await;
+    let done = done.map_err(|err| match err.is(codes::VAULT_KEEPER) {
+        true => err
+            .next("atoll secret set NAME --keep-by passphrase")
+            .next("atoll secret set NAME --keep-by key-file      which is weaker"),
+        false => err,
+    })?;
+    say(&format!("note    new vault: {}\n", done.strength));
+    Ok(done)
 }
 
 fn new_passphrase(app: &App) -> Result<Hidden, Error> {
