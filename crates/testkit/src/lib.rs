@@ -2,6 +2,10 @@
 //! model files of random numbers, and the suites that every log,
 //! all workspaces, every finder of toolchains and every vault pass.
 
+// The suites name this crate, also in its own tests.
+#[cfg(test)]
+extern crate self as testkit;
+
 pub mod gguf;
 pub mod log;
 pub mod permits;

@@ -299,7 +299,6 @@ impl Vault for Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate as testkit;
 
     impl Ground for Memory {
         fn open(&self) -> Arc<dyn Vault> {

@@ -94,23 +94,8 @@ impl Shared {
         };
         let admitted = self.admit(ask).await;
         let permit = admitted.map_err(|refused| CallFailed::Refused(named(refused)))?;
-        let secret = match &choice.key_secret {
-            Some(name) => {
-                let provider = &choice.model.provider;
-                let given = self
-                    .provider_key(context, name, provider, cause, cancel)
-                    .await;
-                Some(
-                    given
-                        .map(|value| Key::new(value.expose()))
-                        .map_err(not_given)?,
-                )
-            }
-            None => {
-                let brought = choice.key_env.as_ref().and_then(|env| keys.get(env));
-                brought.map(Key::new)
-            }
-        };
+        let key = self.key_of(context, choice, keys, cause, cancel).await;
+        let secret = key.map_err(not_given)?;
         let done = self.stream(permit, secret, cancel, &mut seen).await;
         drop(slot);
         done.map(|(reply, micros)| Answered {
@@ -118,6 +103,24 @@ impl Shared {
             micros,
             redacted,
         })
+    }
+
+    /// The provider's key: the vault's where it is configured so, else the one that the caller brought.
+    async fn key_of(
+        &self,
+        context: &Context,
+        choice: &ModelChoice,
+        keys: &BTreeMap<String, String>,
+        cause: Option<EventId>,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Key>, NotGiven> {
+        let Some(name) = &choice.key_secret else {
+            let brought = choice.key_env.as_ref().and_then(|env| keys.get(env));
+            return Ok(brought.map(Key::new));
+        };
+        let provider = &choice.model.provider;
+        let value = self.provider_key(context, name, provider, cause, cancel);
+        Ok(Some(Key::new(value.await?.expose())))
     }
 
     #[allow(clippy::too_many_arguments, reason = "the parts of one question")]

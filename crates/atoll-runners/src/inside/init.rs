@@ -63,17 +63,22 @@ struct Launched {
     began_us: u64,
 }
 
+/// The memory file that nobody but the job's own process reads.
+fn secrets(plan: &Plan, fds: &mut Vec<OwnedFd>) -> Result<Option<OwnedFd>, Failed> {
+    match (plan.secrets, fds.is_empty()) {
+        (true, true) => Err(Failed("the job came without its secrets".into())),
+        (true, false) => Ok(Some(fds.remove(0))),
+        (false, _) => Ok(None),
+    }
+}
+
 fn launch(
     shared: &Shared,
     prepared: &Prepared,
     plan: &Plan,
     mut fds: Vec<OwnedFd>,
 ) -> Result<Launched, Failed> {
-    let secrets = match (plan.secrets, fds.is_empty()) {
-        (true, true) => return Err(Failed("the job came without its secrets".into())),
-        (true, false) => Some(fds.remove(0)),
-        (false, _) => None,
-    };
+    let secrets = secrets(plan, &mut fds)?;
     let mut stdio: Vec<OwnedFd> = if plan.tty.is_some() {
         Vec::new()
     } else if fds.len() >= 3 {

@@ -29,6 +29,7 @@ mod kills;
 mod kit;
 mod ledger;
 mod moments;
+mod named;
 mod node;
 mod pages;
 mod places;

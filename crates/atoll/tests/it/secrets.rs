@@ -4,18 +4,17 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use serde_json::json;
-use testkit::provider::{Options, Reply, Script, Server};
-
 use crate::hostile::until;
 use crate::keys::{Typist, seen};
 use crate::kit::nothing_left;
 use crate::scene::{Ran, Scene};
 
-const VALUE: &str = "v4lue-Of-A-S3cret/x+9";
+/// Where a value is to be found.
+pub const NOWHERE: [PathBuf; 0] = [];
+pub const VALUE: &str = "v4lue-Of-A-S3cret/x+9";
 
 /// A command with something on its standard input.
-fn fed(scene: &Scene, words: &[&str], input: &[u8]) -> Ran {
+pub fn fed(scene: &Scene, words: &[&str], input: &[u8]) -> Ran {
     let mut child = scene
         .with_node(words)
         .stdin(Stdio::piped())
@@ -27,18 +26,18 @@ fn fed(scene: &Scene, words: &[&str], input: &[u8]) -> Ran {
     Ran::of(child.wait_with_output().unwrap())
 }
 
-fn run(scene: &Scene, words: &[&str]) -> Ran {
+pub fn run(scene: &Scene, words: &[&str]) -> Ran {
     Ran::of(scene.with_node(words).output().unwrap())
 }
 
 #[track_caller]
-fn fine(ran: Ran) -> Ran {
+pub fn fine(ran: Ran) -> Ran {
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
     ran
 }
 
 /// A home with a vault that a key file keeps, and one secret.
-fn filled(name: &str) -> Scene {
+pub fn filled(name: &str) -> Scene {
     let scene = Scene::new();
     let words = ["secret", "set", name, "--keep-by", "key-file"];
     fine(fed(&scene, &words, format!("{VALUE}\n").as_bytes()));
@@ -61,7 +60,7 @@ fn has(bytes: &[u8], text: &str) -> bool {
 }
 
 /// Where a value stands below a folder, in any of its common spellings.
-fn found(folder: &Path, spellings: &[&str]) -> Vec<PathBuf> {
+pub fn found(folder: &Path, spellings: &[&str]) -> Vec<PathBuf> {
     let mut all = Vec::new();
     files(folder, &mut all);
     assert!(all.len() > 8, "{all:?}");
@@ -79,9 +78,7 @@ fn holders() -> Vec<String> {
         let read = |file: &str| std::fs::read(dir.join(file)).unwrap_or_default();
         let (line, environment) = (read("cmdline"), read("environ"));
         assert!(!has(&line, VALUE), "{}", String::from_utf8_lossy(&line));
-        let own = has(&environment, VALUE)
-            .then(|| String::from_utf8_lossy(&read("comm")).trim().to_owned());
-        own
+        has(&environment, VALUE).then(|| String::from_utf8_lossy(&read("comm")).trim().to_owned())
     };
     processes.filter_map(|p| holds(p.path())).collect()
 }
@@ -178,10 +175,7 @@ fn a_value_is_in_its_job_and_nowhere_else() {
         "76346c75652d4f66",
         "v4lue-Of-A-S3cret%2Fx",
     ];
-    assert_eq!(
-        found(&scene.path().join("atoll"), &spelt),
-        [PathBuf::new(); 0]
-    );
+    assert_eq!(found(&scene.path().join("atoll"), &spelt), NOWHERE);
 
     let listed = fine(run(&scene, &["secret", "list", "--json"]));
     let one = &listed.data()["secrets"][0];
@@ -367,10 +361,7 @@ fn a_passphrase_unlocks_and_a_wrong_one_does_not() {
     let words = ["correct horse", VALUE];
     std::fs::remove_file(right).unwrap();
     std::fs::remove_file(value).unwrap();
-    assert_eq!(
-        found(&scene.path().join("atoll"), &words),
-        [PathBuf::new(); 0]
-    );
+    assert_eq!(found(&scene.path().join("atoll"), &words), NOWHERE);
     nothing_left(&scene);
 }
 
@@ -426,180 +417,5 @@ fn what_is_typed_is_not_shown() {
         );
         assert_eq!(ran.out, "same\n", "{}", ran.err);
     }
-    nothing_left(&scene);
-}
-
-fn provider(key: &str, replies: impl IntoIterator<Item = Reply>) -> Server {
-    let options = Options {
-        key: Some(key.into()),
-        models: vec!["m".into()],
-        ..Options::default()
-    };
-    Server::with(Script::list(replies), options).unwrap()
-}
-
-fn configure(scene: &Scene, server: &Server, key: &str) {
-    let config = format!(
-        "[model]\ndefault = \"mine/m\"\nnotice = false\n[providers.mine]\nbase_url = \"{}\"\n{key}\nmodels = [{{ name = \"m\", context_tokens = 32000 }}]\n",
-        server.base_url()
-    );
-    scene.file("atoll/config/config.toml", &config);
-}
-
-/// A provider's key by its name: sent in the header, logged as used, and no label of the session's.
-#[test]
-fn a_provider_takes_its_key_by_name() {
-    let scene = filled("mine.key");
-    let answer = || Reply::call("answer", json!({ "number": 42 }));
-    let server = provider(VALUE, [answer(), Reply::text("It is one."), answer()]);
-    configure(&scene, &server, "key = \"secret:mine.key\"");
-    fine(run(&scene, &["restart"]));
-    let listed = fine(run(&scene, &["model", "list"]));
-    assert!(listed.out.contains("key secret:mine.key"), "{}", listed.out);
-    // What stands in the caller's environment is another key, and isn't taken.
-    let tested = Ran::of(
-        scene
-            .with_node(&["model", "test"])
-            .env("MINE_KEY", "other")
-            .output()
-            .unwrap(),
-    );
-    fine(tested);
-    assert_eq!(
-        server.requests()[0].headers["authorization"],
-        format!("Bearer {VALUE}")
-    );
-    if scene.sandboxed() {
-        scene.file("w/a.txt", "a\n");
-        let chat = fine(run(
-            &scene,
-            &["chat", "how many files?", "--repo", "w", "--on-ask", "deny"],
-        ));
-        assert!(chat.out.contains("It is one."), "{}{}", chat.out, chat.err);
-        let shown = fine(run(&scene, &["session", "show", "@", "--json"]));
-        assert!(shown.out.contains("\"secret\":false"), "{}", shown.out);
-        assert!(
-            !server.requests()[1].text.contains(VALUE),
-            "the key is no part of what is said"
-        );
-    }
-    let said = run(&scene, &["log", "tail", "--json", "-n", "100"]).out;
-    assert!(
-        said.contains("SecretUsed") && said.contains("\"provider\":\"mine\""),
-        "{said}"
-    );
-    // A rule denies it by name.
-    let rule = "@id(\"own.no\") @why(\"not this one\") forbid (principal, action == Action::\"secret\", resource) when { context.secret == \"mine.key\" };";
-    scene.file("atoll/config/policy/own.cedar", rule);
-    fine(run(&scene, &["restart"]));
-    let denied = run(&scene, &["model", "test"]);
-    assert!(
-        denied.code == 3 && denied.err.contains("not this one"),
-        "{}",
-        denied.err
-    );
-    std::fs::remove_file(scene.path().join("atoll/config/policy/own.cedar")).unwrap();
-    // One that isn't there is said, with what to do.
-    fine(run(&scene, &["secret", "remove", "mine.key"]));
-    fine(run(&scene, &["restart"]));
-    let gone = run(&scene, &["model", "test"]);
-    assert!(
-        gone.code == 6 && gone.err.contains("no secret mine.key"),
-        "{}",
-        gone.err
-    );
-    // The key itself has no place in the configuration.
-    let set = run(&scene, &["config", "set", "providers.mine.key", "sk-v3ry"]);
-    assert!(
-        set.code == 2 && !set.err.contains("v3ry") && set.err.contains("atoll secret set mine.key"),
-        "{}",
-        set.err
-    );
-    assert_eq!(
-        found(&scene.path().join("atoll"), &[VALUE]),
-        [PathBuf::new(); 0]
-    );
-    nothing_left(&scene);
-}
-
-/// Plain text is offered by name and source, taken over, and taken out where it is Atoll's own.
-#[test]
-fn keys_in_plain_text_are_taken_over() {
-    let scene = filled("first");
-    let server = provider("k-stored", [Reply::call("answer", json!({ "number": 42 }))]);
-    configure(&scene, &server, "key_env = \"MINE_KEY\"");
-    let keys = scene.file(
-        "atoll/config/keys.toml",
-        "mine = \"k-stored\"\nother = \"k-0ther\"\n",
-    );
-    std::fs::set_permissions(&keys, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    scene.file(
-        "app/.env",
-        "export STRIPE_TOKEN='tok-3nv'\nDEBUG=1\nFIRST=x\n",
-    );
-    let import = |words: &[&str]| {
-        let words = [&["secret", "import", "app/.env"], words].concat();
-        Ran::of(
-            scene
-                .with_node(&words)
-                .env("OPENAI_API_KEY", "k-3nvironment")
-                .output()
-                .unwrap(),
-        )
-    };
-    let offered = fine(import(&[]));
-    for text in [
-        "mine.key  from keys.toml, mine",
-        "openai.key  from your environment, OPENAI_API_KEY",
-        "stripe_token  from app/.env, STRIPE_TOKEN",
-    ] {
-        assert!(offered.out.contains(text), "{text}: {}", offered.out);
-    }
-    assert!(
-        !offered.out.contains("debug") && offered.out.contains("atoll secret import --yes"),
-        "{}",
-        offered.out
-    );
-    let done = fine(import(&["--yes", "--take-out"]));
-    assert!(
-        done.out.contains("left      OPENAI_API_KEY")
-            && done.out.contains("left      STRIPE_TOKEN"),
-        "{}",
-        done.out
-    );
-    for text in [&offered, &done] {
-        for value in ["k-stored", "k-0ther", "tok-3nv", "k-3nv"] {
-            assert!(!text.out.contains(value) && !text.err.contains(value));
-        }
-    }
-    assert_eq!(std::fs::read_to_string(&keys).unwrap().trim(), "");
-    use std::os::unix::fs::MetadataExt;
-    assert_eq!(std::fs::metadata(&keys).unwrap().mode() & 0o777, 0o600);
-    let config = std::fs::read_to_string(scene.path().join("atoll/config/config.toml")).unwrap();
-    assert!(config.contains("key = \"secret:mine.key\""), "{config}");
-    // It was asked for in two ways, and a key of nobody's makes no provider.
-    assert!(
-        !config.contains("MINE_KEY") && done.out.contains("MINE_KEY is no longer"),
-        "{config}"
-    );
-    assert!(!config.contains("providers.other"), "{config}");
-    fine(run(&scene, &["model", "test"]));
-    assert_eq!(
-        server.requests()[0].headers["authorization"],
-        "Bearer k-stored"
-    );
-    let again = fine(import(&[]));
-    assert!(
-        again.err.contains("openai.key is in the vault already"),
-        "{}",
-        again.err
-    );
-    assert_eq!(
-        found(
-            &scene.path().join("atoll"),
-            &["k-stored", "k-0ther", "tok-3nv", "k-3nv"]
-        ),
-        [PathBuf::new(); 0]
-    );
     nothing_left(&scene);
 }
