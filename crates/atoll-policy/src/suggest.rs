@@ -177,6 +177,11 @@ fn conditions(kind: Kind, facts: &[Fact]) -> Vec<String> {
             b.only("context.mounts_writable");
             b.at_most("context.ttl_s");
         }
+        Kind::Secret => {
+            b.same("context.secret");
+            b.named("context.use");
+            b.same("context.provider");
+        }
         Kind::Call => {
             b.same("context.provider");
             b.same("context.model");
@@ -228,6 +233,7 @@ pub fn lets(kind: Kind, facts: &[Fact]) -> String {
             text("context.provider"),
             text("context.model")
         ),
+        Kind::Secret => format!("the use of the secret {}", text("context.secret")),
         Kind::Write => format!("any content in {}", text("context.path")),
         Kind::Read => format!("reading {}", text("context.path")),
         Kind::Snapshot => "taking the files as they are".to_owned(),

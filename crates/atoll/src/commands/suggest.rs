@@ -292,6 +292,10 @@ fn asked(kind: Kind, seen: &[Fact]) -> Vec<(&'static str, toml::Value)> {
                 of("output_tokens_max", "output_tokens_max"),
             ]
         }
+        Kind::Secret => {
+            let provider = of("provider", "provider").filter(|(_, name)| name.as_str() != Some(""));
+            vec![of("secret", "secret"), provider]
+        }
         Kind::Accept => vec![of("paths", "paths"), of("class", "class")],
         Kind::Undo => vec![of("paths", "paths")],
     };
