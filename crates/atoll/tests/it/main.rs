@@ -14,6 +14,7 @@ mod edited;
 mod engines;
 mod environment;
 mod erase;
+mod evasions;
 mod exports;
 #[path = "../../../atoll-http/tests/it/fake.rs"]
 mod fake;
