@@ -129,7 +129,8 @@ impl Report {
             let found = &self.lines[&entry.id];
             let say = |what: &str, row: &Row| {
                 let link = link(&entry.source).unwrap_or_default();
-                format!("{} {what}: {:?}\n  {}\n  {link}\n{}", entry.id, row.seen, entry.tries, row.said)
+                let said: String = row.said.chars().take(600).collect();
+                format!("{} {what}: {:?}\n  {}\n  {link}\n{}", entry.id, row.seen, entry.tries, said)
             };
             for (mode, row) in &found.boxed {
                 if !row.seen.none() {
