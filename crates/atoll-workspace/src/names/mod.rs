@@ -5,4 +5,5 @@ mod mask;
 mod path;
 
 pub use mask::{Mask, holds_token, mask};
+pub(crate) use path::fold;
 pub use path::{RelPath, is_git_alias};

@@ -153,7 +153,7 @@ fn is_short_name(stem: &str) -> bool {
 
 /// Lower case, compatibility-decomposed, without the code points that HFS+
 /// ignores when it compares names.
-pub(super) fn fold(name: &str) -> String {
+pub(crate) fn fold(name: &str) -> String {
     if name.is_ascii() {
         return name.to_ascii_lowercase();
     }

@@ -2,166 +2,11 @@
 
 use atoll_domain::PatchClass;
 
+use super::runs::runs_outside;
 use crate::names::{Mask, RelPath, mask};
 use crate::store::Mode;
 use crate::store::tree::Difference;
 use crate::walk::stays_inside;
-
-/// Folders whose files are run, or read as instructions, by something outside.
-const FOLDERS: [(&str, &str); 26] = [
-    (".atoll", "it is Atoll's own configuration"),
-    (".husky", "git hooks run it"),
-    (".githooks", "git hooks run it"),
-    (".git-hooks", "git hooks run it"),
-    (".lefthook", "git hooks run it"),
-    (".github", "CI runs it"),
-    (".gitlab", "CI runs it"),
-    (".circleci", "CI runs it"),
-    (".buildkite", "CI runs it"),
-    (".forgejo", "CI runs it"),
-    (".gitea", "CI runs it"),
-    (".woodpecker", "CI runs it"),
-    (".teamcity", "CI runs it"),
-    (".vscode", "editors run its tasks"),
-    (".idea", "editors run its tasks"),
-    (".zed", "editors run its tasks"),
-    (".fleet", "editors run its tasks"),
-    (".devcontainer", "editors build and run it"),
-    (".cargo", "cargo takes commands from it"),
-    (".yarn", "yarn runs it"),
-    (".mvn", "maven runs it"),
-    (".claude", "agents take it as instructions"),
-    (".cursor", "agents take it as instructions"),
-    (".continue", "agents take it as instructions"),
-    (".roo", "agents take it as instructions"),
-    (".clinerules", "agents take it as instructions"),
-];
-
-const CI: &str = "CI runs it";
-const BUILD: &str = "build tools run it";
-const TESTS: &str = "test runners load it";
-const SHELL: &str = "shells and environment managers run it";
-const AGENTS: &str = "agents take it as instructions";
-const HOOKS: &str = "git hooks run it";
-const DEPENDENCIES: &str = "it decides which dependencies are fetched and run";
-const EDITOR: &str = "editors run it";
-const GIT: &str = "git acts on it";
-const CONTAINER: &str = "container tools build and run it";
-
-/// Names, in lower case.
-const NAMES: [(&str, &str); 100] = [
-    (".gitlab-ci.yml", CI),
-    (".travis.yml", CI),
-    ("appveyor.yml", CI),
-    (".appveyor.yml", CI),
-    ("jenkinsfile", CI),
-    (".drone.yml", CI),
-    (".cirrus.yml", CI),
-    (".woodpecker.yml", CI),
-    ("bitbucket-pipelines.yml", CI),
-    ("cloudbuild.yaml", CI),
-    ("cloudbuild.yml", CI),
-    (".pre-commit-config.yaml", HOOKS),
-    ("lefthook.yml", HOOKS),
-    ("lefthook.yaml", HOOKS),
-    ("lefthook.toml", HOOKS),
-    (".gitattributes", GIT),
-    (".gitmodules", GIT),
-    (".lfsconfig", GIT),
-    (".devcontainer.json", EDITOR),
-    (".exrc", EDITOR),
-    (".nvimrc", EDITOR),
-    (".nvim.lua", EDITOR),
-    (".vimrc", EDITOR),
-    (".dir-locals.el", EDITOR),
-    (".gitpod.yml", EDITOR),
-    (".replit", EDITOR),
-    (".envrc", SHELL),
-    ("mise.toml", SHELL),
-    (".mise.toml", SHELL),
-    (".tool-versions", SHELL),
-    ("devbox.json", SHELL),
-    ("flake.nix", SHELL),
-    ("shell.nix", SHELL),
-    ("default.nix", SHELL),
-    ("makefile", BUILD),
-    ("gnumakefile", BUILD),
-    ("justfile", BUILD),
-    (".justfile", BUILD),
-    ("taskfile.yml", BUILD),
-    ("taskfile.yaml", BUILD),
-    ("rakefile", BUILD),
-    ("cmakelists.txt", BUILD),
-    ("configure", BUILD),
-    ("configure.ac", BUILD),
-    ("meson.build", BUILD),
-    ("sconstruct", BUILD),
-    ("build.rs", BUILD),
-    ("rust-toolchain", BUILD),
-    ("rust-toolchain.toml", BUILD),
-    ("build.gradle", BUILD),
-    ("build.gradle.kts", BUILD),
-    ("settings.gradle", BUILD),
-    ("settings.gradle.kts", BUILD),
-    ("gradle.properties", BUILD),
-    ("gradlew", BUILD),
-    ("mvnw", BUILD),
-    ("pom.xml", BUILD),
-    ("build.sbt", BUILD),
-    ("build", BUILD),
-    ("build.bazel", BUILD),
-    ("workspace", BUILD),
-    ("workspace.bazel", BUILD),
-    ("module.bazel", BUILD),
-    (".bazelrc", BUILD),
-    ("package.json", BUILD),
-    ("setup.py", BUILD),
-    ("setup.cfg", BUILD),
-    ("pyproject.toml", BUILD),
-    ("noxfile.py", BUILD),
-    ("tasks.py", BUILD),
-    ("conftest.py", TESTS),
-    ("pytest.ini", TESTS),
-    ("tox.ini", TESTS),
-    ("sitecustomize.py", TESTS),
-    ("usercustomize.py", TESTS),
-    ("dockerfile", CONTAINER),
-    ("containerfile", CONTAINER),
-    ("vagrantfile", CONTAINER),
-    ("tiltfile", CONTAINER),
-    (".npmrc", DEPENDENCIES),
-    (".yarnrc", DEPENDENCIES),
-    (".yarnrc.yml", DEPENDENCIES),
-    (".pnpmfile.cjs", DEPENDENCIES),
-    ("pnpm-workspace.yaml", DEPENDENCIES),
-    ("bunfig.toml", DEPENDENCIES),
-    ("cargo.lock", DEPENDENCIES),
-    ("package-lock.json", DEPENDENCIES),
-    ("npm-shrinkwrap.json", DEPENDENCIES),
-    ("yarn.lock", DEPENDENCIES),
-    ("pnpm-lock.yaml", DEPENDENCIES),
-    ("bun.lock", DEPENDENCIES),
-    ("poetry.lock", DEPENDENCIES),
-    ("pipfile", DEPENDENCIES),
-    ("pipfile.lock", DEPENDENCIES),
-    ("uv.lock", DEPENDENCIES),
-    ("go.mod", DEPENDENCIES),
-    ("go.sum", DEPENDENCIES),
-    ("go.work", DEPENDENCIES),
-    (".mcp.json", AGENTS),
-    (".cursorrules", AGENTS),
-];
-
-const INSTRUCTIONS: [&str; 8] = [
-    "agents.md",
-    "agents.override.md",
-    "claude.md",
-    "claude.local.md",
-    "gemini.md",
-    "copilot-instructions.md",
-    ".windsurfrules",
-    ".goosehints",
-];
 
 /// The class of one change and why, unless it is ordinary. `target`: where a new
 /// link leads. `manifest_matters`: it is a manifest, and the change goes beyond text.
@@ -208,52 +53,6 @@ pub(super) fn class(
         );
     }
     (PatchClass::Ordinary, None)
-}
-
-fn runs_outside(path: &RelPath) -> Option<&'static str> {
-    let lower = path.as_str().to_lowercase();
-    let (folders, name) = lower.rsplit_once('/').unwrap_or(("", &lower));
-    let in_folder = folders
-        .split('/')
-        .find_map(|f| FOLDERS.iter().find(|(n, _)| *n == f));
-    if let Some((_, why)) = in_folder {
-        return Some(why);
-    }
-    if let Some((_, why)) = NAMES.iter().find(|(n, _)| *n == name) {
-        return Some(why);
-    }
-    if INSTRUCTIONS.contains(&name) || name.starts_with(".aider") {
-        return Some(AGENTS);
-    }
-    by_form(name)
-}
-
-fn by_form(name: &str) -> Option<&'static str> {
-    let config_of_code = ["js", "cjs", "mjs", "ts", "cts", "mts"].iter().any(|e| {
-        name.ends_with(&format!(".config.{e}"))
-            || (name.starts_with('.') && name.ends_with(&format!("rc.{e}")))
-    });
-    if config_of_code {
-        return Some("build and test tools run it");
-    }
-    match name.rsplit_once('.') {
-        Some((_, "mk" | "cmake" | "gradle" | "bzl" | "nix")) => Some(BUILD),
-        Some((_, "code-workspace")) => Some(EDITOR),
-        Some((_, "pth")) => Some("the Python interpreter runs it"),
-        Some((stem, "yml" | "yaml")) if stem.starts_with("azure-pipelines") => Some(CI),
-        Some((stem, "yml" | "yaml"))
-            if stem.starts_with("docker-compose") || stem.starts_with("compose") =>
-        {
-            Some(CONTAINER)
-        }
-        Some((stem, "txt" | "in"))
-            if stem.starts_with("requirements") || stem.starts_with("constraints") =>
-        {
-            Some(DEPENDENCIES)
-        }
-        _ if name.starts_with("dockerfile.") => Some(CONTAINER),
-        _ => None,
-    }
 }
 
 /// Does a change of `Cargo.toml` go beyond what is only compiled? Anything that
@@ -410,6 +209,26 @@ mod tests {
             ".gitattributes",
             "x.pth",
             ".eslintrc.js",
+            // Reports that this list once missed.
+            "sub/HEAD",
+            "sub/commondir",
+            "fixtures/a.git/config",
+            "tools/hooks/post-checkout",
+            "node_modules/left/index.js",
+            ".gdbinit",
+            ".proverc",
+            "build.ninja",
+            ".pylintrc",
+            ".Rprofile",
+            ".eslintrc.json",
+            "Directory.Build.props",
+            ".gemini/settings.json",
+            ".hg/hgrc",
+            // What some file systems, and people, take for such a name.
+            "Make\u{200c}file",
+            "\u{ff2d}akefile",
+            ".v\u{200d}scode/tasks.json",
+            "package.j\u{17f}on",
         ] {
             assert_eq!(
                 of(path, Some(Mode::File), Some(Mode::File), None),
@@ -432,6 +251,9 @@ mod tests {
             "config.js",
             "builder.rs",
             "docs/github.md",
+            "src/config",
+            "src/heads.rs",
+            "hooks/use_state.ts",
         ] {
             assert_eq!(
                 of(path, Some(Mode::File), Some(Mode::File), None),

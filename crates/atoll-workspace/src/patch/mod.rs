@@ -6,6 +6,7 @@ mod branch;
 mod class;
 mod diff;
 mod journal;
+mod runs;
 mod unbranch;
 
 pub(crate) use accept::{Into, accept, put_change, undo};

@@ -13,6 +13,11 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 /// Runs a script as the person's own process in the checkout. Its output, at most a MiB of each stream.
 pub fn script(world: &World, shell: &str, text: &str, env: &[(String, String)]) -> String {
+    // The listeners must be heard meanwhile.
+    tokio::task::block_in_place(|| waited(world, shell, text, env))
+}
+
+fn waited(world: &World, shell: &str, text: &str, env: &[(String, String)]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| File::create(folder.path().join(name)).unwrap();
     let mut command = child(world.owner(), shell);
@@ -28,7 +33,9 @@ pub fn script(world: &World, shell: &str, text: &str, env: &[(String, String)]) 
         .stdin(Stdio::null())
         .stdout(file("out"))
         .stderr(file("err"));
-    let mut running = command.spawn().unwrap_or_else(|err| panic!("{shell}: {err}"));
+    let mut running = command
+        .spawn()
+        .unwrap_or_else(|err| panic!("{shell}: {err}"));
     let begun = Instant::now();
     while running.try_wait().unwrap().is_none() {
         if begun.elapsed() > LIMIT {

@@ -80,14 +80,23 @@ async fn done<A: Act, T>(did: Did<A, T, Error>) -> Result<T, Error> {
 
 /// Lets everyone through a folder and those above it, up to `base`: in the user's mode the node would be that user.
 fn open(base: &Path, place: &Path) {
-    for folder in place.ancestors().skip(1).take_while(|folder| folder.starts_with(base)) {
+    for folder in place
+        .ancestors()
+        .skip(1)
+        .take_while(|folder| folder.starts_with(base))
+    {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(folder, mode).unwrap();
     }
 }
 
 impl Bench {
-    pub fn new(mode: Mode, base: PathBuf, template: PathBuf, proxy: atoll_runners::proxy::Options) -> Bench {
+    pub fn new(
+        mode: Mode,
+        base: PathBuf,
+        template: PathBuf,
+        proxy: atoll_runners::proxy::Options,
+    ) -> Bench {
         std::fs::create_dir_all(&base).unwrap();
         let home = base.join("home");
         let runner = ProcessRunner::start(atoll_runners::Options {
@@ -137,10 +146,15 @@ impl Bench {
             root: found.root.clone(),
         };
         let permit = permits::permit(&self.guard, act).await;
-        let tree = done(self.files.snapshot(permit, NOW).await).await.unwrap().tree;
+        let tree = done(self.files.snapshot(permit, NOW).await)
+            .await
+            .unwrap()
+            .tree;
         let owner = owner(self.mode);
         let owner = is_root().then_some((owner, owner));
-        let made = self.files.checkout(session, found.workspace, &found.root, &tree, owner);
+        let made = self
+            .files
+            .checkout(session, found.workspace, &found.root, &tree, owner);
         let place = made.await.unwrap();
         if self.mode == Mode::User && is_root() {
             open(&self.base, Path::new(&place.host));
@@ -155,7 +169,14 @@ impl Bench {
     }
 
     /// The job, as the node makes an agent's.
-    pub fn job(&self, world: &World, copy: &Copy, shell: &str, text: &str, hosts: Vec<HostPort>) -> Job {
+    pub fn job(
+        &self,
+        world: &World,
+        copy: &Copy,
+        shell: &str,
+        text: &str,
+        hosts: Vec<HostPort>,
+    ) -> Job {
         let detected = self.files.detect(copy.session, "").unwrap();
         let cmd: Vec<String> = vec![shell.into(), "-c".into(), text.into()];
         let want = Want {
@@ -238,7 +259,12 @@ impl Bench {
             root: copy.root.clone(),
             base: copy.tree.clone(),
             tree: tree.clone(),
-            paths: diffed.summary.files.iter().map(|f| f.path.clone()).collect(),
+            paths: diffed
+                .summary
+                .files
+                .iter()
+                .map(|f| f.path.clone())
+                .collect(),
             class,
             to: AcceptTo::Files,
         };

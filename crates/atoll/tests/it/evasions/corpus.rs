@@ -166,7 +166,13 @@ pub fn faults(all: &[Entry]) -> Vec<String> {
         if !ids.insert(&entry.id) {
             say("its id is there twice");
         }
-        let body = (&entry.run, &entry.files, &entry.then, &entry.op, &entry.text);
+        let body = (
+            &entry.run,
+            &entry.files,
+            &entry.then,
+            &entry.op,
+            &entry.text,
+        );
         if !bodies.insert(body) {
             say("the same is tried by another");
         }

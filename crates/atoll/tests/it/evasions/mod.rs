@@ -30,7 +30,12 @@ fn no_evasion_takes_effect_outside_the_box() {
         return;
     }
     let ran = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "evasions::the_whole_corpus", "--nocapture"])
+        .args([
+            "--ignored",
+            "--exact",
+            "evasions::the_whole_corpus",
+            "--nocapture",
+        ])
         .env(world::VARIABLE, world::ENVIRONMENT)
         .output()
         .unwrap();

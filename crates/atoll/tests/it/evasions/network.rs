@@ -20,9 +20,11 @@ pub struct Zone;
 fn known(host: &str) -> Option<Vec<IpAddr>> {
     let addresses: &[&str] = match host.trim_end_matches('.').to_lowercase().as_str() {
         ALLOWED => &[ALLOWED_ADDRESS],
-        "loop.test" | "rebind.test" | "x.allowed.test" | "allowed.test.evil.test" | "notallowed.test" => {
-            &["127.0.0.1"]
-        }
+        "loop.test"
+        | "rebind.test"
+        | "x.allowed.test"
+        | "allowed.test.evil.test"
+        | "notallowed.test" => &["127.0.0.1"],
         "six.test" => &["::1"],
         "mapped.test" => &["::ffff:127.0.0.1"],
         "zero.test" => &["0.0.0.0"],
@@ -76,7 +78,8 @@ pub async fn allowed() -> u16 {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
                 let _ = stream.read(&mut [0; 4096]).await;
-                let words = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\nfrom shop";
+                let words =
+                    b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\nfrom shop";
                 let _ = stream.write_all(words).await;
             });
         }
@@ -109,8 +112,13 @@ async fn naively(mut stream: TcpStream, names: &[String]) -> io::Result<()> {
         }
     }
     let text = String::from_utf8_lossy(&head).into_owned();
-    if !names.iter().any(|name| text.to_lowercase().contains(name.as_str())) {
-        return stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").await;
+    if !names
+        .iter()
+        .any(|name| text.to_lowercase().contains(name.as_str()))
+    {
+        return stream
+            .write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+            .await;
     }
     let mut words = text.split_whitespace();
     let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
@@ -118,12 +126,17 @@ async fn naively(mut stream: TcpStream, names: &[String]) -> io::Result<()> {
     let place = place.split(['/', '?', '#']).next().unwrap_or("");
     let place = place.rsplit('@').next().unwrap_or("");
     let (name, port) = match place.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => (name, port.parse().unwrap_or(80)),
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
+            (name, port.parse().unwrap_or(80))
+        }
         _ => (place, 80),
     };
     // As C does: a name ends at its first NUL.
     let name = name.split('\0').next().unwrap_or("");
-    let address = resolved(name)?.into_iter().next().ok_or(io::ErrorKind::NotFound)?;
+    let address = resolved(name)?
+        .into_iter()
+        .next()
+        .ok_or(io::ErrorKind::NotFound)?;
     let mut other = TcpStream::connect(SocketAddr::new(address, port)).await?;
     if method == "CONNECT" {
         stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;

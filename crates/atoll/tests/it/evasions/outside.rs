@@ -172,7 +172,12 @@ async fn within(entry: &Entry, bench: &mut Bench, ground: &Ground) -> Row {
     let (seen, said) = match entry.way {
         Way::Run => bench.command(entry, |_| Vec::new(), ready).await,
         Way::Net => {
-            let open = |world: &World| hosts(entry, world).iter().map(|h| network::host(h)).collect();
+            let open = |world: &World| {
+                hosts(entry, world)
+                    .iter()
+                    .map(|h| network::host(h))
+                    .collect()
+            };
             bench.command(entry, open, ready).await
         }
         Way::Patch => patch(entry, bench).await,
@@ -208,7 +213,11 @@ async fn patch(entry: &Entry, bench: &mut Bench) -> (Seen, String) {
     let job = bench.job(&world, &copy, &entry.shell, &text, Vec::new());
     let (out, _) = bench.run(job).await;
     let mut said = String::from_utf8_lossy(&out).into_owned();
-    assert!(said.contains(&format!("done-{}", world.mark)), "{}: {said}", entry.id);
+    assert!(
+        said.contains(&format!("done-{}", world.mark)),
+        "{}: {said}",
+        entry.id
+    );
     let mut seen = world.seen();
     accept(bench, &copy, &mut world, &mut seen, &mut said).await;
     world.own();
@@ -223,14 +232,22 @@ async fn patch(entry: &Entry, bench: &mut Bench) -> (Seen, String) {
 }
 
 /// Accepts what is ordinary. What isn't must not go as if it were.
-async fn accept(bench: &Bench, copy: &super::boxed::Copy, world: &mut World, seen: &mut Seen, said: &mut String) {
+async fn accept(
+    bench: &Bench,
+    copy: &super::boxed::Copy,
+    world: &mut World,
+    seen: &mut Seen,
+    said: &mut String,
+) {
     match bench.patch(copy).await {
         Err(err) => *said += &format!("\nno patch: {err}"),
         Ok((tree, diffed)) => {
             for file in &diffed.summary.files {
                 *said += &format!("\n{:?} {} {:?}", file.class, file.path, file.why);
             }
-            let done = bench.accept(copy, &tree, &diffed, PatchClass::Ordinary).await;
+            let done = bench
+                .accept(copy, &tree, &diffed, PatchClass::Ordinary)
+                .await;
             *said += &format!("\naccepted as ordinary: {done:?}\n");
             let now = world.seen();
             seen.wrote.extend(now.wrote);
@@ -257,7 +274,13 @@ async fn tool(entry: &Entry, bench: &mut Bench) -> (Seen, String) {
             })
             .await
         }
-        "list" => read(ReadOp::List { path, depth: Some(2) }).await,
+        "list" => {
+            read(ReadOp::List {
+                path,
+                depth: Some(2),
+            })
+            .await
+        }
         "search" => {
             read(ReadOp::Search {
                 pattern: "canary".into(),
@@ -310,7 +333,11 @@ fn faint(screen: &vt100::Screen) -> bool {
     (0..rows.get()).any(|row| {
         (0..columns.get()).any(|column| {
             let cell = screen.cell(row, column);
-            cell.is_some_and(|c| c.has_contents() && c.fgcolor() == c.bgcolor() && c.fgcolor() != vt100::Color::Default)
+            cell.is_some_and(|c| {
+                c.has_contents()
+                    && c.fgcolor() == c.bgcolor()
+                    && c.fgcolor() != vt100::Color::Default
+            })
         })
     })
 }

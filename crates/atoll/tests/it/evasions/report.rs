@@ -15,11 +15,12 @@ use super::world::{Seen, tell};
 
 /// What `./dev` and the system that it runs on always have: an entry that needs no more is never skipped.
 const BASE: [&str; 60] = [
-    "awk", "bash", "base64", "cat", "cc", "chmod", "cp", "curl", "cut", "date", "dd", "diff", "env", "expr", "find",
-    "flock", "gcc", "git", "grep", "gzip", "head", "install", "join", "ld", "ln", "make", "mkfifo", "mv", "nice",
-    "nl", "nohup", "od", "paste", "perl", "pr", "printf", "ps", "rev", "rm", "sed", "setsid", "sh", "shuf", "sort",
-    "split", "stdbuf", "tac", "tail", "tar", "taskset", "tee", "timeout", "tr", "unshare", "unlink", "wc", "xargs",
-    "nsenter", "prlimit", "mount",
+    "awk", "bash", "base64", "cat", "cc", "chmod", "cp", "curl", "cut", "date", "dd", "diff",
+    "env", "expr", "find", "flock", "gcc", "git", "grep", "gzip", "head", "install", "join", "ld",
+    "ln", "make", "mkfifo", "mv", "nice", "nl", "nohup", "od", "paste", "perl", "pr", "printf",
+    "ps", "rev", "rm", "sed", "setsid", "sh", "shuf", "sort", "split", "stdbuf", "tac", "tail",
+    "tar", "taskset", "tee", "timeout", "tr", "unshare", "unlink", "wc", "xargs", "nsenter",
+    "prlimit", "mount",
 ];
 /// Entries that are proven and kept on such a machine at least.
 const FLOOR: usize = 150;
@@ -86,7 +87,11 @@ impl Report {
         let mut sums = [0; 5];
         tell("evasions: family        entries  proven  kept in  skipped  apart");
         for family in families {
-            let of: Vec<&Entry> = self.entries.iter().filter(|e| &e.family == family).collect();
+            let of: Vec<&Entry> = self
+                .entries
+                .iter()
+                .filter(|e| &e.family == family)
+                .collect();
             let count = |f: &dyn Fn(&&&Entry) -> bool| of.iter().filter(|e| f(e)).count();
             let row = [
                 of.len(),
@@ -103,7 +108,10 @@ impl Report {
         tell(&line("all", &sums));
         for entry in &self.entries {
             if let Some(program) = &self.lines[&entry.id].missing {
-                tell(&format!("evasions: skipped {}: {program} isn't here", entry.id));
+                tell(&format!(
+                    "evasions: skipped {}: {program} isn't here",
+                    entry.id
+                ));
             }
         }
         let denied: Vec<(&Entry, Parsed)> = self
@@ -130,7 +138,10 @@ impl Report {
             let say = |what: &str, row: &Row| {
                 let link = link(&entry.source).unwrap_or_default();
                 let said: String = row.said.chars().take(600).collect();
-                format!("{} {what}: {:?}\n  {}\n  {link}\n{}", entry.id, row.seen, entry.tries, said)
+                format!(
+                    "{} {what}: {:?}\n  {}\n  {link}\n{}",
+                    entry.id, row.seen, entry.tries, said
+                )
             };
             for (mode, row) in &found.boxed {
                 if !row.seen.none() {
@@ -148,11 +159,20 @@ impl Report {
                 bad.push(format!("{}: {program} isn't here, and must be", entry.id));
             }
         }
-        let held = self.entries.iter().filter(|e| self.proven(e) && self.kept(e)).count();
+        let held = self
+            .entries
+            .iter()
+            .filter(|e| self.proven(e) && self.kept(e))
+            .count();
         if whole && held < FLOOR {
             bad.push(format!("only {held} entries were proven and kept in"));
         }
-        assert!(bad.is_empty(), "{} of the corpus:\n{}", bad.len(), bad.join("\n---\n"));
+        assert!(
+            bad.is_empty(),
+            "{} of the corpus:\n{}",
+            bad.len(),
+            bad.join("\n---\n")
+        );
     }
 }
 
@@ -165,7 +185,10 @@ fn line(name: &str, row: &[usize; 5]) -> String {
 
 /// What a rule that denies the entry's program makes of its command.
 fn parsed(entry: &Entry) -> Parsed {
-    match (denies(entry, &entry.deny), denies(entry, "a-program-that-is-nowhere")) {
+    match (
+        denies(entry, &entry.deny),
+        denies(entry, "a-program-that-is-nowhere"),
+    ) {
         (_, true) => Parsed::Unclear,
         (true, false) => Parsed::Named,
         (false, false) => Parsed::Missed,

@@ -153,8 +153,19 @@ impl World {
             &format!("machine shop.test login a password {FILE}\n"),
             0o600,
         );
-        put(home.join(".bash_history"), &format!("login --token {FILE}\n"), 0o600);
-        for name in [".bashrc", ".profile", ".vimrc", ".gitconfig", ".config/kept", ".local/bin/tool"] {
+        put(
+            home.join(".bash_history"),
+            &format!("login --token {FILE}\n"),
+            0o600,
+        );
+        for name in [
+            ".bashrc",
+            ".profile",
+            ".vimrc",
+            ".gitconfig",
+            ".config/kept",
+            ".local/bin/tool",
+        ] {
             put(home.join(name), "", 0o755);
         }
         put(base.join("out/keep.txt"), "kept\n", 0o666);
@@ -284,7 +295,10 @@ impl World {
         }
         let state = std::fs::read_to_string(format!("/proc/{}/stat", self.victim.id()));
         let state = state.unwrap_or_default();
-        let letter = state.rsplit(") ").next().and_then(|rest| rest.chars().next());
+        let letter = state
+            .rsplit(") ")
+            .next()
+            .and_then(|rest| rest.chars().next());
         // Alive, and neither stopped nor a zombie.
         seen.signalled = !matches!(letter, Some('S' | 'R' | 'D' | 'I'));
         seen
@@ -292,21 +306,30 @@ impl World {
 
     fn listen(&mut self) {
         let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        self.values.insert("@tcp@", tcp.local_addr().unwrap().port().to_string());
+        self.values
+            .insert("@tcp@", tcp.local_addr().unwrap().port().to_string());
         self.stream("tcp", tcp);
         // Where there is no IPv6, its entries go to the first listener's port, and prove nothing.
         if let Ok(tcp6) = std::net::TcpListener::bind("[::1]:0") {
-            self.values.insert("@tcp6@", tcp6.local_addr().unwrap().port().to_string());
+            self.values
+                .insert("@tcp6@", tcp6.local_addr().unwrap().port().to_string());
             self.stream("tcp6", tcp6);
         }
         let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        self.values.insert("@udp@", udp.local_addr().unwrap().port().to_string());
+        self.values
+            .insert("@udp@", udp.local_addr().unwrap().port().to_string());
         udp.set_nonblocking(true).unwrap();
-        let (udp, heard) = (tokio::net::UdpSocket::from_std(udp).unwrap(), self.heard.clone());
+        let (udp, heard) = (
+            tokio::net::UdpSocket::from_std(udp).unwrap(),
+            self.heard.clone(),
+        );
         self._tasks.spawn(async move {
             let mut buffer = vec![0; 64 << 10];
             while let Ok(length) = udp.recv(&mut buffer).await {
-                heard.lock().unwrap().push(("udp".into(), buffer[..length].to_vec()));
+                heard
+                    .lock()
+                    .unwrap()
+                    .push(("udp".into(), buffer[..length].to_vec()));
             }
         });
         let path = self.base.join("run/sock");
@@ -372,7 +395,9 @@ where
         place.1 = all;
     }
     let length = SERVICE.len();
-    let words = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{SERVICE}");
+    let words = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{SERVICE}"
+    );
     let _ = stream.write_all(words.as_bytes()).await; // it may not wait for an answer
 }
 
@@ -403,7 +428,10 @@ fn walk(base: &Path, path: &Path, tree: &mut Tree) {
     };
     let name = path.strip_prefix(base).unwrap().display().to_string();
     let content = if meta.is_symlink() {
-        format!("-> {}", std::fs::read_link(path).unwrap_or_default().display())
+        format!(
+            "-> {}",
+            std::fs::read_link(path).unwrap_or_default().display()
+        )
     } else if meta.is_file() {
         hex(&Sha256::digest(std::fs::read(path).unwrap_or_default()))
     } else {
