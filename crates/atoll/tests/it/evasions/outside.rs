@@ -224,7 +224,9 @@ async fn patch(entry: &Entry, bench: &mut Bench) -> (Seen, String) {
     world.note();
     said += &bare::script(&world, "sh", &world.fill(&entry.then), &[]);
     let later = world.seen();
-    seen.wrote.extend(later.wrote);
+    // What the person's own programs keep in the home is theirs.
+    let outside = later.wrote.into_iter().filter(|name| name.starts_with("out/"));
+    seen.wrote.extend(outside);
     seen.connected.extend(later.connected);
     seen.look("what the person saw", said.as_bytes());
     bench.end(&world, copy, &mut seen).await;
@@ -297,11 +299,8 @@ async fn tool(entry: &Entry, bench: &mut Bench) -> (Seen, String) {
             let mut said = format!("{written:?}");
             if written.is_ok() {
                 accept(bench, &copy, &mut world, &mut seen, &mut said).await;
-                // An ordinary file of the patch is no effect; what was named is.
-                let named = world.shop().join(&entry.text).symlink_metadata().is_ok();
-                if named {
-                    seen.checkout.push(entry.text.clone());
-                }
+                // None of these names is an ordinary one.
+                seen.checkout.extend(world.seen().checkout);
             }
             bench.end(&world, copy, &mut seen).await;
             return (seen, said);
