@@ -323,7 +323,14 @@ fn hidden(text: &str) -> bool {
     screen.process(text.replace('\n', "\r\n").as_bytes());
     let seen = screen.screen().contents();
     let concealed = !seen.contains("EVIL") || faint(screen.screen());
-    concealed || crate::kit::dangerous(text).is_some()
+    concealed || crate::kit::dangerous(text).is_some() || text.contains(unseen)
+}
+
+/// Letters without a shape that `kit::dangerous` doesn't know: Unicode's default-ignorable ones.
+fn unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// Whether a letter has the colour of its ground.
