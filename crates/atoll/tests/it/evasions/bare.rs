@@ -55,9 +55,9 @@ fn waited(world: &World, shell: &str, text: &str, env: &[(String, String)]) -> S
 }
 
 /// Ends what a run left behind, and names it.
-pub fn sweep(mark: &str) -> Vec<String> {
+fn sweep(world: &World) -> Vec<String> {
     let mut left = Vec::new();
-    for (pid, words) in marked(mark) {
+    for (pid, words) in marked(world.owner(), &[&world.mark]) {
         left.push(words);
         if let Some(pid) = rustix::process::Pid::from_raw(pid) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL); // it may be gone
@@ -73,7 +73,7 @@ pub fn run(world: &mut World, entry: &Entry, env: &[(String, String)]) -> (Seen,
     std::thread::sleep(Duration::from_millis(20));
     let mut seen = world.seen();
     seen.look("the output", said.as_bytes());
-    seen.left = sweep(&world.mark);
+    seen.left = sweep(world);
     (seen, said)
 }
 

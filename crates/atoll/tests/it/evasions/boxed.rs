@@ -1,6 +1,7 @@
 //! An entry in a box: a private copy, the toolchains' mounts, the runner, as an agent's `run` has them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use atoll_domain::action::{Accept, AcceptTo, FileRead, FileWrite, Job, ReadOp, Snap, WriteOp};
 use atoll_domain::{
@@ -18,6 +19,7 @@ use futures::StreamExt as _;
 use testkit::permits;
 
 use super::corpus::Entry;
+use super::pristine::Pristine;
 use super::world::{PATH, Seen, World, is_root, marked};
 
 const NOW: Tick = Tick(1);
@@ -52,7 +54,7 @@ pub fn owner(mode: Mode) -> u32 {
 pub struct Bench {
     pub mode: Mode,
     pub base: PathBuf,
-    template: PathBuf,
+    pristine: Arc<Pristine>,
     runner: ProcessRunner,
     files: Workspaces,
     finder: Finder,
@@ -94,7 +96,7 @@ impl Bench {
     pub fn new(
         mode: Mode,
         base: PathBuf,
-        template: PathBuf,
+        pristine: Arc<Pristine>,
         proxy: atoll_runners::proxy::Options,
     ) -> Bench {
         std::fs::create_dir_all(&base).unwrap();
@@ -127,13 +129,13 @@ impl Bench {
             guard: permits::guard().0,
             count: 0,
             base,
-            template,
+            pristine,
         }
     }
 
     pub fn world(&self, entry: &Entry) -> World {
         let mark = format!("box-{:?}-{}", self.mode, entry.id).to_lowercase();
-        World::new(&self.base, &self.template, owner(self.mode), &mark)
+        World::new(&self.base, &self.pristine, owner(self.mode), &mark)
     }
 
     /// A private copy of the world's checkout, as a new session gets it.
@@ -300,11 +302,8 @@ impl Bench {
     pub async fn end(&self, world: &World, copy: Copy, seen: &mut Seen) {
         let mark = copy.place.host.clone();
         for _ in 0..50 {
-            seen.left = [marked(&mark), marked(&world.mark)]
-                .concat()
-                .into_iter()
-                .map(|(_, words)| words)
-                .collect();
+            let left = marked(world.owner(), &[&mark, &world.mark]);
+            seen.left = left.into_iter().map(|(_, words)| words).collect();
             if seen.left.is_empty() {
                 break;
             }

@@ -167,11 +167,8 @@ pub fn faults(all: &[Entry]) -> Vec<String> {
             say("its id is there twice");
         }
         let body = (
-            &entry.run,
-            &entry.files,
-            &entry.then,
-            &entry.op,
-            &entry.text,
+            (&entry.shell, &entry.run, &entry.files, &entry.then),
+            (&entry.op, &entry.text, &entry.before, &entry.hosts),
         );
         if !bodies.insert(body) {
             say("the same is tried by another");

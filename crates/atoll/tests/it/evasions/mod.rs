@@ -6,6 +6,7 @@ mod boxed;
 mod corpus;
 mod network;
 mod outside;
+mod pristine;
 mod report;
 mod world;
 

@@ -15,6 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
 use super::corpus::Effect;
+use super::pristine::{Pristine, put};
 
 /// Secrets of this run; each is told where it stands.
 pub const FILE: &str = "canary-of-a-file-7d1c40b5e2";
@@ -70,7 +71,7 @@ impl Seen {
     }
 }
 
-type Tree = BTreeMap<String, (u32, String)>;
+pub type Tree = BTreeMap<String, (u32, String)>;
 
 /// A place outside, and what listens there.
 pub struct World {
@@ -84,96 +85,17 @@ pub struct World {
     _tasks: JoinSet<()>,
 }
 
-/// The checkout's repository, made once.
-pub fn template(at: &Path) {
-    std::fs::create_dir_all(at).unwrap();
-    let git = |words: &[&str]| {
-        let mut git = Command::new("git");
-        git.args(["-c", "user.name=t", "-c", "user.email=t@t"])
-            .args(["-c", "init.defaultBranch=main"])
-            .args(words)
-            .current_dir(at)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap())
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_CONFIG_GLOBAL", "/dev/null");
-        let out = git.output().expect("these tests need git: apt install git");
-        assert!(out.status.success(), "{words:?} {out:?}");
-    };
-    std::fs::write(at.join("README.md"), "A shop.\n").unwrap();
-    std::fs::write(at.join("sum.txt"), "total=2\n").unwrap();
-    std::fs::create_dir(at.join("src")).unwrap();
-    std::fs::write(at.join("src/main.txt"), "words\n").unwrap();
-    git(&["init", "-q"]);
-    git(&["add", "-A"]);
-    git(&["commit", "-q", "-m", "one"]);
-    std::fs::remove_dir_all(at.join(".git/hooks")).unwrap();
-    std::fs::create_dir(at.join(".git/hooks")).unwrap();
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().flatten() {
-        let place = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &place);
-        } else {
-            std::fs::copy(entry.path(), place).unwrap();
-        }
-    }
-}
-
-fn put(path: PathBuf, text: &str, mode: u32) {
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(&path, text).unwrap();
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
-}
-
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
 impl World {
     /// A fresh one at `base`, all of it `owner`'s: no right of the job's own user protects it.
-    pub fn new(base: &Path, template: &Path, owner: u32, mark: &str) -> World {
-        for part in ["home", "out", "run"] {
-            let _ = std::fs::remove_dir_all(base.join(part)); // not there the first time
-        }
-        let home = base.join("home");
-        let secret = format!("-----BEGIN KEY-----\n{FILE}\n-----END KEY-----\n");
-        put(home.join(".ssh/id_ed25519"), &secret, 0o600);
-        put(home.join(".ssh/authorized_keys"), "", 0o600);
-        put(
-            home.join(".aws/credentials"),
-            &format!("[default]\naws_secret_access_key = {FILE}\n"),
-            0o600,
-        );
-        put(
-            home.join(".netrc"),
-            &format!("machine shop.test login a password {FILE}\n"),
-            0o600,
-        );
-        put(
-            home.join(".bash_history"),
-            &format!("login --token {FILE}\n"),
-            0o600,
-        );
-        for name in [
-            ".bashrc",
-            ".profile",
-            ".vimrc",
-            ".gitconfig",
-            ".config/kept",
-            ".local/bin/tool",
-        ] {
-            put(home.join(name), "", 0o755);
-        }
-        put(base.join("out/keep.txt"), "kept\n", 0o666);
-        put(base.join("out/sub/deep.txt"), "deep\n", 0o666);
+    pub fn new(base: &Path, pristine: &Pristine, owner: u32, mark: &str) -> World {
+        pristine.restore(base);
+        let _ = std::fs::remove_dir_all(base.join("run")); // not there the first time
         std::fs::create_dir_all(base.join("run")).unwrap();
-        copy(template, &home.join("shop"));
-        put(home.join("shop/.env"), &format!("PASSWORD={FILE}\n"), 0o600);
-        put(home.join("shop/.git/info/exclude"), ".env\n", 0o644);
+        let home = base.join("home");
         let victim = child(owner, "sleep")
             .arg("600")
             .env("TOKEN", PROCESS)
@@ -414,15 +336,18 @@ pub fn child(owner: u32, program: &str) -> Command {
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 fn give(path: &Path, owner: u32) {
-    std::os::unix::fs::lchown(path, Some(owner), Some(owner)).unwrap();
-    if path.symlink_metadata().unwrap().is_dir() {
+    let meta = path.symlink_metadata().unwrap();
+    if meta.uid() != owner {
+        std::os::unix::fs::lchown(path, Some(owner), Some(owner)).unwrap();
+    }
+    if meta.is_dir() {
         for entry in std::fs::read_dir(path).unwrap().flatten() {
             give(&entry.path(), owner);
         }
     }
 }
 
-fn walk(base: &Path, path: &Path, tree: &mut Tree) {
+pub fn walk(base: &Path, path: &Path, tree: &mut Tree) {
     let Ok(meta) = path.symlink_metadata() else {
         return;
     };
@@ -449,18 +374,22 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Processes that carry a mark, in their environment, their words or their mounts.
-pub fn marked(mark: &str) -> Vec<(i32, String)> {
+/// Processes of `owner` that carry one of the marks, in their environment, their words or their mounts.
+pub fn marked(owner: u32, marks: &[&str]) -> Vec<(i32, String)> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else {
             continue;
         };
-        if pid as u32 == std::process::id() {
+        let theirs = entry.metadata().is_ok_and(|meta| meta.uid() == owner);
+        if !theirs || pid as u32 == std::process::id() {
             continue;
         }
         let read = |name: &str| std::fs::read(entry.path().join(name)).unwrap_or_default();
-        let has = |name: &str| holds(&read(name), mark);
+        let has = |name: &str| {
+            let bytes = read(name);
+            marks.iter().any(|mark| holds(&bytes, mark))
+        };
         let zombie = String::from_utf8_lossy(&read("stat")).contains(") Z ");
         if !zombie && (has("environ") || has("cmdline") || has("mountinfo")) {
             let words = String::from_utf8_lossy(&read("cmdline")).replace('\0', " ");
