@@ -12,8 +12,8 @@ mod world;
 
 use std::process::Command;
 
-/// Entries that were proven to work without a box, where every program of `BASE` is there.
-const PROVEN_MIN: usize = 300;
+/// Entries of the corpus that can be proven to work without a box: it doesn't shrink unnoticed.
+const PROVEN_MIN: usize = 600;
 
 #[test]
 fn the_corpus_is_in_order() {

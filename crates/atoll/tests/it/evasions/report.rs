@@ -22,8 +22,8 @@ const BASE: [&str; 60] = [
     "tar", "taskset", "tee", "timeout", "tr", "unshare", "unlink", "wc", "xargs", "nsenter",
     "prlimit", "mount",
 ];
-/// Entries that are proven and kept on such a machine at least.
-const FLOOR: usize = 150;
+/// Entries that are proven and kept in on such a machine at least: those of the corpus that need no other program.
+const FLOOR: usize = 480;
 
 /// What came of an entry once.
 pub struct Row {
@@ -165,7 +165,9 @@ impl Report {
             .filter(|e| self.proven(e) && self.kept(e))
             .count();
         if whole && held < FLOOR {
-            bad.push(format!("only {held} entries were proven and kept in"));
+            bad.push(format!(
+                "only {held} entries were proven and kept in, not {FLOOR}"
+            ));
         }
         assert!(
             bad.is_empty(),

@@ -73,13 +73,16 @@ impl Seen {
 
 pub type Tree = BTreeMap<String, (u32, String)>;
 
+/// What reached a listener: which, and the bytes.
+type Heard = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
 /// A place outside, and what listens there.
 pub struct World {
     base: PathBuf,
     owner: u32,
     pub mark: String,
     before: Tree,
-    heard: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    heard: Heard,
     victim: Child,
     values: BTreeMap<&'static str, String>,
     _tasks: JoinSet<()>,
@@ -298,7 +301,7 @@ impl Drop for World {
 }
 
 /// Reads what is sent at once, and answers with the service's secret.
-async fn answer<S>(mut stream: S, name: &str, heard: Arc<Mutex<Vec<(String, Vec<u8>)>>>)
+async fn answer<S>(mut stream: S, name: &str, heard: Heard)
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
 {
