@@ -71,6 +71,13 @@ pub trait Commands: Send + Sync {
         session: String,
         request: ForkRequest,
     ) -> Reply<'_, SessionView>;
+    /// Clears a label of its context, or of files of its workspace: the owner vouches for what set it.
+    fn session_declassify(
+        &self,
+        caller: &Caller,
+        session: String,
+        request: DeclassifyRequest,
+    ) -> Reply<'_, Cleared>;
     /// Removes its private copy and hides it; the log stays.
     fn session_delete(&self, caller: &Caller, session: String) -> Reply<'_, ()>;
     /// Updates of a session after `cursor`, going on as it works; ends after `Ended` or `Parked`.

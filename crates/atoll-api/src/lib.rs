@@ -29,7 +29,10 @@ pub use log::{
 pub use model::{ModelTest, ModelView};
 pub use patch::{AcceptRequest, EditBegun, EditRequest, PatchDetail, PatchRecord, PatchView};
 pub use secret::{Hidden, SecretPut, SecretView, SecretsView, VaultMake, VaultUnlock, VaultView};
-pub use session::{ForkRequest, ResumeRequest, SessionDetail, SessionView, StepView};
+pub use session::{
+    Cleared, DeclassifyRequest, ForkRequest, LabelSource, ResumeRequest, SessionDetail,
+    SessionView, StepView,
+};
 pub use status::{DiskView, Health, NeedsYou, PolicyView, RuleView, Status};
 pub use update::{Progress, Update};
 

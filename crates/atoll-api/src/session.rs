@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use atoll_domain::{Budget, Cost, Labels, Ms, SessionEnd, SessionId, SessionState};
+use atoll_domain::{Budget, Cost, Label, Labels, Ms, SessionEnd, SessionId, SessionState};
 use serde::{Deserialize, Serialize};
 
 use crate::{ExecView, GateView, OnAsk, PatchView};
@@ -71,6 +71,9 @@ pub struct SessionDetail {
     pub gates: Vec<GateView>,
     /// Its jobs.
     pub jobs: Vec<ExecView>,
+    /// Where its labels come from, the oldest first, those that were cleared too.
+    #[serde(default)]
+    pub sources: Vec<LabelSource>,
     /// What people said in it, the latest last. Long stories keep the latest; what was erased is not there.
     #[serde(default)]
     pub said: Vec<String>,
@@ -80,6 +83,43 @@ pub struct SessionDetail {
     /// Tokens of its last call, in and out: what of the model's window is in use.
     #[serde(default)]
     pub context_tokens: Option<u64>,
+}
+
+/// Where a label of a session comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelSource {
+    /// The label.
+    pub label: Label,
+    /// What exactly, for people: `file notes.md, written by s3 (untrusted)`.
+    pub what: String,
+    /// The number of the event that set it.
+    pub seq: u64,
+    /// The number of the event that cleared it, if one did.
+    #[serde(default)]
+    pub cleared: Option<u64>,
+}
+
+/// Clear a label: of a session's context, or of files of its workspace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeclassifyRequest {
+    /// Which: `untrusted` alone can be cleared.
+    pub label: Label,
+    /// The owner's reason.
+    pub why: String,
+    /// Of this file, or of all below this folder, in place of the session's context.
+    #[serde(default)]
+    pub file: Option<String>,
+}
+
+/// What was cleared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cleared {
+    /// The label.
+    pub label: Label,
+    /// The session's sources that no longer count.
+    pub sources: Vec<LabelSource>,
+    /// Files that no longer carry it.
+    pub files: Vec<String>,
 }
 
 /// Go on beside a session, from one of its points.

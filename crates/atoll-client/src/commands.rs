@@ -65,6 +65,15 @@ impl Commands for Client {
         let path = format!("/v1/sessions/{}/fork", part(&session));
         Box::pin(self.ask(Ask::post(path).key(key).json(&request)))
     }
+    fn session_declassify(
+        &self,
+        _: &Caller,
+        session: String,
+        request: DeclassifyRequest,
+    ) -> Reply<'_, Cleared> {
+        let path = format!("/v1/sessions/{}/declassify", part(&session));
+        Box::pin(self.ask(Ask::post(path).json(&request)))
+    }
     fn session_delete(&self, _: &Caller, session: String) -> Reply<'_, ()> {
         Box::pin(self.ask(Ask::delete(format!("/v1/sessions/{}", part(&session)))))
     }

@@ -281,8 +281,57 @@ bodies! {
     Labelled {
         /// Which.
         label: Label,
-        /// `workspace`, `network`, `redaction`, ….
+        /// `workspace`, `repository`, `network`, `fetched`, `file`, `redaction`, `vault`, `extract`.
         source: String,
+        /// What exactly, for people: a path, a host. Logs of before have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        what: Option<Commitment>,
+    }
+    /// The owner cleared a label: of a session's context, or of files.
+    Declassified {
+        /// Which.
+        label: Label,
+        /// The events whose labels are cleared: `Labelled` of the session, or `FilesLabelled`.
+        cleared: Vec<u64>,
+        /// The workspace of the files, if it is about files.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        workspace: Option<WorkspaceId>,
+        /// The files that are cleared, as JSON (`MarkedFile` list).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        files: Option<Commitment>,
+        /// The owner's reason.
+        why: Commitment,
+    }
+    /// Contents that came out of a labelled context: whoever reads them gains the label.
+    FilesLabelled {
+        /// In which workspace.
+        workspace: WorkspaceId,
+        /// The label.
+        label: Label,
+        /// The patch that brought them, if one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        patch: Option<PatchId>,
+        /// The job that kept them, if one did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        job: Option<JobId>,
+        /// Paths and contents, as JSON (`MarkedFile` list).
+        files: Commitment,
+    }
+    /// A value was taken out of a content that the context did not read.
+    Extracted {
+        /// The step.
+        step: Step,
+        /// What it was taken from, in words.
+        from: Commitment,
+        /// How many answers were possible, a failure among them.
+        choices: u64,
+        /// What the answer could carry at most, in thousandths of a bit.
+        millibits: u64,
+        /// The value, as JSON; `None`: there was none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        value: Option<Commitment>,
+        /// The labels of the context that read it.
+        labels: Labels,
     }
     /// The agent asks the model.
     ModelAsked {

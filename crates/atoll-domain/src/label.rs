@@ -14,7 +14,33 @@ pub enum Label {
     Secret,
 }
 
-/// A set of labels. There is no way to take one out.
+impl Label {
+    /// All of them, the mildest reason to ask first.
+    pub const ALL: [Label; 3] = [Label::Untrusted, Label::Private, Label::Secret];
+
+    /// Its name: what people and policies call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Label::Untrusted => "untrusted",
+            Label::Private => "private",
+            Label::Secret => "secret",
+        }
+    }
+}
+
+/// A content that came out of a labelled context, and where it was put.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct MarkedFile {
+    /// Its path, relative to the workspace, or an artifact's.
+    pub path: String,
+    /// Its content's blob, 40 hex digits.
+    pub blob: String,
+    /// Whether its name came from the context, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub named: bool,
+}
+
+/// A set of labels. There is no way to take one out: only the owner's `Declassified` makes a smaller one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Labels {
     /// See [`Label::Untrusted`].
@@ -57,5 +83,9 @@ impl Labels {
             Label::Private => self.private,
             Label::Secret => self.secret,
         }
+    }
+    /// Those that are set.
+    pub fn each(self) -> impl Iterator<Item = Label> {
+        Label::ALL.into_iter().filter(move |l| self.has(*l))
     }
 }

@@ -42,7 +42,7 @@ pub use job::{
     CopyRef, Exe, HostPort, JobSpec, Language, Limits, Mount, MountKind, Network, Purpose,
     RunnerKind, Snapshot, Tty, shell_words,
 };
-pub use label::{Label, Labels};
+pub use label::{Label, Labels, MarkedFile};
 pub use message::{Conversation, Form, Message, Part, Speaker, ToolCall, ToolSpec};
 pub use model::{ModelRef, Price, Usage};
 pub use outcome::{Artifact, Detail, Enforced, Enforcement, Outcome, Reason, Resources};

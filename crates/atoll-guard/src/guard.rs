@@ -117,6 +117,9 @@ pub struct Guard {
     inner: Arc<Inner>,
 }
 
+/// The guard's own rule on flows, as verdicts name it.
+pub const FLOW_RULE: &str = "guard.flow";
+
 /// `untrusted` and (`private` or `secret`) and egress: asks, whatever was answered for the session; with
 /// `secret` it is denied.
 fn flow(facts: &Facts) -> Option<Verdict> {
@@ -133,7 +136,7 @@ fn flow(facts: &Facts) -> Option<Verdict> {
     Some(Verdict {
         decision,
         rules: vec![Rule {
-            id: "guard.flow".into(),
+            id: FLOW_RULE.into(),
             why,
         }],
     })

@@ -20,7 +20,7 @@ mod ledger;
 mod permit;
 mod policy;
 
-pub use guard::{Admission, Asked, GateAnswer, Guard, Refusal, decide};
+pub use guard::{Admission, Asked, FLOW_RULE, GateAnswer, Guard, Refusal, decide};
 pub use journal::{Appended, BoxFuture, Entry, Full, Journal};
 pub use ledger::{Account, Balance, Ledger};
 pub use permit::{End, Live, Permit, Stop};

@@ -1,10 +1,13 @@
 //! The facts of a question: from the node's own state alone. Nothing here comes from a model, a tool or
 //! a repository.
 
-use atoll_domain::{Actor, Cost, Facts, Labels, ModelRef, Role, SessionId, WorkspaceId};
+use std::sync::Arc;
+
+use atoll_domain::{Actor, Cost, Facts, Labels, Role, SessionId, WorkspaceId};
 use atoll_guard::Account;
 
 use crate::clock::day_of;
+use crate::labels::Marks;
 use crate::shared::Shared;
 
 /// For whom an action is, as the node knows it.
@@ -19,8 +22,10 @@ pub(crate) struct Context {
     pub(crate) workspace: Option<(WorkspaceId, String)>,
     pub(crate) trusted: bool,
     pub(crate) labels: Labels,
-    /// The session's own provider and model: calls to it are no egress.
-    pub(crate) model: Option<ModelRef>,
+    /// The providers that have this context already: calls to them are no egress.
+    pub(crate) providers: Vec<String>,
+    /// What its snapshot holds of contents that came out of untrusted contexts.
+    pub(crate) marks: Arc<Marks>,
     pub(crate) on_ask: atoll_api::OnAsk,
     /// For people, at a gate: `turn 6 of 30`.
     pub(crate) turn: String,
@@ -38,7 +43,8 @@ impl Context {
             workspace: None,
             trusted: true,
             labels: Labels::default(),
-            model: None,
+            providers: Vec::new(),
+            marks: Arc::default(),
             on_ask: atoll_api::OnAsk::Fail,
             turn: String::new(),
         }

@@ -75,6 +75,7 @@ impl Shared {
                 job: fetch_job(&of, n, plan),
                 key: None,
                 cause: None,
+                fetched: &[],
                 cancel: of.cancel,
             };
             match self.run_job(run).await {

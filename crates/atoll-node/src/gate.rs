@@ -123,6 +123,7 @@ impl Shared {
             OnAsk::Fail => return Err(Refused::NeedsPerson { rules, why }),
             OnAsk::Wait => {}
         }
+        let why = self.flow_words(session, &asked).unwrap_or(why);
         let question = Question {
             why,
             spent: self.spent_words(context),

@@ -3,19 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use atoll_api::Error;
 use atoll_domain::action::{Job, Stdin};
 use atoll_domain::{
-    ActionKey, ArtifactSaved, Cost, EventId, ExecOutput, JobId, JobSecret, Label, Outcome, Reason,
-    SessionId, Snapshot, TreeId,
+    ActionKey, ArtifactSaved, Cost, EventId, ExecOutput, JobId, JobSecret, Label, Labels,
+    MarkedFile, Outcome, Reason, SessionId, Snapshot, TreeId,
 };
 use atoll_guard::{End, Live, Permit, Stop};
-use atoll_ports::runner::{Chunk, Control, Ended, Given, Running, Stream};
+use atoll_ports::runner::{Chunk, Control, Ended, Given, Kept, Running, Stream};
 use futures::StreamExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::egress::Way;
 use crate::facts::Context;
 use crate::gate::{Ask, Refused};
+use crate::labels::Source;
 use crate::secrets::persons_own;
 use crate::shared::{Origin, Shared, lock};
 
@@ -51,10 +54,36 @@ pub(crate) struct RunJob<'a> {
     pub(crate) job: Job,
     pub(crate) key: Option<ActionKey>,
     pub(crate) cause: Option<EventId>,
+    /// Where its box holds what was fetched.
+    pub(crate) fetched: &'a [String],
     pub(crate) cancel: &'a CancellationToken,
 }
 
 impl Shared {
+    /// What a job's box gives to its context: in the log before the job is asked about.
+    async fn boxed(&self, context: &Context, fetched: &[String]) -> Result<Context, Refused> {
+        let mut context = context.clone();
+        let mut sources = context.marks.in_box();
+        if !fetched.is_empty() {
+            sources.push(Source::fetched(fetched));
+        }
+        if let Some(session) = context.session {
+            context.labels = self.gained(session, context.labels, sources).await?;
+        }
+        Ok(context)
+    }
+
+    async fn gained(
+        &self,
+        session: SessionId,
+        labels: Labels,
+        sources: Vec<Source>,
+    ) -> Result<Labels, Refused> {
+        let marked = self.mark(session, sources).await;
+        let unlogged = |err: Error| Refused::Full(atoll_guard::Full::Failed(err.message));
+        Ok(labels.join(marked.map_err(unlogged)?))
+    }
+
     /// Runs a job in a session's copy, from question to captured tree.
     pub(crate) async fn run_job(&self, run: RunJob<'_>) -> Result<JobDone, Refused> {
         let RunJob {
@@ -62,16 +91,15 @@ impl Shared {
             mut job,
             key,
             cause,
+            fetched,
             cancel,
         } = run;
         let session = context.session;
-        let uses = self.admit_secrets(context, &job, cause, cancel).await?;
-        // It will have touched them when it runs.
-        let touched = (!uses.is_empty()).then(|| Context {
-            labels: context.labels.with(Label::Secret),
-            ..context.clone()
-        });
-        let context = touched.as_ref().unwrap_or(context);
+        let mut context = self.boxed(context, fetched).await?;
+        let uses = self.admit_secrets(&context, &job, cause, cancel).await?;
+        if !uses.is_empty() {
+            context.labels = context.labels.with(Label::Secret); // it will have touched them when it runs
+        }
         let bound = match (session, &job.copy) {
             (Some(session), Some(_)) => Some(self.captured(session).await?),
             _ => None,
@@ -82,9 +110,14 @@ impl Shared {
             () = cancel.cancelled() => return Err(Refused::Cancelled),
         };
         let asked_at = self.log.head();
+        let out = network(&job);
         let permit = self
-            .admit(self.job_ask(context, job, key, cause, cancel))
+            .admit(self.job_ask(&context, job, key, cause, cancel))
             .await?;
+        // What the network says is in the job's output: the label comes before the first byte of it.
+        if let (Some(session), Some(source)) = (session, out) {
+            context.labels = self.gained(session, context.labels, vec![source]).await?;
+        }
         // Only a gate leaves time for the copy to change between question and run.
         if let (Some(session), Some(bound)) = (session, &bound)
             && self.log.head() > asked_at + 1
@@ -97,7 +130,7 @@ impl Shared {
         let granted = permit.granted();
         let given = self.give(session, uses).await?;
         let done = self
-            .carry_out(session, permit, given, granted, cancel)
+            .carry_out(&context, permit, given, granted, cancel)
             .await?;
         drop(slot);
         let tree = match (session, &bound) {
@@ -141,8 +174,7 @@ impl Shared {
         // Its secrets have questions of their own; an agent's job with any is asked about all the same.
         facts.in_box = job.spec.network.is_none()
             && (job.spec.secrets.is_empty() || persons_own(context, &job));
-        facts.egress = !job.spec.network.is_none();
-        facts.remote = facts.egress;
+        Way::of_job(&job).set(&mut facts);
         let root = context
             .workspace
             .as_ref()
@@ -181,12 +213,13 @@ impl Shared {
     /// From permit to outcome.
     async fn carry_out(
         &self,
-        session: Option<SessionId>,
+        context: &Context,
         permit: Permit<Job>,
         given: Vec<Given>,
         granted: EventId,
         cancel: &CancellationToken,
     ) -> Result<Outcome, Refused> {
+        let session = context.session;
         let id = permit.id();
         let running = self
             .runner
@@ -222,6 +255,7 @@ impl Shared {
             .pump(session, job, output, end, &control, feeder, cancel)
             .await;
         lock(&self.jobs).remove(&job);
+        self.mark_kept(context, job, &kept).await;
         for file in kept {
             let draft = Origin {
                 actor: atoll_domain::Actor::system(),
@@ -246,6 +280,27 @@ impl Shared {
         };
         self.finish_job(live, &outcome);
         Ok(outcome)
+    }
+
+    /// What a job kept of an untrusted context is marked before it can be handed out.
+    async fn mark_kept(&self, context: &Context, job: JobId, kept: &[Kept]) {
+        let Some((session, (workspace, _))) = context.session.zip(context.workspace.clone()) else {
+            return;
+        };
+        if !context.labels.untrusted && context.trusted {
+            return;
+        }
+        let mark = |file: &Kept| MarkedFile {
+            path: file.artifact.path.clone(),
+            blob: self.workspaces.blob_of(&file.bytes),
+            named: true,
+        };
+        let files = kept.iter().map(mark).collect();
+        if let Some(entry) = self.files_entry(session, workspace, (None, Some(job)), files)
+            && let Err(full) = self.log.append_all(vec![entry], false).await
+        {
+            tracing::warn!("artifacts can't be marked: {full}");
+        }
     }
 
     fn finish_job(&self, live: Live<Job>, outcome: &Outcome) {
@@ -332,6 +387,18 @@ impl Shared {
     pub(crate) fn running_job(&self, job: &JobId) -> Option<JobHandle> {
         lock(&self.jobs).get(job).cloned()
     }
+}
+
+/// The label of a job that has a network.
+fn network(job: &Job) -> Option<Source> {
+    let hosts: Vec<String> = job
+        .spec
+        .network
+        .hosts()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    (!hosts.is_empty()).then(|| Source::network(job.purpose.name(), &hosts))
 }
 
 /// Carries commands to a job until the job's handle is forgotten.

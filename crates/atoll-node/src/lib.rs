@@ -4,11 +4,13 @@
 
 mod clock;
 mod commands;
+mod egress;
 mod facts;
 mod fetch;
 mod gate;
 mod hub;
 mod job;
+mod labels;
 mod launch;
 mod mirror;
 mod names;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use atoll_api::{Error, codes};
 use atoll_domain::action::{Job, UseSecret};
 use atoll_domain::{
-    ActorKind, EventId, JobSecret, Label, Labelled, Purpose, SecretFor, SecretName, SecretUsed,
+    ActorKind, EventId, JobSecret, Purpose, SecretFor, SecretName, SecretUsed,
     SessionId,
 };
 use atoll_guard::{End, Permit, Stop};
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::facts::Context;
 use crate::gate::{Ask, Refused};
+use crate::labels::Source;
 use crate::shared::{Origin, Shared};
 
 /// Secrets of one job.
@@ -148,14 +149,9 @@ impl Shared {
             let value = value.map_err(NotGiven::refused)?;
             given.push(Given { secret, value });
         }
-        if let (Some(session), false) = (session, given.is_empty()) {
-            let body = Labelled {
-                label: Label::Secret,
-                source: "vault".into(),
-            };
-            let logged = self
-                .append(false, |_| (Origin::system(session), body))
-                .await;
+        if let Some(session) = session {
+            let sources = given.iter().map(|g| Source::vault(&g.secret.name)).collect();
+            let logged = self.mark(session, sources).await;
             logged.map_err(|err| Refused::Full(atoll_guard::Full::Failed(err.message)))?;
         }
         Ok(given)

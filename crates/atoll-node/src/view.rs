@@ -178,6 +178,16 @@ impl Viewer {
             Body::ModelSwitched(b) => Some(Progress::Note {
                 text: switched(&b, &shared.words(&b.model)),
             }),
+            // What every session begins with is no news.
+            Body::Labelled(b) if !matches!(b.source.as_str(), "workspace" | "repository") => {
+                let what = b.what.as_ref().map(|w| shared.words(w)).unwrap_or_default();
+                Some(Progress::Note {
+                    text: format!("this context is {} now: {what}", b.label.name()),
+                })
+            }
+            Body::Declassified(b) if b.files.is_none() => Some(Progress::Note {
+                text: format!("no longer {}: {}", b.label.name(), shared.words(&b.why)),
+            }),
             Body::SessionResumed(b) if b.unknown > 0 => Some(Progress::Note {
                 text: "what was under way when the node stopped has an unknown outcome".into(),
             }),

@@ -2,8 +2,8 @@
 
 use atoll_domain::{
     ActionKey, Actor, Again, Budget, Commitment, Cost, Event, EventId, GateAnswerKind, GateId,
-    Hash, JobId, Kind, Labels, Ms, PatchClass, PatchId, PermitId, Purpose, SessionEnd, SessionId,
-    SessionState, WorkspaceId,
+    Hash, JobId, Kind, Label, Labels, Ms, PatchClass, PatchId, PermitId, Purpose, SessionEnd,
+    SessionId, SessionState, WorkspaceId,
 };
 use atoll_guard::{Appended, BoxFuture, Entry, Full, Journal};
 use serde::{Deserialize, Serialize};
@@ -142,6 +142,36 @@ pub struct GateRow {
     pub answerer: Option<Actor>,
     /// The first permit that was granted by it: it is used up.
     pub used: Option<PermitId>,
+}
+
+/// Where a label of a session comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelRow {
+    /// The event that set it; a fork has its parent's.
+    pub seq: u64,
+    /// The label.
+    pub label: Label,
+    /// `workspace`, `network`, ….
+    pub source: String,
+    /// What exactly (content).
+    pub what: Option<Commitment>,
+    /// The event that cleared it; 0: none did.
+    pub cleared: u64,
+}
+
+/// Contents that came out of a labelled context, or that the owner freed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MarkRow {
+    /// The event.
+    pub seq: u64,
+    /// The label.
+    pub label: Label,
+    /// The session that they came from.
+    pub session: Option<SessionId>,
+    /// Paths and blobs (content, JSON).
+    pub files: Commitment,
+    /// Whether they are freed rather than marked.
+    pub cleared: bool,
 }
 
 /// Where a patch stands.
@@ -300,6 +330,10 @@ pub trait Log: Journal {
     fn gate(&self, id: &GateId) -> Result<Option<GateRow>, Error>;
     /// Of one session, the newest first.
     fn gates_of(&self, session: &SessionId, limit: usize) -> Result<Vec<GateRow>, Error>;
+    /// Where a session's labels come from, the oldest first, the cleared ones too.
+    fn labels_of(&self, session: &SessionId) -> Result<Vec<LabelRow>, Error>;
+    /// What was marked and freed in a workspace, the newest first.
+    fn marks_of(&self, workspace: &WorkspaceId, limit: usize) -> Result<Vec<MarkRow>, Error>;
     /// Patches, the newest first.
     fn patches(&self, limit: usize) -> Result<Vec<PatchRow>, Error>;
     /// By ordinal; 0 is the latest.

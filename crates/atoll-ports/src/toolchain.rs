@@ -36,6 +36,8 @@ pub struct Found {
     pub notes: Vec<String>,
     /// What is missing for the command to work at all.
     pub missing: Vec<String>,
+    /// Mounts that hold what Atoll fetched from a registry, by their place in the box: nobody vouched for it.
+    pub fetched: Vec<String>,
 }
 
 /// A job that fetches dependencies by the lock file: registry hosts only, no secrets, no scripts.

@@ -233,6 +233,15 @@ pub trait Workspaces: Send + Sync {
         base: &TreeId,
         tree: &TreeId,
     ) -> BoxFuture<'_, Result<Diffed, Error>>;
+    /// The files of a tree whose content is one of `blobs` (40 hex digits each): path and blob.
+    fn holding(
+        &self,
+        workspace: WorkspaceId,
+        tree: &TreeId,
+        blobs: std::collections::BTreeSet<String>,
+    ) -> BoxFuture<'_, Result<Vec<(String, String)>, Error>>;
+    /// The blob that a content is, 40 hex digits.
+    fn blob_of(&self, content: &[u8]) -> String;
     /// Lets a patch out: all of it or nothing, also over a crash.
     fn accept(
         &self,

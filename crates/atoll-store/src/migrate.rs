@@ -13,6 +13,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/0001_log.sql"),
     include_str!("schema/0002_gates.sql"),
     include_str!("schema/0003_epoch.sql"),
+    include_str!("schema/0004_labels.sql"),
 ];
 
 /// The version that this binary writes.

@@ -6,7 +6,8 @@ use atoll_domain::{
 use atoll_guard::{Appended, BoxFuture, Entry, Full, Journal};
 use atoll_ports::Log;
 use atoll_ports::log::{
-    Error, Export, Filter, GateRow, JobRow, OpenPermit, PatchRow, SessionRow, Sink, Verified,
+    Error, Export, Filter, GateRow, JobRow, LabelRow, MarkRow, OpenPermit, PatchRow, SessionRow,
+    Sink, Verified,
 };
 use atoll_ports::sweep::Swept;
 
@@ -73,6 +74,12 @@ impl Log for Store {
     }
     fn gates_of(&self, session: &SessionId, limit: usize) -> Result<Vec<GateRow>, Error> {
         self.reader.gates_of(session, limit)
+    }
+    fn labels_of(&self, session: &SessionId) -> Result<Vec<LabelRow>, Error> {
+        self.reader.labels_of(session)
+    }
+    fn marks_of(&self, workspace: &WorkspaceId, limit: usize) -> Result<Vec<MarkRow>, Error> {
+        self.reader.marks_of(workspace, limit)
     }
     fn patches(&self, limit: usize) -> Result<Vec<PatchRow>, Error> {
         self.reader.patches(limit)

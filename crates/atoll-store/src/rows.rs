@@ -3,7 +3,9 @@
 use atoll_domain::{
     ActionKey, Cost, EventId, GateId, JobId, Labels, Ms, PatchId, PermitId, SessionId, WorkspaceId,
 };
-use atoll_ports::log::{Error, GateRow, JobRow, OpenPermit, PatchRow, SessionRow};
+use atoll_ports::log::{
+    Error, GateRow, JobRow, LabelRow, MarkRow, OpenPermit, PatchRow, SessionRow,
+};
 use rusqlite::{OptionalExtension as _, Params, Row, params};
 
 use crate::reader::{PAGE_MAX, Reader};
@@ -16,6 +18,8 @@ const SESSION: &str =
 const GATE: &str = "SELECT id, ordinal, session, kind, question, hash, rules, opened, expires, answer, answerer, used FROM gates";
 const PATCH: &str = "SELECT id, ordinal, session, state, files, class, tests_ok, record, diff, proposed FROM patches";
 const JOB: &str = "SELECT id, ordinal, session, purpose, permit, started, outcome, how FROM jobs";
+const LABEL: &str = "SELECT seq, label, source, what, cleared FROM labels";
+const MARK: &str = "SELECT seq, label, session, files, cleared FROM marks";
 const PERMIT: &str = "SELECT id, granted, seq, session, kind, key, again, action, micros, tokens, ms, runs FROM permits";
 
 /// Columns by name, with the port's errors.
@@ -151,6 +155,26 @@ fn permit(c: &Columns<'_>) -> Result<OpenPermit, Error> {
     })
 }
 
+fn label(c: &Columns<'_>) -> Result<LabelRow, Error> {
+    Ok(LabelRow {
+        seq: c.get("seq")?,
+        label: c.word("label")?,
+        source: c.get("source")?,
+        what: c.maybe_commitment("what")?,
+        cleared: c.get("cleared")?,
+    })
+}
+
+fn mark(c: &Columns<'_>) -> Result<MarkRow, Error> {
+    Ok(MarkRow {
+        seq: c.get("seq")?,
+        label: c.word("label")?,
+        session: c.session()?,
+        files: c.commitment("files")?,
+        cleared: c.get("cleared")?,
+    })
+}
+
 /// What `LIMIT` takes; at most [`PAGE_MAX`].
 fn page(limit: usize) -> i64 {
     limit.min(PAGE_MAX) as i64
@@ -234,6 +258,21 @@ impl Reader {
 
     pub fn gate_by_ordinal(&self, ordinal: u64) -> Result<Option<GateRow>, Error> {
         self.nth(GATE, "1", ordinal, gate)
+    }
+
+    pub fn labels_of(&self, session: &SessionId) -> Result<Vec<LabelRow>, Error> {
+        let rest = "WHERE session = ?1 ORDER BY seq LIMIT ?2";
+        self.list(
+            LABEL,
+            rest,
+            params![session.as_bytes(), page(PAGE_MAX)],
+            label,
+        )
+    }
+
+    pub fn marks_of(&self, workspace: &WorkspaceId, limit: usize) -> Result<Vec<MarkRow>, Error> {
+        let rest = "WHERE workspace = ?1 ORDER BY seq DESC LIMIT ?2";
+        self.list(MARK, rest, params![workspace.as_bytes(), page(limit)], mark)
     }
 
     pub fn patches(&self, limit: usize) -> Result<Vec<PatchRow>, Error> {

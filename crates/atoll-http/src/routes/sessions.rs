@@ -1,6 +1,9 @@
 //! Sessions.
 
-use atoll_api::{CodeRequest, ForkRequest, ResumeRequest, SessionDetail, SessionView, Started};
+use atoll_api::{
+    Cleared, CodeRequest, DeclassifyRequest, ForkRequest, ResumeRequest, SessionDetail,
+    SessionView, Started,
+};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -61,6 +64,16 @@ pub(crate) fn routes() -> Vec<Route> {
         )
         .takes(ForkRequest::default())
         .keyed(),
+        Route::post(
+            "/v1/sessions/{session}/declassify",
+            "Clears a label of its context, or of files of its workspace",
+            post(declassify),
+        )
+        .takes(DeclassifyRequest {
+            label: atoll_domain::Label::Untrusted,
+            why: "I read it".into(),
+            file: None,
+        }),
         Route::get(
             "/v1/sessions/{session}/watch",
             "Its updates as they come",
@@ -186,6 +199,16 @@ async fn fork(
             .session_fork(&caller, key, session, request)
             .await?,
     ))
+}
+
+async fn declassify(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    Name(session): Name,
+    Body(request): Body<DeclassifyRequest>,
+) -> Answer<Cleared> {
+    let done = door.commands.session_declassify(&caller, session, request);
+    Ok(Json(done.await?))
 }
 
 #[derive(Deserialize)]

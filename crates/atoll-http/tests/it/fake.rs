@@ -261,6 +261,7 @@ impl Commands for Fake {
             patches: vec![],
             gates: vec![],
             jobs: vec![],
+            sources: vec![],
             said: vec!["mend it".into()],
             answer: None,
             context_tokens: None,
@@ -283,6 +284,22 @@ impl Commands for Fake {
         self.note(
             format!("session_fork {key} {s} {:?}", r.turn),
             session_view(),
+        )
+    }
+    fn session_declassify(
+        &self,
+        _: &Caller,
+        s: String,
+        r: DeclassifyRequest,
+    ) -> Reply<'_, Cleared> {
+        let cleared = Cleared {
+            label: r.label,
+            sources: vec![],
+            files: vec![],
+        };
+        self.note(
+            format!("session_declassify {s} {} {:?}", r.why, r.file),
+            cleared,
         )
     }
     fn session_delete(&self, _: &Caller, s: String) -> Reply<'_, ()> {

@@ -77,6 +77,15 @@ impl Commands for Node {
         let caller = caller.clone();
         Box::pin(async move { self.shared.fork(&caller, &key, &session, request).await })
     }
+    fn session_declassify(
+        &self,
+        caller: &Caller,
+        session: String,
+        request: DeclassifyRequest,
+    ) -> Reply<'_, Cleared> {
+        let caller = caller.clone();
+        Box::pin(async move { self.shared.declassify(&caller, &session, request).await })
+    }
     fn session_delete(&self, caller: &Caller, session: String) -> Reply<'_, ()> {
         let caller = caller.clone();
         Box::pin(async move { self.shared.session_delete(&caller, &session).await })

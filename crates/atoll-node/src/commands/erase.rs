@@ -136,7 +136,9 @@ impl Shared {
                 return Ok(all);
             };
             after = last.seq;
-            all.extend(page.iter().flat_map(held));
+            // What marks files speaks of the workspace, not of the session: it stays.
+            let own = page.iter().filter(|e| e.kind != "FilesLabelled");
+            all.extend(own.flat_map(held));
         }
     }
 

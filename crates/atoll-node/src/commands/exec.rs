@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use atoll_api::{Caller, Error, ExecRequest, ExecStarted, codes};
 use atoll_domain::{
-    Budget, Commitment, ExecRequest as ExecRequested, Hash, JobId, Label, Labelled, Purpose,
-    SessionEnd, SessionId, SessionOpened,
+    Budget, Commitment, ExecRequest as ExecRequested, Hash, JobId, Label, Purpose, SessionEnd,
+    SessionId, SessionOpened,
 };
 use atoll_guard::{Account, Entry};
 use atoll_ports::log::Filter;
@@ -16,6 +16,7 @@ use crate::commands::exec_task::{ExecTask, Work};
 use crate::facts::Context;
 use crate::gate::Refused;
 use crate::job::JobCommand;
+use crate::labels::Source;
 use crate::launch::{Launch, Prepared, Shape, job_id};
 use crate::secrets::GIVEN_MAX;
 use crate::session::Handle;
@@ -103,6 +104,8 @@ impl Shared {
         context.workspace = Some((prepared.workspace, prepared.root.clone()));
         context.trusted = prepared.trusted;
         context.labels = context.labels.with(Label::Private);
+        let marks = self.marks(prepared.workspace, &prepared.snapped.tree);
+        context.marks = Arc::new(marks.await?);
         let launch = Launch::of(&prepared, &request.home, &request.path);
         let entries = self.exec_entries(session, job, caller, &prepared, &cmd, budget);
         let begun = async {
@@ -170,7 +173,7 @@ impl Shared {
         let made = self.make_job(session, launch, Some(prepared.copy.clone()), shape);
         let (job, found) = made.await.map_err(|refused| refused.error())?;
         notes.extend(self.job_notes(launch, &job.spec.cmd, &found).await);
-        Ok((Work::Ready(Box::new(job)), notes))
+        Ok((Work::Ready(Box::new(job), found.fetched), notes))
     }
 
     fn launch_exec(self: &Arc<Self>, task: ExecTask) {
@@ -230,15 +233,7 @@ impl Shared {
                 },
             )
         });
-        let label = self.entry(|_| {
-            (
-                Origin::system(session),
-                Labelled {
-                    label: Label::Private,
-                    source: "workspace".into(),
-                },
-            )
-        });
+        let label = self.labelled_entry(session, &Source::workspace(&prepared.root));
         vec![
             opened,
             self.snapped_entry(session, prepared),

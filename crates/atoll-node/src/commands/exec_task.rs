@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use atoll_domain::action::Job;
 use atoll_domain::{
-    CopyRef, Label, Labelled, Labels, Outcome, Reason, SessionClosed, SessionEnd, SessionId,
-    SessionParked, Step, TurnEnded,
+    CopyRef, Outcome, Reason, SessionClosed, SessionEnd, SessionId, SessionParked, Step, TurnEnded,
 };
 use atoll_ports::toolchain::Found;
 use tokio_util::sync::CancellationToken;
@@ -31,8 +30,8 @@ pub(crate) struct ExecTask {
 
 /// What is to be run.
 pub(crate) enum Work {
-    /// This job.
-    Ready(Box<Job>),
+    /// This job, and where its box holds what was fetched.
+    Ready(Box<Job>, Vec<String>),
     /// A job that is made once what is missing was fetched.
     Fetch(Box<Shape>),
 }
@@ -86,8 +85,8 @@ impl Shared {
             work,
             cancel,
         } = task;
-        let job = match work {
-            Work::Ready(job) => *job,
+        let (job, fetched) = match work {
+            Work::Ready(job, fetched) => (*job, fetched),
             Work::Fetch(shape) => {
                 let fetching = Fetching {
                     context: &context,
@@ -98,13 +97,14 @@ impl Shared {
                     step: Step(1),
                     cancel: &cancel,
                 };
-                context.labels = self.exec_fetch(fetching).await?;
+                self.exec_fetch(fetching).await?;
                 let made = self.make_job(session, &launch, Some(copy), *shape).await;
                 let (job, found) = made.map_err(Unfetched::Refused)?;
                 for note in self.job_notes(&launch, &job.spec.cmd, &found).await {
                     self.say_note(session, &note);
                 }
-                job
+                context.labels = self.labels_now(&session, context.labels);
+                (job, found.fetched)
             }
         };
         let run = RunJob {
@@ -112,6 +112,7 @@ impl Shared {
             job,
             key: None,
             cause: None,
+            fetched: &fetched,
             cancel: &cancel,
         };
         let done = self.run_job(run).await.map_err(Unfetched::Refused)?;
@@ -137,22 +138,10 @@ impl Shared {
         notes
     }
 
-    /// A person asked for it: without all of it the command isn't run. The labels after it.
-    async fn exec_fetch(self: &Arc<Self>, of: Fetching<'_>) -> Result<Labels, Unfetched> {
-        let (session, mut labels) = (of.session, of.context.labels);
+    /// A person asked for it: without all of it the command isn't run.
+    async fn exec_fetch(self: &Arc<Self>, of: Fetching<'_>) -> Result<(), Unfetched> {
         let fetched = self.fetch(of).await;
-        if fetched.any {
-            let label = Label::Untrusted;
-            labels = labels.with(label);
-            let body = Labelled {
-                label,
-                source: "network".into(),
-            };
-            let draft = Origin::system(session);
-            let logged = self.append(false, |_| (draft, body)).await;
-            logged.map_err(|err| Unfetched::Failed(err.to_string()))?;
-        }
-        fetched.rest.map_or(Ok(labels), Err)
+        fetched.rest.map_or(Ok(()), Err)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The node's commands, one file per noun, and the trait that faces see.
 
 mod branch;
+mod declassify;
 mod door;
 pub(crate) mod edits;
 mod erase;

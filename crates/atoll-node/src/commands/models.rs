@@ -49,7 +49,7 @@ impl Shared {
     ) -> Result<ModelTest, Error> {
         let choice = self.ready_model(name)?;
         let context = Context {
-            model: Some(choice.model.clone()),
+            providers: vec![choice.model.provider.clone()],
             ..Context::owner(self, caller)
         };
         let spec = ToolSpec {

@@ -2,8 +2,10 @@
 
 use atoll_api::{AcceptRequest, Caller, Error, PatchDetail, PatchRecord, PatchView, codes};
 use atoll_domain::action::{Accept, AcceptTo, Undo};
-use atoll_domain::{Act, PatchAccepted, PatchClass, PatchRejected, PatchUndone};
-use atoll_guard::End;
+use atoll_domain::{
+    Act, Change, MarkedFile, PatchAccepted, PatchClass, PatchRejected, PatchUndone,
+};
+use atoll_guard::{End, Entry};
 use atoll_ports::log::{PatchRow, PatchState, SessionRow};
 use tokio_util::sync::CancellationToken;
 
@@ -84,6 +86,11 @@ impl Shared {
                 Some(record.change.class),
             )
             .await?;
+        // Before a file is written: no crash lets a content out without its mark.
+        if let Some(marked) = self.marked_entry(&session, &row, record) {
+            let logged = self.log.append_all(vec![marked], true).await;
+            logged.map_err(|full| full_error(&full))?;
+        }
         let done = self.workspaces.accept(permit, self.clock.now()).await;
         let (live, result) = done.map_err(|stop| Refused::Stop(stop).error())?;
         let applied = match result {
@@ -106,6 +113,25 @@ impl Shared {
         let logged = self.log.append_all(entries, true).await;
         logged.map_err(|full| full_error(&full))?;
         Ok(self.patch_detail(&self.find_patch(&detail.view.ordinal)?))
+    }
+
+    /// The event that marks what an untrusted session lets out; `None`: it is trusted.
+    fn marked_entry(
+        &self,
+        session: &SessionRow,
+        row: &PatchRow,
+        record: &PatchRecord,
+    ) -> Option<Entry> {
+        let files = record.change.files.iter().filter_map(|f| {
+            Some(MarkedFile {
+                path: f.path.clone(),
+                blob: f.after.clone()?,
+                named: f.change == Change::Added,
+            })
+        });
+        let marked = session.labels.untrusted;
+        let files = files.filter(|_| marked).collect();
+        self.files_entry(session.id, session.workspace, (Some(row.id), None), files)
     }
 
     /// The record of a patch that may be let out now.

@@ -94,6 +94,7 @@ impl Shared {
         Ok(SessionDetail {
             view: self.session_view(&row),
             steps_taken: story.steps,
+            sources: self.label_sources(&row.id)?,
             said: story.said.into(),
             answer: story.answer,
             context_tokens: story.context_tokens,
@@ -162,7 +163,7 @@ impl Shared {
         Ok(())
     }
 
-    fn idle(&self, row: &SessionRow) -> Result<(), Error> {
+    pub(crate) fn idle(&self, row: &SessionRow) -> Result<(), Error> {
         if lock(&self.sessions).contains_key(&row.id) {
             let err = Error::new(codes::SESSION_STATE, format!("s{} is running", row.ordinal));
             return Err(err.next(format!(

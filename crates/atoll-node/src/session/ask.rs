@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use atoll_agent::Effect;
 use atoll_api::{Error, Progress};
-use atoll_domain::{Label, ModelAsked, ReplyFailed, ReplyReceived, Sealer, Step};
+use atoll_domain::{ModelAsked, ReplyFailed, ReplyReceived, Sealer, Step};
 use atoll_guard::Stop;
 use atoll_ports::models::{Delta, Failure};
 
 use crate::gate::Refused;
+use crate::labels::Source;
 use crate::session::call::{Answered, Call, CallFailed, model_error};
 use crate::session::drive::{Drive, Go};
 
@@ -31,6 +32,7 @@ impl Drive {
             return Go::On;
         };
         let provider = self.choice.model.provider.clone();
+        let provider_now = provider.clone();
         let asked = |s: &mut Sealer<'_>| ModelAsked {
             step,
             provider,
@@ -42,6 +44,13 @@ impl Drive {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(wait_ms)) => {}
             () = self.cancel.cancelled() => return Go::On,
+        }
+        let mut conversation = conversation;
+        let redacted = self.shared.redact(&mut conversation);
+        if redacted > 0
+            && let Err(err) = self.gain(vec![Source::redaction(&provider_now)]).await
+        {
+            return Go::Broken(err);
         }
         let call = Call {
             choice: &self.choice,
@@ -90,15 +99,12 @@ impl Drive {
                 return self.append(true, failed).await;
             }
         };
-        let Answered {
-            reply,
-            micros,
-            redacted,
-        } = answered;
-        if redacted > 0 {
-            self.label(Label::Secret, "redaction").await?;
-        }
+        let Answered { reply, micros } = answered;
         let provider = self.choice.model.provider.clone();
+        // It has the context now: what goes on there is no new way out.
+        if !self.context.providers.contains(&provider) {
+            self.context.providers.push(provider.clone());
+        }
         self.append(true, |s| ReplyReceived {
             step,
             provider,

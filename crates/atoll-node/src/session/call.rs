@@ -11,6 +11,7 @@ use atoll_ports::models::{Calling, Delta, Failure, Key, ModelChoice, Reply};
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
+use crate::egress::Way;
 use crate::facts::{Context, dollars};
 use crate::gate::{Ask, Refused};
 use crate::secrets::NotGiven;
@@ -28,11 +29,10 @@ pub(crate) struct Call<'a> {
     pub(crate) granted_spend: bool,
 }
 
-/// A reply, what it cost in millionths of a US dollar, and how many keys were taken out of what was sent.
+/// A reply, and what it cost in millionths of a US dollar.
 pub(crate) struct Answered {
     pub(crate) reply: Reply,
     pub(crate) micros: u64,
-    pub(crate) redacted: u64,
 }
 
 /// Why there is no reply.
@@ -59,7 +59,7 @@ impl Shared {
             step,
             granted_spend,
         } = call;
-        let redacted = self.redact(&mut conversation);
+        self.redact(&mut conversation);
         let key = match (context.session, step) {
             (Some(session), Some(step)) => ActionKey::of(&session, step),
             _ => ActionKey::new(self.clock.wall(), self.entropy.ten()),
@@ -98,11 +98,7 @@ impl Shared {
         let secret = key.map_err(not_given)?;
         let done = self.stream(permit, secret, cancel, &mut seen).await;
         drop(slot);
-        done.map(|(reply, micros)| Answered {
-            reply,
-            micros,
-            redacted,
-        })
+        done.map(|(reply, micros)| Answered { reply, micros })
     }
 
     /// The provider's key: the vault's where it is configured so, else the one that the caller brought.
@@ -136,8 +132,7 @@ impl Shared {
     ) -> Ask<'a, ModelCall> {
         let mut facts = context.facts(self);
         facts.in_box = false;
-        facts.remote = choice.remote;
-        facts.egress = choice.remote && context.model.as_ref() != Some(&choice.model);
+        Way::of_call(choice, &context.providers).set(&mut facts);
         facts.price = choice.price.clone().map(|price| PriceUsed {
             model: choice.model.to_string(),
             price,
@@ -269,7 +264,7 @@ impl Shared {
     }
 
     /// Takes well-known key patterns out of what is sent; how many places there were.
-    fn redact(&self, conversation: &mut Conversation) -> u64 {
+    pub(crate) fn redact(&self, conversation: &mut Conversation) -> u64 {
         let models = self.current().models.clone();
         let mut hits = 0;
         let mut clean = |text: &mut String| {

@@ -7,13 +7,14 @@ use std::time::Duration;
 use atoll_agent::{Effect, State};
 use atoll_api::{Error, Progress};
 use atoll_domain::{
-    Body, Compacted, CopyRef, Labelled, PromptSent, Sealer, SessionId, SessionParked, TurnStopped,
+    Body, Compacted, CopyRef, PromptSent, Sealer, SessionId, SessionParked, TurnStopped,
 };
 use atoll_guard::Entry;
 use atoll_ports::models::ModelChoice;
 use tokio_util::sync::CancellationToken;
 
 use crate::facts::Context;
+use crate::labels::Source;
 use crate::session::{Inbox, Opened};
 use crate::shared::{Origin, Shared};
 
@@ -249,20 +250,12 @@ impl Drive {
         self.shared.entry(|_| (Origin::system(self.session), body))
     }
 
-    /// Adds a label to the context, once.
-    pub(crate) async fn label(
-        &mut self,
-        label: atoll_domain::Label,
-        source: &str,
-    ) -> Result<(), Error> {
-        if self.context.labels.has(label) {
-            return Ok(());
+    /// The context gains labels: they are in the log when this returns.
+    pub(crate) async fn gain(&mut self, sources: Vec<Source>) -> Result<(), Error> {
+        if !sources.is_empty() {
+            let labels = self.shared.mark(self.session, sources).await?;
+            self.context.labels = self.context.labels.join(labels);
         }
-        self.context.labels = self.context.labels.with(label);
-        let body = Labelled {
-            label,
-            source: source.into(),
-        };
-        self.append(false, |_| body).await
+        Ok(())
     }
 }

@@ -8,18 +8,10 @@ use crate::fetch::{Fetching, Unfetched};
 use crate::gate::Refused;
 use crate::session::Drive;
 
-/// Whether it was offered, and whether something came of it.
+/// Whether it was offered.
 #[derive(Debug, Default)]
 pub(crate) struct Fetch {
     offered: AtomicBool,
-    fetched: AtomicBool,
-}
-
-impl Fetch {
-    /// Whether something was fetched since the last look.
-    pub(crate) fn take_fetched(&self) -> bool {
-        self.fetched.swap(false, Ordering::SeqCst)
-    }
 }
 
 impl Drive {
@@ -39,7 +31,6 @@ impl Drive {
             cancel: &self.cancel,
         };
         let fetched = self.shared.fetch(fetching).await;
-        self.fetch.fetched.fetch_or(fetched.any, Ordering::SeqCst);
         match fetched.rest {
             None | Some(Unfetched::Refused(Refused::Denied { .. })) => Ok(fetched.any),
             Some(Unfetched::Failed(words)) => {

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use atoll_agent::{Mode, SessionConfig, TASK_BYTES_MAX};
 use atoll_api::{Caller, CodeRequest, Error, OnAsk, Started, codes};
-use atoll_domain::{
-    Budget, Label, Labelled, Labels, PromptSent, Role, SessionId, SessionOpened, SpendGranted,
-};
+use atoll_domain::{Budget, Labels, PromptSent, Role, SessionId, SessionOpened, SpendGranted};
 use atoll_guard::{Account, Entry};
 use atoll_ports::models::ModelChoice;
 use atoll_ports::workspace::Detected;
@@ -14,6 +12,7 @@ use atoll_ports::workspace::Detected;
 use crate::commands::exec::masked_note;
 use crate::facts::{Context, dollars};
 use crate::job::split_words;
+use crate::labels::{Marks, Source};
 use crate::launch::{Launch, Prepared};
 use crate::session::{Drive, Handle, Opened};
 use crate::shared::{Origin, Shared, full_error, lock, log_error};
@@ -27,7 +26,8 @@ pub(crate) struct Plan {
     pub(crate) opened: Opened,
     pub(crate) budget: Budget,
     pub(crate) profile: String,
-    pub(crate) labels: Labels,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) marks: Marks,
 }
 
 /// What a session is for, as the log has it.
@@ -70,7 +70,8 @@ impl Shared {
             ..Context::owner(self, caller)
         };
         let prepared = self.prepare(&opener, session, &request.root).await?;
-        let plan = self.plan(mode, &request, &choice, &prepared)?;
+        let marks = self.marks(prepared.workspace, &prepared.snapped.tree).await;
+        let plan = self.plan(mode, &request, &choice, &prepared, marks?)?;
         self.ledger
             .open(Account::Session(session), plan.budget, Default::default());
         let entries = self.opening(caller, session, &request, &choice, &prepared, &plan);
@@ -79,6 +80,8 @@ impl Shared {
             return Err(full_error(&full));
         }
         let notes = self.opening_notes(&request, &prepared, &plan);
+        let labels = plan.sources.iter().map(|s| s.label);
+        let labels = labels.fold(Labels::default(), Labels::with);
         let context = Context {
             session: Some(session),
             purse: None,
@@ -87,8 +90,9 @@ impl Shared {
             profile: plan.profile,
             workspace: Some((prepared.workspace, prepared.root.clone())),
             trusted: prepared.trusted,
-            labels: plan.labels,
-            model: Some(choice.model.clone()),
+            labels,
+            providers: vec![choice.model.provider.clone()],
+            marks: Arc::new(plan.marks),
             on_ask: request.on_ask,
             turn: String::new(),
         };
@@ -138,6 +142,7 @@ impl Shared {
         request: &CodeRequest,
         choice: &ModelChoice,
         prepared: &Prepared,
+        marks: Marks,
     ) -> Result<Plan, Error> {
         let current = self.current();
         let options = &current.options;
@@ -178,9 +183,12 @@ impl Shared {
             .profile
             .clone()
             .unwrap_or_else(|| options.profile.clone());
-        let mut labels = Labels::of(Label::Private);
+        let mut sources = vec![Source::workspace(&prepared.root)];
         if !prepared.trusted {
-            labels = labels.with(Label::Untrusted);
+            sources.push(Source::repository(&prepared.root));
+        }
+        if agent.guide.is_some() {
+            sources.extend(marks.of_guide());
         }
         let opened = Opened {
             agent,
@@ -192,7 +200,8 @@ impl Shared {
             opened,
             budget,
             profile,
-            labels,
+            sources,
+            marks,
         })
     }
 
@@ -255,17 +264,8 @@ impl Shared {
             (human(), body)
         });
         let mut entries = vec![opened, self.snapped_entry(session, prepared)];
-        let mut label = |label, source: &str| {
-            let body = Labelled {
-                label,
-                source: source.into(),
-            };
-            entries.push(self.entry(|_| (Origin::system(session), body)));
-        };
-        label(Label::Private, "workspace");
-        if plan.labels.untrusted {
-            label(Label::Untrusted, "workspace");
-        }
+        let sources = plan.sources.iter();
+        entries.extend(sources.map(|s| self.labelled_entry(session, s)));
         if let Some(micros_max) = request
             .micros_max
             .filter(|_| choice.remote || choice.price.is_some())

@@ -1,11 +1,12 @@
 //! Going on with a session: parked in the middle of a turn, or idle after one.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use atoll_agent::ToolOutput;
 use atoll_api::{Caller, Error, OnAsk, ResumeRequest, Started, codes};
 use atoll_domain::{
-    ActionKey, Again, Body, Label, ModelSwitched, PlanSet, PromptSent, Role, SessionEnd,
+    ActionKey, Again, Body, Label, ModelSwitched, PlanSet, PromptSent, Role, SessionEnd, SessionId,
     SessionResumed, SessionState, Step, TreeId,
 };
 use atoll_guard::{Account, Entry};
@@ -14,6 +15,7 @@ use atoll_ports::models::ModelChoice;
 use atoll_ports::workspace::Detected;
 
 use crate::facts::Context;
+use crate::labels::Source;
 use crate::session::ask::PAID;
 use crate::session::open::check_length;
 use crate::session::{Drive, Opened};
@@ -103,10 +105,19 @@ impl Shared {
         let purse = self.purse_of(&row.id);
         let spent = self.family_spent(&row, purse);
         self.ledger.open(Account::Session(purse), row.budget, spent);
-        let context = Context {
+        let mut context = Context {
             purse: Some(purse),
-            ..self.resumed_context(&row, &root, &opened, &choice, request.on_ask)
+            ..self.resumed_context(&row, &root, &opened, request.on_ask)?
         };
+        if opened.trusted && !context.trusted {
+            let source = Source::repository(&root);
+            context.labels = self.mark(row.id, vec![source]).await?;
+        }
+        let base = row.base.as_ref().and_then(|base| self.tree(base));
+        let marks = self
+            .marks(row.workspace, base.as_ref().unwrap_or(&tree))
+            .await?;
+        context.marks = Arc::new(marks);
         let mut drive = Drive::new(
             self.clone(),
             row.id,
@@ -181,9 +192,8 @@ impl Shared {
         row: &SessionRow,
         root: &str,
         opened: &Opened,
-        choice: &ModelChoice,
         on_ask: OnAsk,
-    ) -> Context {
+    ) -> Result<Context, Error> {
         let unchanged = |d: &Detected| {
             self.current()
                 .options
@@ -193,11 +203,7 @@ impl Shared {
         };
         let detected = self.workspaces.detect(row.id, "");
         let trusted = opened.trusted && detected.is_ok_and(|d| unchanged(&d));
-        let mut labels = row.labels.with(Label::Private);
-        if !trusted {
-            labels = labels.with(Label::Untrusted);
-        }
-        Context {
+        Ok(Context {
             session: Some(row.id),
             purse: None,
             actor: atoll_domain::Actor::ai("agent"),
@@ -205,11 +211,30 @@ impl Shared {
             profile: self.profile_of(row),
             workspace: Some((row.workspace, root.to_owned())),
             trusted,
-            labels,
-            model: Some(choice.model.clone()),
+            labels: row.labels.with(Label::Private),
+            providers: self.providers_of(&row.id)?,
+            marks: Arc::default(),
             on_ask,
             turn: String::new(),
-        }
+        })
+    }
+
+    /// The providers that have a session's context: the one it was opened with, and those that answered since.
+    fn providers_of(&self, session: &SessionId) -> Result<Vec<String>, Error> {
+        let mut providers: Vec<String> = Vec::new();
+        self.story(session, 0, &["SessionOpened", "ReplyReceived"], |event| {
+            let provider = match event.typed() {
+                Body::SessionOpened(b) => b.provider,
+                Body::ReplyReceived(b) => b.provider,
+                _ => return ControlFlow::<()>::Continue(()),
+            };
+            if !providers.contains(&provider) {
+                providers.push(provider);
+            }
+            ControlFlow::Continue(())
+        })
+        .map_err(log_error)?;
+        Ok(providers)
     }
 
     /// The profile that the session, or the one that it was forked from, was opened with.

@@ -2,7 +2,7 @@
 
 use atoll_agent::{Effect, ToolOutput, ToolRequest};
 use atoll_api::Error;
-use atoll_domain::{Label, Sealer, Step, ToolCalled, ToolResult, TurnStopped};
+use atoll_domain::{Sealer, Step, ToolCalled, ToolResult, TurnStopped};
 use atoll_guard::Entry;
 use serde::{Deserialize, Serialize};
 
@@ -64,10 +64,23 @@ impl Drive {
         // What was only read is read again after a crash: it does not wait for the disk.
         let sync = !matches!(tool, ToolRequest::Read { .. });
         let called = self.called(&effect, &by, call_id, &tool.target());
+        // What is read gives its labels before a byte of it is read; what is run, as its job is asked about.
+        let sources = match &tool {
+            ToolRequest::Read { what } => self.context.marks.of_read(what),
+            ToolRequest::Edit { path, .. } => self.context.marks.of_path(path),
+            _ => Vec::new(),
+        };
+        if let Err(err) = self.gain(sources).await {
+            return Go::Broken(err);
+        }
+        let runs = matches!(tool, ToolRequest::Run { .. } | ToolRequest::Test { .. });
         let used = match self.used(step, (tool, attached), sync, called).await {
             Ok(used) => used,
             Err(err) => return Go::Broken(err),
         };
+        if runs {
+            self.context.labels = self.shared.labels_now(&self.session, self.context.labels);
+        }
         let (output, tree) = match used {
             Used::Done(output, tree) => (output, tree),
             Used::Park => return self.park(),
@@ -88,11 +101,6 @@ impl Drive {
                     .map_or_else(Go::Broken, |()| Go::On);
             }
         };
-        if self.fetch.take_fetched()
-            && let Err(err) = self.label(Label::Untrusted, "network").await
-        {
-            return Go::Broken(err);
-        }
         let entry = self.result_entry(step, &output, tree.as_ref().map(|t| t.as_str()));
         self.append_entries(vec![entry], sync)
             .await

@@ -199,6 +199,7 @@ impl Drive {
             job,
             key,
             cause: None,
+            fetched: &found.fetched,
             cancel: &self.cancel,
         };
         let done = self.shared.run_job(run).await?;

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use atoll_domain::Hash;
+use atoll_domain::{Hash, Mount};
 
 use super::evict;
 use super::requirements::Requirements;
@@ -79,6 +79,19 @@ impl Cache<'_> {
         Ok(())
     }
 
+    /// Those of `mounts` that hold what was fetched: of the cache, not its copies of configuration, not empty.
+    pub(super) fn fetched(&self, mounts: &[Mount]) -> Vec<String> {
+        let config = self.dir.join("config");
+        let ours = mounts.iter().filter(|m| {
+            let src = Path::new(&m.src);
+            !self.dir.as_os_str().is_empty()
+                && src.starts_with(self.dir)
+                && !src.starts_with(&config)
+        });
+        let held = ours.filter(|m| holds_a_file(Path::new(&m.src)));
+        held.map(|m| m.dst.clone()).collect()
+    }
+
     /// Keeps a copy of configuration, named by its content.
     pub(super) fn config(&self, content: &[u8]) -> io::Result<PathBuf> {
         let folder = self.dir.join("config");
@@ -109,6 +122,25 @@ impl Cache<'_> {
         }
         done
     }
+}
+
+/// Whether any file is in `folder`. One with more empty folders than are looked at counts as one that holds some.
+fn holds_a_file(folder: &Path) -> bool {
+    const FOLDERS_MAX: usize = 1000;
+    let (mut open, mut seen) = (vec![folder.to_owned()], 0);
+    while let Some(at) = open.pop() {
+        seen += 1;
+        let Ok(entries) = fs::read_dir(&at) else {
+            return at.is_file();
+        };
+        for entry in entries.flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() && seen < FOLDERS_MAX => open.push(entry.path()),
+                _ => return true,
+            }
+        }
+    }
+    false
 }
 
 fn builder() -> fs::DirBuilder {

@@ -109,6 +109,7 @@ impl Toolchains for Finder {
         draft.set("PATH", path.join(":"));
         let mut found = draft.finish();
         found.exe = exe;
+        found.fetched = cache.fetched(&found.mounts);
         found
     }
 

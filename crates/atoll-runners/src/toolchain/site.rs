@@ -344,6 +344,7 @@ impl Draft {
             exe: None,
             notes: self.notes,
             missing: self.missing,
+            fetched: Vec::new(),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! again by `rebuild`. A fold reads no clock and no configuration; what it needs
 //! is in the event. What an event says of something unknown is passed over.
 
+mod labels;
 mod permits;
 mod sessions;
 mod things;
@@ -21,7 +22,7 @@ pub struct Fact<'a> {
 
 /// All derived tables, with what puts their rows in a stable order. A dump of
 /// these is what `rebuild` must reproduce.
-pub const TABLES: [(&str, &str); 8] = [
+pub const TABLES: [(&str, &str); 10] = [
     ("ordinals", "noun"),
     ("sessions", "id"),
     ("permits", "id"),
@@ -30,6 +31,8 @@ pub const TABLES: [(&str, &str); 8] = [
     ("patches", "id"),
     ("jobs", "id"),
     ("grants", "workspace, provider"),
+    ("labels", "session, seq"),
+    ("marks", "seq"),
 ];
 
 /// Empties every projection.
@@ -54,6 +57,8 @@ pub fn apply(db: &Connection, fact: &Fact<'_>) -> rusqlite::Result<()> {
         Body::PatchRejected(b) => things::patch_state(db, &b.id, "rejected")?,
         Body::PatchUndone(b) => things::patch_state(db, &b.id, "undone")?,
         Body::ExecStarted(b) => things::exec_started(db, fact, b)?,
+        Body::Declassified(b) => labels::declassified(db, fact, b)?,
+        Body::FilesLabelled(b) => labels::files(db, fact, b)?,
         Body::SessionOpened(b) => sessions::opened(db, fact, b)?,
         Body::SessionForked(b) => sessions::forked(db, fact, b)?,
         _ => {}

@@ -1,9 +1,9 @@
 //! Where each session stands.
 
-use atoll_domain::{Body, Commitment, Label, SessionForked, SessionId, SessionOpened, Step};
+use atoll_domain::{Body, Commitment, SessionForked, SessionId, SessionOpened, Step};
 use rusqlite::{Connection, params};
 
-use super::{Fact, known, ordinal};
+use super::{Fact, known, labels, ordinal};
 use crate::row::{pack, word};
 
 pub fn opened(db: &Connection, fact: &Fact<'_>, b: &SessionOpened) -> rusqlite::Result<()> {
@@ -41,9 +41,9 @@ pub fn forked(db: &Connection, fact: &Fact<'_>, b: &SessionForked) -> rusqlite::
     let ordinal = ordinal(db, "session")?;
     db.prepare_cached(
         "INSERT INTO sessions (id, ordinal, mode, workspace, root, config, prompt, provider, model, state,
-             opened, updated, turns, steps, budget, untrusted, private, secret, tree, base, seq_first, seq_last)
+             opened, updated, turns, steps, budget, tree, base, seq_first, seq_last)
          SELECT ?1, ?2, mode, workspace, root, config, prompt, provider, model, 'idle',
-             ?3, ?3, turns, steps, budget, untrusted, private, secret, ?4, base, ?5, ?5
+             ?3, ?3, turns, steps, budget, ?4, base, ?5, ?5
          FROM sessions WHERE id = ?6",
     )?
     .execute(params![
@@ -54,7 +54,7 @@ pub fn forked(db: &Connection, fact: &Fact<'_>, b: &SessionForked) -> rusqlite::
         fact.seq,
         b.parent.as_bytes()
     ])?;
-    Ok(())
+    labels::forked(db, b)
 }
 
 /// What every event of a session changes, and what its kind changes.
@@ -108,7 +108,7 @@ pub fn apply(db: &Connection, fact: &Fact<'_>, id: &SessionId) -> rusqlite::Resu
             )?
             .execute(params![id.as_bytes(), pack(&b.tree)])?;
         }
-        Body::Labelled(b) => label(db, id, b.label)?,
+        Body::Labelled(b) => labels::labelled(db, fact, id, b)?,
         Body::ExecStarted(_) => {
             // A session of `exec` has no prompt: it runs once its job does.
             db.prepare_cached(
@@ -142,17 +142,5 @@ fn step(db: &Connection, id: &SessionId, step: Step) -> rusqlite::Result<()> {
 fn tree(db: &Connection, id: &SessionId, tree: &Commitment) -> rusqlite::Result<()> {
     db.prepare_cached("UPDATE sessions SET tree = ?2 WHERE id = ?1")?
         .execute(params![id.as_bytes(), pack(tree)])?;
-    Ok(())
-}
-
-/// Labels only grow.
-fn label(db: &Connection, id: &SessionId, label: Label) -> rusqlite::Result<()> {
-    let column = match label {
-        Label::Untrusted => "untrusted",
-        Label::Private => "private",
-        Label::Secret => "secret",
-    };
-    db.prepare_cached(&format!("UPDATE sessions SET {column} = 1 WHERE id = ?1"))?
-        .execute([id.as_bytes()])?;
     Ok(())
 }

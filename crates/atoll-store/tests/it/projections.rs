@@ -154,6 +154,7 @@ async fn story(store: &Store, n: u8) {
         Labelled {
             label: Label::Private,
             source: "workspace".into(),
+            what: None,
         },
     )
     .await;

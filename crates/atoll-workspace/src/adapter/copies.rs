@@ -91,7 +91,7 @@ impl Inner {
         Ok(copy)
     }
 
-    fn flat(&self, space: &Space, id: ObjectId) -> Result<Flat, Error> {
+    pub(super) fn flat(&self, space: &Space, id: ObjectId) -> Result<Flat, Error> {
         let mut refused = Vec::new();
         let flat = tree::read(
             space.store.odb(),

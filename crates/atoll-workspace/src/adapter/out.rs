@@ -24,6 +24,18 @@ impl Inner {
         Ok(Diffed { summary, diff })
     }
 
+    pub(super) fn holding(
+        &self,
+        workspace: WorkspaceId,
+        tree: &TreeId,
+        blobs: &std::collections::BTreeSet<String>,
+    ) -> Result<Vec<(String, String)>, Error> {
+        let flat = self.flat(&*self.space(workspace)?, object_id(tree)?)?;
+        let files = flat.iter().map(|(path, leaf)| (path, leaf.id.to_string()));
+        let held = files.filter(|(_, blob)| blobs.contains(blob));
+        Ok(held.map(|(path, blob)| (path.to_string(), blob)).collect())
+    }
+
     pub(super) fn accept(&self, act: &Accept) -> Result<Applied, Error> {
         let space = self.space(act.workspace)?;
         let (base, tree) = (object_id(&act.base)?, object_id(&act.tree)?);

@@ -129,6 +129,21 @@ impl atoll_ports::Workspaces for Workspaces {
         Box::pin(async move { done.await? })
     }
 
+    fn holding(
+        &self,
+        workspace: WorkspaceId,
+        tree: &TreeId,
+        blobs: std::collections::BTreeSet<String>,
+    ) -> BoxFuture<'_, Result<Vec<(String, String)>, Error>> {
+        let tree = tree.clone();
+        let done = self.blocking(move |inner| inner.holding(workspace, &tree, &blobs));
+        Box::pin(async move { done.await? })
+    }
+
+    fn blob_of(&self, content: &[u8]) -> String {
+        crate::store::blob_of(content).to_string()
+    }
+
     fn accept(
         &self,
         permit: Permit<Accept>,

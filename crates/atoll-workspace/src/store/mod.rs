@@ -36,6 +36,11 @@ const SMALL_PACKS_MAX: usize = 48;
 /// Nothing in it is ever executed by git for Atoll, yet a person may look with git.
 const CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n\thooksPath = /dev/null\n[gc]\n\tauto = 0\n";
 
+/// The blob that a content is.
+pub(crate) fn blob_of(content: &[u8]) -> ObjectId {
+    name_of(Kind::Blob, content)
+}
+
 /// The object store of one workspace. Shared by reference; all methods may be
 /// called from several threads.
 pub(crate) struct Store {

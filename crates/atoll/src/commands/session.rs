@@ -1,8 +1,8 @@
 //! `atoll session`.
 
-use atoll_api::{Commands, Error, ForkRequest, OnAsk, ResumeRequest};
+use atoll_api::{Commands, DeclassifyRequest, Error, ForkRequest, OnAsk, ResumeRequest};
 use atoll_client::Client;
-use atoll_domain::SessionState;
+use atoll_domain::{Label, SessionState};
 use clap::Subcommand;
 
 use super::code;
@@ -86,12 +86,41 @@ pub enum Session {
         after_help = "Examples:\n  atoll session export s4\n  atoll session export s4 -o /tmp/for-audit.zip --max-size 10MiB\n  atoll session export @ --whole"
     )]
     Export(export::Args),
+    /// What a session's context touched: each label with the events that set it.
+    #[command(after_help = "Examples:\n  atoll session labels s4\n  atoll session labels @ --json")]
+    Labels {
+        /// s4, or @ for the latest.
+        #[arg(default_value = "@")]
+        session: String,
+    },
+    /// Clear a label: you looked at what set it, and vouch for it. The log keeps who and why.
+    #[command(
+        after_help = "Examples:\n  atoll session declassify s4 --label untrusted --why \"I read the page\"\n  atoll session declassify s4 --label untrusted --file docs/notes.md --why \"reviewed\"\n\nA new source sets the label again. secret and private can't be cleared."
+    )]
+    Declassify {
+        /// s4, or @ for the latest.
+        session: String,
+        /// untrusted, the one that can be cleared.
+        #[arg(long, value_parser = label)]
+        label: Label,
+        /// Why.
+        #[arg(long, value_name = "WORDS")]
+        why: String,
+        /// Not the session's context, but this file of its workspace, or all below this folder.
+        #[arg(long, value_name = "PATH")]
+        file: Option<String>,
+    },
     /// Remove a session's private copy and hide it; the log stays.
     #[command(after_help = "Examples:\n  atoll session delete s4")]
     Delete {
         /// s4, or @ for the latest.
         session: String,
     },
+}
+
+fn label(word: &str) -> Result<Label, String> {
+    let found = Label::ALL.into_iter().find(|l| l.name() == word);
+    found.ok_or_else(|| "it is untrusted, private or secret".into())
 }
 
 pub async fn run(app: &App, session: Session) -> Result<u8, Error> {
@@ -144,6 +173,23 @@ pub async fn run(app: &App, session: Session) -> Result<u8, Error> {
             fork(app, session, turn, more).await
         }
         Session::Export(args) => export::run(app, args).await,
+        Session::Labels { session } => {
+            let detail = app.node().await?.session(&caller, session).await?;
+            let data = serde_json::json!({ "session": detail.view.ordinal,
+                "labels": detail.view.labels, "sources": detail.sources });
+            app.show("labels", &data, |style| ui::labels(style, &detail))
+        }
+        Session::Declassify {
+            session,
+            label,
+            why,
+            file,
+        } => {
+            let request = DeclassifyRequest { label, why, file };
+            let client = app.node().await?;
+            let cleared = client.session_declassify(&caller, session, request).await?;
+            app.show("declassified", &cleared, |_| ui::cleared(&cleared))
+        }
         Session::Undo { session, to } => undo(app, session, to).await,
         Session::Delete { session } => {
             app.node()

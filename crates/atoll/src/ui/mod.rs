@@ -27,7 +27,8 @@ pub use page::Page;
 pub use patch::{accepted, next_rows, patch, patches, ready, ready_in_chat, ready_then};
 pub use secret::{secrets, vault, words as vault_words};
 pub use session::{
-    chat_line, ended, no_answer, no_answer_in_chat, no_patch, session, sessions, state,
+    chat_line, cleared, ended, labels, no_answer, no_answer_in_chat, no_patch, session, sessions,
+    state,
 };
 pub use shelf::{pick_models, progress, shelf};
 pub use status::status;

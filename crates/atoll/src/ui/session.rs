@@ -1,7 +1,7 @@
 //! Sessions.
 
-use atoll_api::{SessionDetail, SessionView};
-use atoll_domain::{Labels, Ms, SessionEnd, SessionState, Shown};
+use atoll_api::{Cleared, LabelSource, SessionDetail, SessionView};
+use atoll_domain::{Label, Labels, Ms, SessionEnd, SessionState, Shown};
 
 use crate::ui::words::{cost, dollars, plural, span, utc};
 use crate::ui::{Page, Style, table, wrap};
@@ -32,18 +32,74 @@ pub fn ended(end: SessionEnd) -> &'static str {
     }
 }
 
-fn labels(labels: Labels) -> String {
-    let names = [
-        (labels.untrusted, "untrusted"),
-        (labels.private, "private"),
-        (labels.secret, "secret"),
-    ];
-    let on: Vec<&str> = names
-        .iter()
-        .filter(|(on, _)| *on)
-        .map(|(_, n)| *n)
-        .collect();
+fn names(labels: Labels) -> String {
+    let on: Vec<&str> = labels.each().map(Label::name).collect();
     on.join(", ")
+}
+
+/// The labels as they stand in a line: a word each, the worse the louder.
+pub fn chips(style: &Style, labels: Labels) -> String {
+    let chip = |label: Label| match label {
+        Label::Untrusted => style.yellow(label.name()),
+        Label::Private => style.cyan(label.name()),
+        Label::Secret => style.red(label.name()),
+    };
+    let all: Vec<String> = labels.each().map(chip).collect();
+    all.join(" ")
+}
+
+fn source(s: &LabelSource) -> Vec<String> {
+    let what = Shown::line(&s.what);
+    let what = match s.cleared {
+        Some(seq) => format!("{what}; cleared by event {seq}"),
+        None => what.to_string(),
+    };
+    vec![
+        format!("  {}", s.label.name()),
+        format!("event {}", s.seq),
+        what,
+    ]
+}
+
+/// Where a session's labels come from.
+pub fn labels(style: &Style, detail: &SessionDetail) -> String {
+    let v = &detail.view;
+    let on = match names(v.labels) {
+        on if on.is_empty() => "no labels".into(),
+        on => on,
+    };
+    let head = style.bold(&format!("Session {}: {on}", v.ordinal));
+    let rows: Vec<Vec<String>> = detail.sources.iter().map(source).collect();
+    let next = match v.labels.untrusted {
+        true => format!(
+            "\nNext  atoll session declassify {} --label untrusted --why \"…\"\n",
+            v.ordinal
+        ),
+        false => String::new(),
+    };
+    format!("{head}\n{}{next}", table(style, &rows))
+}
+
+/// What was cleared.
+pub fn cleared(cleared: &Cleared) -> String {
+    let name = cleared.label.name();
+    if cleared.sources.is_empty() {
+        let files: Vec<String> = cleared
+            .files
+            .iter()
+            .map(|f| Shown::line(f).to_string())
+            .collect();
+        return format!(
+            "No longer {name}: {}.\nA session that read it before keeps the label.\n",
+            files.join(", ")
+        );
+    }
+    let mut out = format!("No longer {name}. It came from\n");
+    for s in &cleared.sources {
+        out.push_str(&format!("  event {}: {}\n", s.seq, Shown::line(&s.what)));
+    }
+    out.push_str("A new source sets it again.\n");
+    out
 }
 
 /// A list of sessions.
@@ -88,7 +144,10 @@ pub fn session(style: &Style, detail: &SessionDetail, now: Ms) -> String {
         "since",
         format!("{} ({} ago)", utc(v.opened), span(now.since(v.opened))),
     );
-    page.row("labels", labels(v.labels));
+    page.row("labels", names(v.labels));
+    for s in detail.sources.iter().filter(|s| s.cleared.is_none()) {
+        page.row("", format!("event {}: {}", s.seq, s.what));
+    }
     for gate in &detail.gates {
         page.row(
             "gate",
@@ -170,7 +229,10 @@ pub fn chat_line(style: &Style, view: &SessionView, who: &str, used: Option<(u64
         view.turns,
         cost(&view.spent)
     );
-    style.dim(Shown::line(&line).cut(style.columns).as_str())
+    let chips = chips(style, view.labels);
+    let room = style.columns.saturating_sub(names(view.labels).len() + 2);
+    let line = style.dim(Shown::line(&line).cut(room.max(10)).as_str());
+    format!("{line}  {chips}").trim_end().to_owned()
 }
 
 /// The same in a conversation that goes on: what helps there. No words: they were said above.

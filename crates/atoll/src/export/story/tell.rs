@@ -2,8 +2,8 @@
 
 use atoll_api::{PatchRecord, Question};
 use atoll_domain::{
-    Body, Budget, ClosedHow, Event, GateAnswerKind, Kind, Label, Message, Outcome, Part,
-    PatchClass, test_words,
+    Body, Budget, ClosedHow, Event, GateAnswerKind, Kind, Message, Outcome, Part, PatchClass,
+    test_words,
 };
 use serde_json::Value;
 
@@ -429,13 +429,13 @@ impl Writer {
                 row("copy", head)
             }
             Body::Labelled(b) => {
-                let label = match b.label {
-                    Label::Untrusted => "untrusted",
-                    Label::Private => "private",
-                    Label::Secret => "secret",
-                };
+                let label = b.label.name();
                 self.story.labels.push(label.to_owned());
-                row("label", format!("{label}, from {}", b.source))
+                let what = match b.what {
+                    Some(_) => text(words, "what").to_owned(),
+                    None => b.source,
+                };
+                row("label", format!("{label}, from {what}"))
             }
             other => match self.went(event, other, words) {
                 Some(told) => told,
