@@ -4,7 +4,7 @@ use atoll_domain::{Hash, Language};
 use serde::{Deserialize, Serialize};
 
 /// The agent's revision: changes whenever the same inputs could give other effects.
-pub const REVISION: &str = "4";
+pub const REVISION: &str = "5";
 
 /// The smallest window that holds the prompt, the tools, a task and a reply, in tokens.
 pub const CONTEXT_TOKENS_MIN: u64 = 4096;

@@ -138,7 +138,7 @@ impl State {
             Some(ToolRequest::Test { .. }) => {
                 self.tested(step, output);
             }
-            Some(ToolRequest::Finish { .. }) | None => {}
+            Some(ToolRequest::Extract { .. } | ToolRequest::Finish { .. }) | None => {}
         }
         if output.status == Status::Denied {
             self.turn.denials += 1;
@@ -232,6 +232,7 @@ fn brief(request: Option<&ToolRequest>, name: &str, target: &str, output: &ToolO
                 output.added.unwrap_or(0),
                 output.removed.unwrap_or(0)
             ),
+            (Some(ToolRequest::Extract { .. }), _) => output.text.clone(),
             (_, Some(code)) => format!("exit code {code}"),
             _ => "done".into(),
         },

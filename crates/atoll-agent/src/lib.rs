@@ -61,5 +61,5 @@ pub use input::{Input, Resolve, Unreadable};
 pub use output::{Status, ToolOutput};
 pub use replay::{Divergence, Replay, replay};
 pub use state::{Progress, State, TestRun, fold, next};
-pub use tools::ToolRequest;
+pub use tools::{ToolRequest, ValueForm};
 pub use turn::TASK_BYTES_MAX;

@@ -98,6 +98,11 @@ impl ToolOutput {
         }
     }
 
+    /// A value that was taken out of an unread content.
+    pub fn extracted(value: &serde_json::Value) -> ToolOutput {
+        ToolOutput::of(Status::Done, format!("The value is {value}."))
+    }
+
     /// An edit that was written. `diff` is short; `tolerated` says what did not match exactly.
     pub fn edited(added: u64, removed: u64, diff: &str, tolerated: &[String]) -> ToolOutput {
         let mut text = format!("Edited: +{added} -{removed}.");

@@ -7,7 +7,7 @@ use crate::context;
 use crate::finish;
 use crate::prompt::one_line;
 use crate::state::{Finishing, Queued, State, What};
-use crate::tools::{CALLS_MAX, ToolRequest, first_sentence, parse_call, rescue};
+use crate::tools::{CALLS_MAX, EXTRACTS_MAX, ToolRequest, first_sentence, parse_call, rescue};
 use crate::transcript::{Call, Said, safe_arguments, safe_id, safe_name, thoughts_of};
 use crate::words;
 
@@ -43,11 +43,12 @@ impl State {
         let mut echoed: Vec<Call> = Vec::with_capacity(calls.len());
         for (index, call) in calls.iter().enumerate() {
             let id = safe_id(&call.id, step, index, &echoed);
+            let parsed = self.understand(&call.name, &call.arguments, finish);
             self.queue.push_back(Queued {
                 call_id: id.clone(),
                 name: one_line(&call.name, 64),
                 arguments: cut_bytes(&call.arguments, 2000),
-                parsed: self.understand(&call.name, &call.arguments, finish),
+                parsed,
             });
             echoed.push(Call {
                 id,
@@ -76,12 +77,21 @@ impl State {
     }
 
     fn understand(
-        &self,
+        &mut self,
         name: &str,
         arguments: &str,
         finish: &str,
     ) -> Result<crate::tools::Parsed, String> {
-        parse_call(&self.config, name, arguments).map_err(|why| {
+        let parsed = parse_call(&self.config, name, arguments);
+        if let Ok(ToolRequest::Extract { .. }) = parsed.as_ref().map(|p| &p.request) {
+            self.turn.extracts += 1;
+            if self.turn.extracts > EXTRACTS_MAX {
+                return Err(format!(
+                    "at most {EXTRACTS_MAX} values are extracted in a turn: go on without"
+                ));
+            }
+        }
+        parsed.map_err(|why| {
             if finish == "length" && why.contains("JSON") {
                 "the call was cut off at the limit of a reply's length: write less at a time".into()
             } else {

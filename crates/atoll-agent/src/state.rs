@@ -101,6 +101,8 @@ pub(crate) struct Turn {
     pub sent_back: u64,
     pub answer_sent_back: bool,
     pub denials: u64,
+    /// Values that were taken out of unread contents.
+    pub extracts: u64,
     /// Why something was denied last.
     pub denied: String,
     /// Edits that were made, and commands that changed files. Test runs are not counted: what they leave

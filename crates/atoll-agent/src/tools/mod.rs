@@ -1,6 +1,7 @@
 //! The tools: what a model is told of them, and what its calls mean.
 
 mod args;
+mod extract;
 mod json;
 mod parse;
 mod rescue;
@@ -10,10 +11,14 @@ use atoll_domain::Edit;
 use atoll_domain::action::ReadOp;
 use serde::{Deserialize, Serialize};
 
+pub use extract::ValueForm;
 pub use parse::{Parsed, parse_call};
 pub(crate) use parse::{first_sentence, known as tool_of};
 pub(crate) use rescue::rescue;
 pub use spec::specs;
+
+/// Values that are taken out of unread contents in one turn, at most.
+pub const EXTRACTS_MAX: u64 = 8;
 
 /// What is answered of one reply at most; further calls are dropped and said.
 pub const CALLS_MAX: usize = 16;
@@ -46,6 +51,15 @@ pub enum ToolRequest {
         /// The command, as configured.
         cmd: Vec<String>,
     },
+    /// Take one value out of a content that stays unread.
+    Extract {
+        /// A file's path, `job:j4` for a job's output, or `artifact:j4/PATH`.
+        from: String,
+        /// What is asked of it.
+        question: String,
+        /// The value's form.
+        form: ValueForm,
+    },
     /// End the work. Handled by the agent itself: never the tool of a `UseTool`.
     Finish {
         /// A short title.
@@ -71,6 +85,7 @@ impl ToolRequest {
             ToolRequest::Edit { .. } => "edit",
             ToolRequest::Run { .. } => "run",
             ToolRequest::Test { .. } => "test",
+            ToolRequest::Extract { .. } => "extract",
             ToolRequest::Finish { .. } => "finish",
         }
     }
@@ -94,6 +109,7 @@ impl ToolRequest {
                 },
             },
             ToolRequest::Edit { path, .. } => path.clone(),
+            ToolRequest::Extract { from, .. } => from.clone(),
             ToolRequest::Run { cmd, .. } | ToolRequest::Test { cmd } => command_line(cmd),
             ToolRequest::Finish { title, .. } => title.clone(),
         }

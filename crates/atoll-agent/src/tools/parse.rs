@@ -68,6 +68,7 @@ pub(crate) fn known(name: &str) -> Option<&'static str> {
         }
         "run" | "bash" | "shell" | "sh" | "exec" | "execute" | "run_command"
         | "execute_command" => "run",
+        "extract" | "extract_value" => "extract",
         "test" | "tests" | "run_tests" | "run_test" => "test",
         "finish" | "submit" | "done" | "complete" | "final_answer" | "attempt_completion" => {
             "finish"
@@ -115,6 +116,18 @@ pub fn parse_call(config: &SessionConfig, name: &str, arguments: &str) -> Result
         "search" => search(config, &mut args)?,
         "edit" => edit(config, &mut args)?,
         "run" => run(config, &mut args)?,
+        "extract" => {
+            let (from, question, form) = super::extract::parse(&mut args)?;
+            let from = match from.contains(':') {
+                true => from,
+                false => relative(config, &from)?,
+            };
+            ToolRequest::Extract {
+                from,
+                question,
+                form,
+            }
+        }
         "test" => ToolRequest::Test {
             cmd: config.test.clone().unwrap_or_default(),
         },
@@ -132,6 +145,9 @@ fn example(tool: &str) -> &'static str {
         "search" => r#"{"pattern": "fn total", "literal": true}"#,
         "edit" => r#"{"path": "src/a.py", "search": "x = 1", "replace": "x = 2"}"#,
         "run" => r#"{"command": "ls src"}"#,
+        "extract" => {
+            r#"{"from": "report.txt", "question": "How bad is it?", "as": {"enum": ["low", "high"]}}"#
+        }
         "finish" => r#"{"title": "Fix rounding", "summary": "…"}"#,
         _ => "{}",
     }

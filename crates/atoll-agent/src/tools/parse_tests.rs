@@ -215,7 +215,8 @@ fn finish_takes_what_is_there() {
 #[test]
 fn unknown_tools_and_arguments_are_said() {
     assert!(
-        err("launch_missiles", "{}").contains("read_file, list, search, edit, run, test, finish")
+        err("launch_missiles", "{}")
+            .contains("read_file, list, search, extract, edit, run, test, finish")
     );
     assert!(err(&"x".repeat(100_000), "{}").len() < 400);
     let noted = parse_call(&config(), "list", r#"{"path":"src","recursive":true}"#).unwrap();
@@ -240,7 +241,7 @@ fn unknown_tools_and_arguments_are_said() {
     );
 }
 
-const NAMES: &str = "read_file|list|search|edit|run|test|finish|bash|[a-z_./]{0,12}";
+const NAMES: &str = "read_file|extract|list|search|edit|run|test|finish|bash|[a-z_./]{0,12}";
 const KEYS: &str = "path|file|search|replace|content|diff|command|args|cwd|pattern|title|summary|start_line|depth|all|[a-z]{1,5}";
 
 fn value() -> impl Strategy<Value = serde_json::Value> {

@@ -97,7 +97,7 @@ fn planning_is_switched_between_turns() {
         let last = world.asked.last().unwrap();
         last.tools.iter().map(|t| t.name.clone()).collect()
     };
-    assert_eq!(names(&world), ["read_file", "list", "search"]);
+    assert_eq!(names(&world), ["read_file", "list", "search", "extract"]);
     world.give(Input::Planning { on: false });
     world.prompt("do it").play();
     assert!(names(&world).contains(&"edit".to_owned()));

@@ -191,6 +191,13 @@ impl World {
                 }
                 self.test()
             }
+            ToolRequest::Extract { from, form, .. } => {
+                let text = self.files.get(from).cloned().unwrap_or_default();
+                match form.read(&text) {
+                    Some(value) => ToolOutput::extracted(&value),
+                    None => ToolOutput::failed("there is no such value"),
+                }
+            }
             ToolRequest::Finish { .. } => unreachable!("the agent handles it"),
         }
     }

@@ -4,6 +4,7 @@ mod ask;
 pub(crate) mod call;
 mod config;
 mod drive;
+mod extract;
 mod fetch;
 mod finish;
 mod fork;

@@ -119,9 +119,9 @@ impl Drive {
             self.append(false, called).await?;
             return Ok(self.use_tool(step, tool, attached).await);
         }
-        let draft = Origin::agent(self.session);
+        let (draft, shared) = (Origin::agent(self.session), self.shared.clone());
         let (logged, used) = tokio::join!(
-            self.shared.append(false, |s| (draft, called(s))),
+            shared.append(false, |s| (draft, called(s))),
             self.use_tool(step, tool, attached)
         );
         logged.map(|_| used)

@@ -40,10 +40,15 @@ fn refused(refused: Refused) -> Used {
 
 impl Drive {
     /// `attached`: a person named the file, who may mean a picture.
-    pub(crate) async fn use_tool(&self, step: Step, tool: ToolRequest, attached: bool) -> Used {
+    pub(crate) async fn use_tool(&mut self, step: Step, tool: ToolRequest, attached: bool) -> Used {
         let used = match tool {
             ToolRequest::Read { what } => self.read(step, what, attached).await,
             ToolRequest::Edit { path, edit } => self.edit(step, path, edit).await,
+            ToolRequest::Extract {
+                from,
+                question,
+                form,
+            } => self.extract(step, &from, &question, &form).await,
             ToolRequest::Run { cmd, ttl_s } => self.run_tool(step, cmd, Purpose::Run, ttl_s).await,
             ToolRequest::Test { cmd } => self.run_tool(step, cmd, Purpose::Test, None).await,
             ToolRequest::Finish { .. } => Ok(Used::Done(
@@ -60,7 +65,7 @@ impl Drive {
         }
     }
 
-    fn file_ask<A: Act>(&self, step: Step, act: A, what: String) -> Ask<'_, A> {
+    pub(super) fn file_ask<A: Act>(&self, step: Step, act: A, what: String) -> Ask<'_, A> {
         let facts = self.context.facts(&self.shared);
         let place = format!("a private copy of {}", self.opened.launch.root);
         let question = atoll_api::Question {

@@ -1,6 +1,6 @@
 //! Sessions.
 
-use atoll_api::{Cleared, LabelSource, SessionDetail, SessionView};
+use atoll_api::{Cleared, SessionDetail, SessionView};
 use atoll_domain::{Label, Labels, Ms, SessionEnd, SessionState, Shown};
 
 use crate::ui::words::{cost, dollars, plural, span, utc};
@@ -48,19 +48,6 @@ pub fn chips(style: &Style, labels: Labels) -> String {
     all.join(" ")
 }
 
-fn source(s: &LabelSource) -> Vec<String> {
-    let what = Shown::line(&s.what);
-    let what = match s.cleared {
-        Some(seq) => format!("{what}; cleared by event {seq}"),
-        None => what.to_string(),
-    };
-    vec![
-        format!("  {}", s.label.name()),
-        format!("event {}", s.seq),
-        what,
-    ]
-}
-
 /// Where a session's labels come from.
 pub fn labels(style: &Style, detail: &SessionDetail) -> String {
     let v = &detail.view;
@@ -69,7 +56,15 @@ pub fn labels(style: &Style, detail: &SessionDetail) -> String {
         on => on,
     };
     let head = style.bold(&format!("Session {}: {on}", v.ordinal));
-    let rows: Vec<Vec<String>> = detail.sources.iter().map(source).collect();
+    let mut page = Page::new(style, 2, 11);
+    for s in &detail.sources {
+        let cleared = s.cleared.map(|seq| format!("; cleared by event {seq}"));
+        let cleared = cleared.unwrap_or_default();
+        page.row(
+            s.label.name(),
+            format!("event {}: {}{cleared}", s.seq, s.what),
+        );
+    }
     let next = match v.labels.untrusted {
         true => format!(
             "\nNext  atoll session declassify {} --label untrusted --why \"…\"\n",
@@ -77,7 +72,7 @@ pub fn labels(style: &Style, detail: &SessionDetail) -> String {
         ),
         false => String::new(),
     };
-    format!("{head}\n{}{next}", table(style, &rows))
+    format!("{head}\n{}{next}", page.end())
 }
 
 /// What was cleared.

@@ -28,6 +28,7 @@ mod judged;
 mod keys;
 mod kills;
 mod kit;
+mod labelled;
 mod ledger;
 mod moments;
 mod named;
