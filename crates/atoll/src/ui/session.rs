@@ -224,10 +224,13 @@ pub fn chat_line(style: &Style, view: &SessionView, who: &str, used: Option<(u64
         view.turns,
         cost(&view.spent)
     );
+    let shown = Shown::line(&line).cut(style.columns);
+    // Chips that don't fit beside it stand below it: a label is never cut away.
+    let width = shown.width() + 2 + names(view.labels).len();
+    let gap = if width > style.columns { "\n" } else { "  " };
     let chips = chips(style, view.labels);
-    let room = style.columns.saturating_sub(names(view.labels).len() + 2);
-    let line = style.dim(Shown::line(&line).cut(room.max(10)).as_str());
-    format!("{line}  {chips}").trim_end().to_owned()
+    let line = style.dim(shown.as_str());
+    format!("{line}{gap}{chips}").trim_end().to_owned()
 }
 
 /// The same in a conversation that goes on: what helps there. No words: they were said above.

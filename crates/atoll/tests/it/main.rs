@@ -23,6 +23,7 @@ mod fetch;
 mod forks;
 mod gates;
 mod hostile;
+mod injected;
 mod inputs;
 mod judged;
 mod keys;

@@ -86,7 +86,7 @@ fn a_conversation_has_turns_commands_and_an_end() {
     let at = shown(&scene, at, "turn 3,");
     let at = shown(&scene, at, "plan> ");
     let tools = server.requests().last().unwrap().json()["tools"].clone();
-    assert_eq!(tools.as_array().unwrap().len(), 3, "{tools}");
+    assert_eq!(tools.as_array().unwrap().len(), 4, "{tools}");
     typist.types("/cost\r");
     shown(&scene, at, "tokens");
     typist.types("/quit\r");

@@ -4,11 +4,13 @@
 
 mod chat;
 mod messages;
+mod obey;
 mod ollama;
 mod routes;
 mod script;
 mod server;
 mod writer;
 
+pub use obey::{Obeyed, SECRET, disguises, obeying};
 pub use script::{BadScript, Call, Fault, Reply, Script};
 pub use server::{Options, Seen, Server};
