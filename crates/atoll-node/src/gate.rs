@@ -113,6 +113,7 @@ impl Shared {
         let Some(session) = context.session else {
             return Err(Refused::NeedsPerson { rules, why });
         };
+        let why = self.flow_words(session, &asked).unwrap_or(why);
         let repeated = lock(&self.gates.denied).contains(&(session, A::KIND, same.clone()));
         if repeated {
             let why = "a person said no to the same before".into();
@@ -123,7 +124,6 @@ impl Shared {
             OnAsk::Fail => return Err(Refused::NeedsPerson { rules, why }),
             OnAsk::Wait => {}
         }
-        let why = self.flow_words(session, &asked).unwrap_or(why);
         let question = Question {
             why,
             spent: self.spent_words(context),

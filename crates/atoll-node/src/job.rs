@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use atoll_api::Error;
 use atoll_domain::action::{Job, Stdin};
 use atoll_domain::{
-    ActionKey, ArtifactSaved, Cost, EventId, ExecOutput, JobId, JobSecret, Label, Labels,
-    MarkedFile, Outcome, Reason, SessionId, Snapshot, TreeId,
+    ActionKey, ArtifactSaved, Cost, EventId, ExecOutput, JobId, JobSecret, Label, Outcome, Reason,
+    SessionId, Snapshot, TreeId,
 };
 use atoll_guard::{End, Live, Permit, Stop};
-use atoll_ports::runner::{Chunk, Control, Ended, Given, Kept, Running, Stream};
+use atoll_ports::runner::{Chunk, Control, Ended, Given, Running, Stream};
 use futures::StreamExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::egress::Way;
 use crate::facts::Context;
 use crate::gate::{Ask, Refused};
-use crate::labels::Source;
+use crate::held::network;
 use crate::secrets::persons_own;
 use crate::shared::{Origin, Shared, lock};
 
@@ -60,30 +59,6 @@ pub(crate) struct RunJob<'a> {
 }
 
 impl Shared {
-    /// What a job's box gives to its context: in the log before the job is asked about.
-    async fn boxed(&self, context: &Context, fetched: &[String]) -> Result<Context, Refused> {
-        let mut context = context.clone();
-        let mut sources = context.marks.in_box();
-        if !fetched.is_empty() {
-            sources.push(Source::fetched(fetched));
-        }
-        if let Some(session) = context.session {
-            context.labels = self.gained(session, context.labels, sources).await?;
-        }
-        Ok(context)
-    }
-
-    async fn gained(
-        &self,
-        session: SessionId,
-        labels: Labels,
-        sources: Vec<Source>,
-    ) -> Result<Labels, Refused> {
-        let marked = self.mark(session, sources).await;
-        let unlogged = |err: Error| Refused::Full(atoll_guard::Full::Failed(err.message));
-        Ok(labels.join(marked.map_err(unlogged)?))
-    }
-
     /// Runs a job in a session's copy, from question to captured tree.
     pub(crate) async fn run_job(&self, run: RunJob<'_>) -> Result<JobDone, Refused> {
         let RunJob {
@@ -282,27 +257,6 @@ impl Shared {
         Ok(outcome)
     }
 
-    /// What a job kept of an untrusted context is marked before it can be handed out.
-    async fn mark_kept(&self, context: &Context, job: JobId, kept: &[Kept]) {
-        let Some((session, (workspace, _))) = context.session.zip(context.workspace.clone()) else {
-            return;
-        };
-        if !context.labels.untrusted && context.trusted {
-            return;
-        }
-        let mark = |file: &Kept| MarkedFile {
-            path: file.artifact.path.clone(),
-            blob: self.workspaces.blob_of(&file.bytes),
-            named: true,
-        };
-        let files = kept.iter().map(mark).collect();
-        if let Some(entry) = self.files_entry(session, workspace, (None, Some(job)), files)
-            && let Err(full) = self.log.append_all(vec![entry], false).await
-        {
-            tracing::warn!("artifacts can't be marked: {full}");
-        }
-    }
-
     fn finish_job(&self, live: Live<Job>, outcome: &Outcome) {
         let cost = Cost {
             runs: 1,
@@ -387,18 +341,6 @@ impl Shared {
     pub(crate) fn running_job(&self, job: &JobId) -> Option<JobHandle> {
         lock(&self.jobs).get(job).cloned()
     }
-}
-
-/// The label of a job that has a network.
-fn network(job: &Job) -> Option<Source> {
-    let hosts: Vec<String> = job
-        .spec
-        .network
-        .hosts()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    (!hosts.is_empty()).then(|| Source::network(job.purpose.name(), &hosts))
 }
 
 /// Carries commands to a job until the job's handle is forgotten.

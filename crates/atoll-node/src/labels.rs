@@ -106,6 +106,9 @@ pub(crate) struct Marked {
     pub(crate) named: bool,
 }
 
+/// Marked contents by blob, each with the session that it came from.
+type Blobs = BTreeMap<String, (Option<SessionId>, MarkedFile)>;
+
 /// Those of a snapshot.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Marks {
@@ -267,11 +270,7 @@ impl Shared {
     }
 
     /// The files that are marked in a workspace: each blob with the session it came from, and whether its name did.
-    fn marked_blobs(
-        &self,
-        workspace: &WorkspaceId,
-    ) -> Result<Result<BTreeMap<String, (Option<SessionId>, MarkedFile)>, &'static str>, Error>
-    {
+    fn marked_blobs(&self, workspace: &WorkspaceId) -> Result<Result<Blobs, &'static str>, Error> {
         let rows = self.log.marks_of(workspace, MARKS_MAX).map_err(log_error)?;
         if rows.len() >= MARKS_MAX {
             return Ok(Err(

@@ -40,6 +40,22 @@ fn switched(b: &atoll_domain::ModelSwitched, model: &str) -> String {
     format!("{}/{model} goes on{lost}", b.provider)
 }
 
+/// A label that was gained or cleared. What every session begins with is no news.
+fn labels_told(shared: &Shared, body: &Body) -> Option<String> {
+    match body {
+        Body::Labelled(b) if !matches!(b.source.as_str(), "workspace" | "repository") => {
+            let what = b.what.as_ref().map(|w| shared.words(w));
+            let what = what.unwrap_or_else(|| crate::labels::bare(&b.source));
+            Some(format!("this context is {} now: {what}", b.label.name()))
+        }
+        Body::Declassified(b) if b.files.is_none() => {
+            let why = shared.words(&b.why);
+            Some(format!("no longer {}: {why}", b.label.name()))
+        }
+        _ => None,
+    }
+}
+
 impl Viewer {
     /// What an event shows; `None`: nothing to people.
     pub(crate) fn progress(&mut self, shared: &Shared, event: &Event) -> Option<Progress> {
@@ -178,20 +194,10 @@ impl Viewer {
             Body::ModelSwitched(b) => Some(Progress::Note {
                 text: switched(&b, &shared.words(&b.model)),
             }),
-            // What every session begins with is no news.
-            Body::Labelled(b) if !matches!(b.source.as_str(), "workspace" | "repository") => {
-                let what = b.what.as_ref().map(|w| shared.words(w)).unwrap_or_default();
-                Some(Progress::Note {
-                    text: format!("this context is {} now: {what}", b.label.name()),
-                })
-            }
-            Body::Declassified(b) if b.files.is_none() => Some(Progress::Note {
-                text: format!("no longer {}: {}", b.label.name(), shared.words(&b.why)),
-            }),
             Body::SessionResumed(b) if b.unknown > 0 => Some(Progress::Note {
                 text: "what was under way when the node stopped has an unknown outcome".into(),
             }),
-            _ => None,
+            other => labels_told(shared, &other).map(|text| Progress::Note { text }),
         }
     }
 

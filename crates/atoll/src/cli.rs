@@ -16,7 +16,7 @@ Work       code         give an agent a task in a repository; get a tested patch
            try          see a model mend a failing test in a bundled sample
 Decide     gate         list show answer: what needs you
            patch        list show accept reject edit undo
-Look back  session      list show resume fork undo export delete
+Look back  session      list show resume fork undo labels declassify export delete
            log          tail show verify checkpoint replay export rebuild erase
 Trust      policy       show check init edit test why simulate suggest
            secret       set list rotate remove import unlock lock

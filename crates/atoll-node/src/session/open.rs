@@ -30,6 +30,13 @@ pub(crate) struct Plan {
     pub(crate) marks: Marks,
 }
 
+impl Plan {
+    fn labels(&self) -> Labels {
+        let labels = self.sources.iter().map(|s| s.label);
+        labels.fold(Labels::default(), Labels::with)
+    }
+}
+
 /// What a session is for, as the log has it.
 fn word(mode: Mode) -> &'static str {
     match mode {
@@ -80,8 +87,7 @@ impl Shared {
             return Err(full_error(&full));
         }
         let notes = self.opening_notes(&request, &prepared, &plan);
-        let labels = plan.sources.iter().map(|s| s.label);
-        let labels = labels.fold(Labels::default(), Labels::with);
+        let labels = plan.labels();
         let context = Context {
             session: Some(session),
             purse: None,

@@ -109,15 +109,8 @@ impl Shared {
             purse: Some(purse),
             ..self.resumed_context(&row, &root, &opened, request.on_ask)?
         };
-        if opened.trusted && !context.trusted {
-            let source = Source::repository(&root);
-            context.labels = self.mark(row.id, vec![source]).await?;
-        }
-        let base = row.base.as_ref().and_then(|base| self.tree(base));
-        let marks = self
-            .marks(row.workspace, base.as_ref().unwrap_or(&tree))
+        self.labelled_again(&row, &mut context, opened.trusted, &tree)
             .await?;
-        context.marks = Arc::new(marks);
         let mut drive = Drive::new(
             self.clone(),
             row.id,
@@ -217,6 +210,25 @@ impl Shared {
             on_ask,
             turn: String::new(),
         })
+    }
+
+    /// What a session gains by going on: its place may be vouched for no longer, and its files be known by now.
+    async fn labelled_again(
+        &self,
+        row: &SessionRow,
+        context: &mut Context,
+        vouched: bool,
+        tree: &TreeId,
+    ) -> Result<(), Error> {
+        if vouched && !context.trusted {
+            let root = self.words(&row.root);
+            let sources = vec![Source::repository(&root)];
+            context.labels = self.mark(row.id, sources).await?;
+        }
+        let base = row.base.as_ref().and_then(|base| self.tree(base));
+        let marks = self.marks(row.workspace, base.as_ref().unwrap_or(tree));
+        context.marks = Arc::new(marks.await?);
+        Ok(())
     }
 
     /// The providers that have a session's context: the one it was opened with, and those that answered since.

@@ -173,23 +173,13 @@ pub async fn run(app: &App, session: Session) -> Result<u8, Error> {
             fork(app, session, turn, more).await
         }
         Session::Export(args) => export::run(app, args).await,
-        Session::Labels { session } => {
-            let detail = app.node().await?.session(&caller, session).await?;
-            let data = serde_json::json!({ "session": detail.view.ordinal,
-                "labels": detail.view.labels, "sources": detail.sources });
-            app.show("labels", &data, |style| ui::labels(style, &detail))
-        }
+        Session::Labels { session } => labels(app, session).await,
         Session::Declassify {
             session,
             label,
             why,
             file,
-        } => {
-            let request = DeclassifyRequest { label, why, file };
-            let client = app.node().await?;
-            let cleared = client.session_declassify(&caller, session, request).await?;
-            app.show("declassified", &cleared, |_| ui::cleared(&cleared))
-        }
+        } => declassify(app, session, DeclassifyRequest { label, why, file }).await,
         Session::Undo { session, to } => undo(app, session, to).await,
         Session::Delete { session } => {
             app.node()
@@ -202,6 +192,19 @@ pub async fn run(app: &App, session: Session) -> Result<u8, Error> {
             })
         }
     }
+}
+
+async fn labels(app: &App, session: String) -> Result<u8, Error> {
+    let detail = app.node().await?.session(&app.caller(), session).await?;
+    let data = serde_json::json!({ "session": detail.view.ordinal,
+        "labels": detail.view.labels, "sources": detail.sources });
+    app.show("labels", &data, |style| ui::labels(style, &detail))
+}
+
+async fn declassify(app: &App, session: String, request: DeclassifyRequest) -> Result<u8, Error> {
+    let (client, caller) = (app.node().await?, app.caller());
+    let cleared = client.session_declassify(&caller, session, request).await?;
+    app.show("declassified", &cleared, |_| ui::cleared(&cleared))
 }
 
 async fn undo(app: &App, session: String, to: Option<u64>) -> Result<u8, Error> {

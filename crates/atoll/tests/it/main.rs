@@ -34,6 +34,7 @@ mod ledger;
 mod moments;
 mod named;
 mod node;
+mod outward;
 mod pages;
 mod places;
 mod proofs;

@@ -5,7 +5,7 @@
 //! absent); `[..]` in a line stands for anything, a line of `...` for any lines.
 
 use serde_json::json;
-use testkit::provider::{Reply, Script};
+use testkit::provider::{Reply, Script, Server};
 
 use crate::chats::say;
 use crate::hostile::{ready, until};
@@ -221,4 +221,24 @@ fn patterns_are_strict() {
     let lines = |l: &[&str]| l.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
     assert!(all_fit(&lines(&["a", "...", "z"]), &["a", "b", "c", "z"]));
     assert!(!all_fit(&lines(&["a", "..."]), &["b"]) && !all_fit(&lines(&["a"]), &["a", "b"]));
+}
+
+#[test]
+fn the_page_on_labels_says_what_they_are() {
+    let notes = || Reply::call("read_file", json!({ "path": "notes.md" }));
+    let write = json!({ "path": "notes.md", "content": "the sum is 2\n" });
+    let server = Server::start(Script::list([
+        notes(),
+        say("They say mine."),
+        Reply::call("edit", write),
+        say("Noted."),
+        notes(),
+        say("They say 2."),
+    ]));
+    let other = Server::start(Script::list([]));
+    let Some(scene) = crate::injected::shop(&server, &other) else {
+        return;
+    };
+    scene.file("shop/notes.md", "mine\n");
+    run_page("labels.md", &scene, 9, true);
 }
