@@ -4,10 +4,10 @@
 //! compile in the tests; what no action does (a link that a face would follow, a remote that git would push to) has a row that
 //! says how it is kept.
 
-use atoll_domain::Facts;
 #[cfg(test)]
 use atoll_domain::Kind;
 use atoll_domain::action::Job;
+use atoll_domain::{Facts, ModelRef};
 use atoll_ports::models::ModelChoice;
 use serde_json::Value;
 
@@ -35,11 +35,20 @@ impl Way {
         }
     }
 
-    /// The way of a model call: `known` are the providers that have this context already.
-    pub(crate) fn of_call(choice: &ModelChoice, known: &[String]) -> Way {
+    /// The way of a model call: `known` are the models that have this context already. All models of a provider are
+    /// one place, but not where it stands on this machine and hands some of them on.
+    pub(crate) fn of_call(choice: &ModelChoice, known: &[ModelRef]) -> Way {
+        let here = |host: &str| {
+            ["127.", "localhost", "[::1]"]
+                .iter()
+                .any(|h| host.starts_with(h))
+        };
+        let gateway = here(&choice.endpoint);
+        let same = |m: &&ModelRef| m.provider == choice.model.provider;
         match choice.remote {
             false => Way::Here,
-            true if known.contains(&choice.model.provider) => Way::Own,
+            true if known.contains(&choice.model) => Way::Own,
+            true if !gateway && known.iter().any(|m| same(&m)) => Way::Own,
             true => Way::Provider,
         }
     }
@@ -180,6 +189,37 @@ mod tests {
         for way in [Way::Box, Way::Own, Way::Here] {
             assert_eq!(decided(Kind::Run, way, of(&[u, p, s])), Decision::Allow);
         }
+    }
+
+    #[test]
+    fn a_gateway_on_this_machine_is_as_many_places_as_it_has_models() {
+        let named = |model: &str| ModelRef {
+            provider: "p".into(),
+            model: model.into(),
+        };
+        let choice = |endpoint: &str, remote| ModelChoice {
+            model: named("cloud"),
+            wire: "ollama".into(),
+            endpoint: endpoint.into(),
+            remote,
+            price: None,
+            priced: false,
+            images: false,
+            tools: None,
+            chats: None,
+            small: false,
+            context_tokens: 8192,
+            output_tokens_max: 1024,
+            key_env: None,
+            key_stored: false,
+        };
+        let away = choice("api.example.com:443", true);
+        assert_eq!(Way::of_call(&away, &[]), Way::Provider);
+        assert_eq!(Way::of_call(&away, &[named("other")]), Way::Own);
+        let through = choice("127.0.0.1:11434", true);
+        assert_eq!(Way::of_call(&through, &[named("local")]), Way::Provider);
+        assert_eq!(Way::of_call(&through, &[named("cloud")]), Way::Own);
+        assert_eq!(Way::of_call(&choice("127.0.0.1:1", false), &[]), Way::Here);
     }
 
     #[test]

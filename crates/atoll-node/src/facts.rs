@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use atoll_domain::{Actor, Cost, Facts, Labels, Role, SessionId, WorkspaceId};
+use atoll_domain::{Actor, Cost, Facts, Labels, ModelRef, Role, SessionId, WorkspaceId};
 use atoll_guard::Account;
 
 use crate::clock::day_of;
@@ -22,8 +22,8 @@ pub(crate) struct Context {
     pub(crate) workspace: Option<(WorkspaceId, String)>,
     pub(crate) trusted: bool,
     pub(crate) labels: Labels,
-    /// The providers that have this context already: calls to them are no egress.
-    pub(crate) providers: Vec<String>,
+    /// The models that have this context already: calls to their providers are no egress.
+    pub(crate) known: Vec<ModelRef>,
     /// What its snapshot holds of contents that came out of untrusted contexts.
     pub(crate) marks: Arc<Marks>,
     pub(crate) on_ask: atoll_api::OnAsk,
@@ -43,7 +43,7 @@ impl Context {
             workspace: None,
             trusted: true,
             labels: Labels::default(),
-            providers: Vec::new(),
+            known: Vec::new(),
             marks: Arc::default(),
             on_ask: atoll_api::OnAsk::Fail,
             turn: String::new(),

@@ -49,7 +49,7 @@ impl Shared {
     ) -> Result<ModelTest, Error> {
         let choice = self.ready_model(name)?;
         let context = Context {
-            providers: vec![choice.model.provider.clone()],
+            known: vec![choice.model.clone()],
             ..Context::owner(self, caller)
         };
         let spec = ToolSpec {

@@ -102,8 +102,8 @@ impl Drive {
         let Answered { reply, micros } = answered;
         let provider = self.choice.model.provider.clone();
         // It has the context now: what goes on there is no new way out.
-        if !self.context.providers.contains(&provider) {
-            self.context.providers.push(provider.clone());
+        if !self.context.known.contains(&self.choice.model) {
+            self.context.known.push(self.choice.model.clone());
         }
         self.append(true, |s| ReplyReceived {
             step,

@@ -132,7 +132,7 @@ impl Shared {
     ) -> Ask<'a, ModelCall> {
         let mut facts = context.facts(self);
         facts.in_box = false;
-        Way::of_call(choice, &context.providers).set(&mut facts);
+        Way::of_call(choice, &context.known).set(&mut facts);
         facts.price = choice.price.clone().map(|price| PriceUsed {
             model: choice.model.to_string(),
             price,

@@ -97,7 +97,7 @@ impl Shared {
             workspace: Some((prepared.workspace, prepared.root.clone())),
             trusted: prepared.trusted,
             labels,
-            providers: vec![choice.model.provider.clone()],
+            known: vec![choice.model.clone()],
             marks: Arc::new(plan.marks),
             on_ask: request.on_ask,
             turn: String::new(),

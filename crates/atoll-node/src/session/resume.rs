@@ -6,8 +6,8 @@ use std::sync::Arc;
 use atoll_agent::ToolOutput;
 use atoll_api::{Caller, Error, OnAsk, ResumeRequest, Started, codes};
 use atoll_domain::{
-    ActionKey, Again, Body, Label, ModelSwitched, PlanSet, PromptSent, Role, SessionEnd, SessionId,
-    SessionResumed, SessionState, Step, TreeId,
+    ActionKey, Again, Body, Label, ModelRef, ModelSwitched, PlanSet, PromptSent, Role, SessionEnd,
+    SessionId, SessionResumed, SessionState, Step, TreeId,
 };
 use atoll_guard::{Account, Entry};
 use atoll_ports::log::{Filter, SessionRow};
@@ -205,7 +205,7 @@ impl Shared {
             workspace: Some((row.workspace, root.to_owned())),
             trusted,
             labels: row.labels.with(Label::Private),
-            providers: self.providers_of(&row.id)?,
+            known: self.models_of(&row.id)?,
             marks: Arc::default(),
             on_ask,
             turn: String::new(),
@@ -231,22 +231,28 @@ impl Shared {
         Ok(())
     }
 
-    /// The providers that have a session's context: the one it was opened with, and those that answered since.
-    fn providers_of(&self, session: &SessionId) -> Result<Vec<String>, Error> {
-        let mut providers: Vec<String> = Vec::new();
-        self.story(session, 0, &["SessionOpened", "ReplyReceived"], |event| {
-            let provider = match event.typed() {
-                Body::SessionOpened(b) => b.provider,
-                Body::ReplyReceived(b) => b.provider,
-                _ => return ControlFlow::<()>::Continue(()),
+    /// The models that have a session's context: the one it was opened with, and those that answered since.
+    fn models_of(&self, session: &SessionId) -> Result<Vec<ModelRef>, Error> {
+        let (mut known, mut now) = (Vec::new(), None);
+        let kinds = ["SessionOpened", "ModelSwitched", "ReplyReceived"];
+        self.story(session, 0, &kinds, |event| {
+            let named = |provider: String, model| {
+                let model = self.words(model);
+                Some(ModelRef { provider, model })
             };
-            if !providers.contains(&provider) {
-                providers.push(provider);
+            match event.typed() {
+                Body::SessionOpened(b) => {
+                    now = named(b.provider, &b.model);
+                    known.extend(now.clone());
+                }
+                Body::ModelSwitched(b) => now = named(b.provider, &b.model),
+                Body::ReplyReceived(_) => known.extend(now.take()),
+                _ => {}
             }
-            ControlFlow::Continue(())
+            ControlFlow::<()>::Continue(())
         })
         .map_err(log_error)?;
-        Ok(providers)
+        Ok(known)
     }
 
     /// The profile that the session, or the one that it was forked from, was opened with.

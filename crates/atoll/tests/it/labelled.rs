@@ -140,6 +140,12 @@ fn what_an_untrusted_session_wrote_labels_who_reads_it() {
     assert!(!untrusted(&scene, &other), "the owner's words are free");
     let read = ask(&scene, "DO read:./sum.txt");
     assert_eq!(sources(&scene, &read), file("sum.txt"));
+    let attached = ask(&scene, "what of @sum.txt?");
+    assert_eq!(
+        sources(&scene, &attached),
+        file("sum.txt"),
+        "named by a person"
+    );
     let edited = ask(&scene, "DO write:sum.txt=total=4");
     assert_eq!(
         sources(&scene, &edited),
