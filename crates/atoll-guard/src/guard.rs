@@ -132,12 +132,17 @@ fn flow(facts: &Facts) -> Option<Verdict> {
     } else {
         Decision::Ask
     };
-    let why = "untrusted content was read here, and this would carry private data out".into();
+    let why = match l.secret {
+        true => {
+            "untrusted content was read here, and this would carry a secret out: begin a new session without it"
+        }
+        false => "untrusted content was read here, and this would carry private data out",
+    };
     Some(Verdict {
         decision,
         rules: vec![Rule {
             id: FLOW_RULE.into(),
-            why,
+            why: why.into(),
         }],
     })
 }

@@ -19,6 +19,8 @@ use crate::shared::{Origin, Shared, files_error, full_error, log_error};
 
 /// Sources of one label that a session's log names; more of the same add nothing.
 const SOURCES_MAX: usize = 200;
+/// Files that are named one by one where many are read at once.
+const NAMED_MAX: usize = 8;
 /// Events about marked files of a workspace that are looked through. With more, every file counts as marked.
 const MARKS_MAX: usize = 10_000;
 /// The blob of no bytes: that it was written says nothing.
@@ -117,23 +119,38 @@ pub(crate) struct Marks {
     unknown: Option<&'static str>,
 }
 
+/// A source a file; of many the first are named, and the rest counted.
+fn named(files: Vec<&Marked>) -> Vec<Source> {
+    let kept = match files.len() > NAMED_MAX {
+        true => NAMED_MAX - 1,
+        false => files.len(),
+    };
+    let mut sources: Vec<Source> = files[..kept].iter().map(|f| Source::marked(f)).collect();
+    if let rest @ 1.. = files.len() - kept {
+        let origins: BTreeSet<&str> = files[kept..].iter().map(|f| f.origin.as_str()).collect();
+        let some: Vec<&str> = origins.into_iter().take(NAMED_MAX).collect();
+        let what = format!("{rest} more files, {} (untrusted)", some.join(", "));
+        sources.push(Source::of(Label::Untrusted, "file", what));
+    }
+    sources
+}
+
 impl Marks {
     fn all(&self) -> Vec<Source> {
         let unknown = self.unknown.map(|why| {
             let what = format!("files of this workspace: {why}");
             Source::of(Label::Untrusted, "file", what)
         });
-        let files = self.files.iter().map(Source::marked);
-        unknown.into_iter().chain(files).collect()
+        unknown
+            .into_iter()
+            .chain(named(self.files.iter().collect()))
+            .collect()
     }
 
     fn those(&self, is: impl Fn(&Marked) -> bool) -> Vec<Source> {
         match self.unknown {
             Some(_) => self.all(),
-            None => {
-                let files = self.files.iter().filter(|f| is(f));
-                files.map(Source::marked).collect()
-            }
+            None => named(self.files.iter().filter(|f| is(f)).collect()),
         }
     }
 
@@ -449,6 +466,26 @@ mod tests {
         assert_eq!(marks.of_read(&search(None)).len(), 3);
         assert_eq!(marks.of_read(&search(Some("src/"))).len(), 1);
         assert!(marks.of_read(&search(Some("sr"))).is_empty());
+    }
+
+    #[test]
+    fn of_many_files_the_first_are_named_and_the_rest_counted() {
+        let file = |n: usize| Marked {
+            path: format!("f{n}"),
+            origin: format!("written by s{}", n % 2),
+            named: false,
+        };
+        let marks = |n: usize| Marks {
+            files: (0..n).map(file).collect(),
+            unknown: None,
+        };
+        assert_eq!(marks(8).in_box().len(), 8);
+        let many = marks(500).in_box();
+        assert_eq!(many.len(), 8);
+        assert_eq!(
+            many[7].what,
+            "493 more files, written by s0, written by s1 (untrusted)"
+        );
     }
 
     #[test]

@@ -263,7 +263,7 @@ fn a_fork_has_the_labels_up_to_its_event_and_the_owner_can_clear_one() {
         !untrusted(&scene, "s2"),
         "the very content that was cleared"
     );
-    // Compaction changes nothing in it, and neither does a restart.
+    // A restart changes nothing in it.
     fine(&scene, &["down"]);
     assert!(!untrusted(&scene, "s2") && untrusted(&scene, "s5"));
     for session in ["s1", "s2", "s3", "s5"] {
@@ -444,4 +444,33 @@ fn an_answer_out_of_form_gives_nothing_and_too_many_give_the_label() {
         ["extract: values of more.md, past the session's bound"]
     );
     fine(&scene, &["log", "replay", &within]);
+}
+
+#[test]
+fn a_summary_of_the_conversation_keeps_the_label() {
+    let Some((scene, _server)) = written() else {
+        return;
+    };
+    fine(&scene, &["down"]);
+    std::fs::remove_file(scene.path().join("shop/notes.md")).unwrap();
+    let config = scene.path().join("atoll/config/config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("32000", "8000")).unwrap();
+    let mut words = "DO read:sum.txt".to_owned();
+    for n in 0..9 {
+        let lines: Vec<String> = (0..300).map(|i| format!("line {i} of file {n}")).collect();
+        scene.file(&format!("shop/big{n}.txt"), &lines.join("\n"));
+        words.push_str(&format!(";read:big{n}.txt"));
+    }
+    let session = ask(&scene, &words);
+    let kinds = kinds(&scene, &session);
+    assert!(
+        kinds.iter().any(|(_, kind)| kind == "Compacted"),
+        "{kinds:?}"
+    );
+    assert_eq!(
+        sources(&scene, &session),
+        ["file sum.txt, written by s1 (untrusted)"]
+    );
+    fine(&scene, &["log", "replay", &session]);
 }

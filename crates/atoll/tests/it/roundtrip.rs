@@ -95,6 +95,13 @@ async fn sessions_arrive_as_they_were_sent() {
         .session_fork(me, "k2".into(), "s4".into(), request)
         .await
         .unwrap();
+    let request = DeclassifyRequest {
+        label: atoll_domain::Label::Untrusted,
+        why: "I read it".into(),
+        file: Some("a b.md".into()),
+    };
+    let cleared = client.session_declassify(me, "s4".into(), request);
+    assert!(cleared.await.unwrap().files.is_empty());
     client.session_delete(me, "s4".into()).await.unwrap();
     let updates: Vec<Update> = client
         .watch(me, "s4".into(), 7)
@@ -115,6 +122,7 @@ async fn sessions_arrive_as_they_were_sent() {
             "session_undo s4",
             "session_undo_to s4 2",
             "session_fork k2 s4 Some(1)",
+            "session_declassify s4 I read it Some(\"a b.md\")",
             "session_delete s4",
             "watch s4 7",
         ]

@@ -4,6 +4,7 @@
 
 mod journal;
 mod keeps;
+mod labels;
 mod order;
 mod rows;
 mod story;
@@ -15,6 +16,7 @@ use atoll_ports::log::Error;
 
 pub use journal::*;
 pub use keeps::*;
+pub use labels::*;
 pub use order::*;
 pub use rows::*;
 
@@ -62,7 +64,8 @@ macro_rules! log_conformance {
             an_edited_event_is_named, checkpoints_cover_what_is_new,
             things_are_found_by_id_and_by_ordinal, nothing_is_found_where_nothing_is,
             a_gate_keeps_its_first_answer_and_its_first_use, permits_are_open_until_they_are_closed,
-            spending_is_settled_once, rows_are_made_again_from_the_events,
+            spending_is_settled_once, labels_are_those_of_their_events, marks_are_kept_newest_first,
+            rows_are_made_again_from_the_events,
         ]);
     };
 }
