@@ -140,9 +140,24 @@ impl Bare {
         let ran = Ran::of(asking.wait_with_output().unwrap());
         assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
         assert!(ran.out.contains("it is here"), "{}{}", ran.out, ran.err);
+        // What the registry said is nobody's here: the session that fetched knows, and so does who uses it later.
+        let labels = || {
+            let said = Ran::of(self.atoll(&["session", "labels", "@"]).output().unwrap());
+            said.out.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        let first = labels();
+        assert!(
+            first.contains("network: fetch job with ") && first.contains(": untrusted, "),
+            "{first}"
+        );
         // It stays, and nothing is asked for it again.
         let again = Ran::of(exec(&["--on-ask", "fail"]).output().unwrap());
         assert_eq!(again.code, 0, "{}{}", again.out, again.err);
+        let later = labels();
+        assert!(
+            later.contains("fetched dependencies in ") && later.contains(": untrusted, "),
+            "{later}"
+        );
         assert_eq!(self.scene.run(&["log", "verify"]).code, 0);
     }
 }
