@@ -379,15 +379,11 @@ fn words_that_mean_nothing_change_nothing() {
     }
 }
 
-#[test]
-fn fetching_dependencies_asks_first_and_a_no_is_taken() {
-    let script = Script::by_function(|_| Reply::text("Nothing to do."));
-    let Some((scene, _server)) = ready(script) else {
-        return;
-    };
+/// A crate in `lib/` whose lock file names another of this name, which is nowhere.
+pub fn lacking(scene: &Scene, name: &str) {
     scene.file(
         "lib/Cargo.toml",
-        "[package]\nname = \"lib\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\nno-such-crate-here = \"=9.9.9\"\n[workspace]\n",
+        &format!("[package]\nname = \"lib\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\n{name} = \"=9.9.9\"\n[workspace]\n"),
     );
     scene.file("lib/src/lib.rs", "#[test]\nfn t() {}\n");
     let source =
@@ -397,10 +393,19 @@ fn fetching_dependencies_asks_first_and_a_no_is_taken() {
     scene.file(
         "lib/Cargo.lock",
         &format!(
-            "version = 4\n\n[[package]]\nname = \"lib\"\nversion = \"0.1.0\"\ndependencies = [\n \"no-such-crate-here\",\n]\n\n\
-             [[package]]\nname = \"no-such-crate-here\"\nversion = \"9.9.9\"\n{source}\nchecksum = \"{sum}\"\n"
+            "version = 4\n\n[[package]]\nname = \"lib\"\nversion = \"0.1.0\"\ndependencies = [\n \"{name}\",\n]\n\n\
+             [[package]]\nname = \"{name}\"\nversion = \"9.9.9\"\n{source}\nchecksum = \"{sum}\"\n"
         ),
     );
+}
+
+#[test]
+fn fetching_dependencies_asks_first_and_a_no_is_taken() {
+    let script = Script::by_function(|_| Reply::text("Nothing to do."));
+    let Some((scene, _server)) = ready(script) else {
+        return;
+    };
+    lacking(&scene, "no-such-crate-here");
     let words = ["code", "look", "--repo", "lib", "--on-ask", "wait"];
     let mut command = scene.with_node(&words);
     command.env("HOME", std::env::var_os("HOME").unwrap());

@@ -16,7 +16,7 @@ use crate::kit::{nothing_left, plain};
 use crate::labelled::{trust, untrusted};
 use crate::scene::{Ran, Scene};
 
-const CANARY: &str = "zebra-4471-quartz";
+pub const CANARY: &str = "zebra-4471-quartz";
 
 /// A listener on all addresses of this machine that keeps every byte it is sent.
 struct Sink {

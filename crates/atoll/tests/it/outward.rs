@@ -3,12 +3,12 @@
 use serde_json::json;
 use testkit::provider::{Script, Server};
 
-use crate::hostile::{alive, until};
-use crate::injected::{calls, fine, go, leaked, shop};
+use crate::hostile::{alive, lacking, until};
+use crate::injected::{CANARY, calls, fine, go, leaked, shop};
 use crate::kit::{left, nothing_left};
 use crate::labelled::{doing, trust, untrusted};
 use crate::moments::Watched;
-use crate::scene::Scene;
+use crate::scene::{Ran, Scene};
 
 /// A session of `mine` that knows the secret.
 fn knowing(server: &Server, other: &Server) -> Option<Scene> {
@@ -232,4 +232,43 @@ fn a_job_with_hosts_asks_where_its_box_holds_what_a_stranger_wrote() {
         "{labels}"
     );
     fine(&scene, &["log", "verify"]);
+}
+
+#[test]
+fn a_fetch_is_a_way_out_whatever_the_names_say() {
+    let (server, other) = (Server::start(doing()), Server::start(Script::list([])));
+    let Some(scene) = shop(&server, &other) else {
+        return;
+    };
+    // The name of what is lacking carries the secret: whoever serves names would hear it.
+    lacking(&scene, CANARY);
+    let code = |how: &str| {
+        let words = ["code", "look", "--repo", "lib", "--on-ask", how];
+        let mut command = scene.with_node(&words);
+        command.env("HOME", std::env::var_os("HOME").unwrap());
+        command
+    };
+    let ran = Ran::of(code("deny").output().unwrap());
+    let said = ran.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("denied run: guard.flow"), "{said}");
+    let labels = fine(&scene, &["session", "labels", "s1"]).out;
+    assert!(
+        !labels.contains("network: "),
+        "nothing was fetched: {labels}"
+    );
+    let mut asking = code("wait").spawn().unwrap();
+    let gates = || fine(&scene, &["--json", "gate", "list"]).data();
+    until("the gate is open", || {
+        gates().as_array().is_some_and(|g| g.len() == 1)
+    });
+    let gate = gates()[0].clone();
+    assert_eq!(gate["question"]["what"], "cargo fetch --locked", "{gate}");
+    let why = gate["question"]["why"].as_str().unwrap();
+    assert!(
+        why.contains("(untrusted) and ") && why.contains("; now sends to "),
+        "{why}"
+    );
+    assert!(gate["question"]["widening"].is_null(), "{gate}");
+    fine(&scene, &["gate", "answer", "g1", "no"]);
+    asking.wait().unwrap();
 }
