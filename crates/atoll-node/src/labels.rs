@@ -174,7 +174,8 @@ impl Marks {
     /// What reading or editing a file gains.
     pub(crate) fn of_path(&self, path: &str) -> Vec<Source> {
         let path = plain(path);
-        self.those(|f| f.path == path)
+        // Both alike: a name that ends in a space is no other file than its label.
+        self.those(|f| plain(&f.path) == path)
     }
 
     /// What the agent's instructions of the repository gain.
@@ -197,7 +198,7 @@ fn plain(path: &str) -> String {
 }
 
 pub(crate) fn below(path: &str, folder: &str) -> bool {
-    let folder = plain(folder);
+    let (path, folder) = (plain(path), plain(folder));
     folder.is_empty()
         || path == folder
         || path
@@ -442,6 +443,16 @@ mod tests {
                 "{path}"
             );
         }
+        let odd = Marks {
+            files: vec![Marked {
+                path: "odd ".into(),
+                origin: "written by s3".into(),
+                named: true,
+            }],
+            unknown: None,
+        };
+        assert_eq!(odd.of_read(&read("odd ")).len(), 1);
+        assert_eq!(odd.of_read(&read("odd")).len(), 1);
         assert!(marks.of_read(&read("notes.mdx")).is_empty());
         assert_eq!(marks.of_path("src/a.py").len(), 1);
         assert_eq!(marks.in_box().len(), 3);
