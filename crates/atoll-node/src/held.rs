@@ -39,13 +39,14 @@ impl Shared {
         Ok(labels.join(marked.map_err(unlogged)?))
     }
 
-    /// What a job kept of an untrusted context is marked before it can be handed out.
-    pub(crate) async fn mark_kept(&self, context: &Context, job: JobId, kept: &[Kept]) {
+    /// What a job kept of an untrusted context is marked before it can be handed out; `false`: it can't be, and may
+    /// not be kept.
+    pub(crate) async fn mark_kept(&self, context: &Context, job: JobId, kept: &[Kept]) -> bool {
         let Some((session, (workspace, _))) = context.session.zip(context.workspace.clone()) else {
-            return;
+            return true;
         };
         if !context.labels.untrusted && context.trusted {
-            return;
+            return true;
         }
         let mark = |file: &Kept| MarkedFile {
             path: file.artifact.path.clone(),
@@ -53,11 +54,11 @@ impl Shared {
             named: true,
         };
         let files = kept.iter().map(mark).collect();
-        if let Some(entry) = self.files_entry(session, workspace, (None, Some(job)), files)
-            && let Err(full) = self.log.append_all(vec![entry], false).await
-        {
-            tracing::warn!("artifacts can't be marked: {full}");
-        }
+        let entry = self.files_entry(session, workspace, (None, Some(job)), files);
+        let logged = self.log.append_all(entry.into_iter().collect(), false).await;
+        logged
+            .inspect_err(|full| tracing::warn!("artifacts can't be marked: {full}"))
+            .is_ok()
     }
 }
 

@@ -230,8 +230,8 @@ impl Shared {
             .pump(session, job, output, end, &control, feeder, cancel)
             .await;
         lock(&self.jobs).remove(&job);
-        self.mark_kept(context, job, &kept).await;
-        for file in kept {
+        let marked = self.mark_kept(context, job, &kept).await;
+        for file in kept.into_iter().filter(|_| marked) {
             let draft = Origin {
                 actor: atoll_domain::Actor::system(),
                 session,
