@@ -55,7 +55,10 @@ impl Shared {
         };
         let files = kept.iter().map(mark).collect();
         let entry = self.files_entry(session, workspace, (None, Some(job)), files);
-        let logged = self.log.append_all(entry.into_iter().collect(), false).await;
+        let logged = self
+            .log
+            .append_all(entry.into_iter().collect(), false)
+            .await;
         logged
             .inspect_err(|full| tracing::warn!("artifacts can't be marked: {full}"))
             .is_ok()
