@@ -41,7 +41,15 @@ fn switched(b: &atoll_domain::ModelSwitched, model: &str) -> String {
 }
 
 /// A label that was gained or cleared. What every session begins with is no news.
-fn labels_told(shared: &Shared, body: &Body) -> Option<String> {
+fn labels_told(shared: &Shared, event: &Event, body: &Body) -> Option<String> {
+    if !matches!(body, Body::Labelled(_) | Body::Declassified(_)) {
+        return None;
+    }
+    // Whoever runs a single job knows what they gave it, and goes on with nothing of it.
+    let row = event.session.and_then(|s| shared.log.session(&s).ok()?);
+    if row.is_some_and(|row| row.mode == "exec") {
+        return None;
+    }
     match body {
         Body::Labelled(b) if !matches!(b.source.as_str(), "workspace" | "repository") => {
             let what = b.what.as_ref().map(|w| shared.words(w));
@@ -197,7 +205,7 @@ impl Viewer {
             Body::SessionResumed(b) if b.unknown > 0 => Some(Progress::Note {
                 text: "what was under way when the node stopped has an unknown outcome".into(),
             }),
-            other => labels_told(shared, &other).map(|text| Progress::Note { text }),
+            other => labels_told(shared, event, &other).map(|text| Progress::Note { text }),
         }
     }
 
