@@ -9,7 +9,6 @@ use atoll_domain::{Cost, Entropy, Tick};
 use atoll_guard::{BoxFuture, End, Live, Permit, Stop};
 use atoll_ports::Models;
 use atoll_ports::models::{Calling, Error, Failure, Key, ModelChoice};
-use atoll_redact::redact;
 
 use crate::around;
 use crate::client::{Clients, unsent};
@@ -432,9 +431,5 @@ impl Models for Registry {
         // Nothing waits here: the request is sent when the deltas are polled.
         let calling = self.begin(permit, key, now);
         Box::pin(async move { calling })
-    }
-
-    fn redact(&self, text: &str) -> (u64, String) {
-        redact(text)
     }
 }

@@ -69,9 +69,14 @@ impl Context {
         account.map_or(Cost::ZERO, |a| shared.ledger.balance(a).spent)
     }
 
+    /// The session that its family began with: forks share its budget and its placeholders.
+    pub(crate) fn family(&self) -> Option<SessionId> {
+        self.purse.or(self.session)
+    }
+
     /// The account of its session, or of the one that it was forked from.
     pub(crate) fn account(&self) -> Option<Account> {
-        self.purse.or(self.session).map(Account::Session)
+        self.family().map(Account::Session)
     }
 
     /// Whose budgets pay for it, and for a call of `provider`. Opens the day's accounts if this is their first use.

@@ -18,6 +18,7 @@ mod names;
 mod node;
 mod options;
 mod recover;
+mod redaction;
 mod rows;
 mod secrets;
 mod session;

@@ -59,6 +59,7 @@ impl Node {
             clock,
             entropy,
             load,
+            redaction_key,
         } = adapters;
         let loaded = load()?;
         let (jobs_max, files_max) = (loaded.options.jobs_max, loaded.options.files_max);
@@ -80,6 +81,8 @@ impl Node {
             sessions: Mutex::new(HashMap::new()),
             jobs: Mutex::new(HashMap::new()),
             calls: Mutex::new(HashMap::new()),
+            keeps: Default::default(),
+            redaction_key,
             job_slots: Semaphore::new(jobs_max),
             file_slots: Semaphore::new(files_max),
             edits: Default::default(),

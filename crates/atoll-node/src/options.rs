@@ -14,6 +14,8 @@ use atoll_ports::Models;
 pub struct Options {
     /// The profile: `careful` unless configured.
     pub profile: String,
+    /// Which personal data is taken out of what is sent, beside secrets.
+    pub redact: atoll_redact::Classes,
     /// The day's budget over all sessions.
     pub day: Budget,
     /// What may be spent in a day with one provider, in millionths of a US dollar, by its name.
@@ -61,6 +63,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
+            redact: crate::redaction::CLASSES,
             profile: "careful".into(),
             day: Budget {
                 micros_max: Some(5_000_000),

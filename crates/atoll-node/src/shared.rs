@@ -33,6 +33,8 @@ pub struct Adapters {
     pub entropy: Arc<dyn Entropy>,
     /// Reads the configuration: settings, models, policy.
     pub load: Load,
+    /// A secret of the node's own, from which each session's placeholders are made. It outlives restarts.
+    pub redaction_key: [u8; 32],
 }
 
 /// What a reload replaces.
@@ -62,6 +64,9 @@ pub(crate) struct Shared {
     pub(crate) sessions: Mutex<HashMap<SessionId, Handle>>,
     pub(crate) jobs: Mutex<HashMap<atoll_domain::JobId, crate::job::JobHandle>>,
     pub(crate) calls: Mutex<HashMap<String, Arc<Semaphore>>>,
+    /// What was taken out of what was sent, by sessions.
+    pub(crate) keeps: crate::redaction::Keeps,
+    pub(crate) redaction_key: [u8; 32],
     pub(crate) job_slots: Semaphore,
     pub(crate) file_slots: Semaphore,
     /// Patches that are being edited, by their copies.

@@ -102,6 +102,7 @@ impl Viewer {
                 self.steps += 1;
                 let message: Option<atoll_domain::Message> = shared.json(&b.message);
                 let text = message.map(|m| m.joined_text()).unwrap_or_default();
+                let text = restored(shared, event, text);
                 Some(Progress::Replied {
                     step: b.step.0,
                     text,
@@ -189,7 +190,7 @@ impl Viewer {
                     .session
                     .and_then(|s| shared.log.session(&s).ok().flatten())
                     .map(|r| r.spent);
-                let words = shared.words(&b.words);
+                let words = restored(shared, event, shared.words(&b.words));
                 Some(Progress::Ended {
                     end: b.end,
                     words,
@@ -408,5 +409,13 @@ mod tests {
     #[test]
     fn the_empty_tree_is_a_tree() {
         assert_eq!(no_tree().as_str().len(), 40);
+    }
+}
+
+/// For who watches: what was taken out of what the model got stands in its words again.
+fn restored(shared: &Shared, event: &Event, text: String) -> String {
+    match event.session {
+        Some(session) => shared.restored(session, text),
+        None => text,
     }
 }

@@ -201,7 +201,4 @@ pub trait Models: Send + Sync {
         key: Option<Key>,
         now: Tick,
     ) -> BoxFuture<'_, Result<Calling, Stop>>;
-    /// Takes secrets out of a text, and numbers that can be checked (cards, IBANs); the number of places, and the text with
-    /// `[redacted:KIND]` in their stead.
-    fn redact(&self, text: &str) -> (u64, String);
 }

@@ -109,8 +109,4 @@ impl Models for Plugged {
             });
         Box::pin(std::future::ready(calling))
     }
-
-    fn redact(&self, text: &str) -> (u64, String) {
-        self.registry.redact(text)
-    }
 }

@@ -10,6 +10,7 @@ use atoll_llama::Embedded;
 use atoll_node::{Adapters, Machine, Options, Reloaded, SystemEntropy};
 use atoll_policy::{Engine, Profile, Source};
 use atoll_ports::{Mirror, Witness};
+use atoll_redact::Classes;
 use atoll_runners::ProcessRunner;
 use atoll_runners::toolchain::{CALLER_VARS, Finder};
 use atoll_store::{MirrorFile, Store, WitnessFile};
@@ -111,6 +112,7 @@ pub fn adapters(
         vault: Arc::new(vault(&paths)),
         clock: Arc::new(Machine::default()),
         entropy: Arc::new(SystemEntropy),
+        redaction_key: crate::daemon::redaction_key(&paths.data)?,
         load: Box::new(move || load(&paths, &identity, &embedded)),
     })
 }
@@ -183,6 +185,12 @@ fn options(paths: &Paths, config: &Config, identity: &str) -> Options {
         |key: &str, default: usize| usize::try_from(whole(key, default as u64)).unwrap_or(default);
     Options {
         profile: config.get("policy.profile"),
+        redact: Classes {
+            cards: config.get("redact.cards") == "true",
+            ibans: config.get("redact.ibans") == "true",
+            emails: config.get("redact.emails") == "true",
+            phones: config.get("redact.phones") == "true",
+        },
         day: Budget {
             micros_max: config.micros("budget.day.usd"),
             tokens_max: config.whole("budget.day.tokens"),

@@ -10,6 +10,7 @@ use atoll_ports::models::{Delta, Failure};
 
 use crate::gate::Refused;
 use crate::labels::Source;
+use crate::redaction::Pieces;
 use crate::session::call::{Answered, Call, CallFailed, model_error};
 use crate::session::drive::{Drive, Go};
 
@@ -46,7 +47,7 @@ impl Drive {
             () = self.cancel.cancelled() => return Go::On,
         }
         let mut conversation = conversation;
-        let redacted = self.shared.redact(&mut conversation);
+        let redacted = self.shared.redact(&self.context, &mut conversation);
         if redacted > 0
             && let Err(err) = self.gain(vec![Source::redaction(&provider_now)]).await
         {
@@ -60,10 +61,21 @@ impl Drive {
             step: Some(step),
             granted_spend: false,
         };
-        let (hub, session, clock) = (&self.shared.hub, self.session, &self.shared.clock);
-        let seen = |delta: &Delta| {
-            if let Some(progress) = progress(delta) {
-                hub.send(session, clock.wall(), progress);
+        let (shared, session) = (&self.shared, self.session);
+        let mut pieces = Pieces::default();
+        let send = |progress| shared.hub.send(session, shared.clock.wall(), progress);
+        let seen = |delta: &Delta| match delta {
+            Delta::Text(text) => send(Progress::Text {
+                text: pieces.push(shared, session, text),
+            }),
+            other => {
+                let held = pieces.rest();
+                if !held.is_empty() {
+                    send(Progress::Text { text: held });
+                }
+                if let Some(progress) = progress(other) {
+                    send(progress);
+                }
             }
         };
         let answered = self
@@ -154,7 +166,6 @@ impl Drive {
 /// What a watcher sees of a reply as it comes.
 fn progress(delta: &Delta) -> Option<Progress> {
     Some(match delta {
-        Delta::Text(text) => Progress::Text { text: text.clone() },
         Delta::Reasoning(text) => Progress::Reasoning { text: text.clone() },
         Delta::Retrying {
             wait_ms,
@@ -171,6 +182,6 @@ fn progress(delta: &Delta) -> Option<Progress> {
             attempt: *attempt,
             attempts_max: *attempts_max,
         },
-        Delta::ToolNamed(_) | Delta::Done(_) => return None,
+        Delta::Text(_) | Delta::ToolNamed(_) | Delta::Done(_) => return None,
     })
 }

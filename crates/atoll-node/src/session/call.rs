@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use atoll_api::{Error, codes};
 use atoll_domain::action::ModelCall;
-use atoll_domain::{ActionKey, Conversation, Cost, EventId, Message, Part, PriceUsed, Step};
+use atoll_domain::{ActionKey, Conversation, Cost, EventId, Part, PriceUsed, Step};
 use atoll_guard::{End, Permit, Stop};
 use atoll_ports::meter::{self, Meter};
 use atoll_ports::models::{Calling, Delta, Failure, Key, ModelChoice, Reply};
@@ -59,7 +59,7 @@ impl Shared {
             step,
             granted_spend,
         } = call;
-        self.redact(&mut conversation);
+        self.redact(context, &mut conversation);
         let key = match (context.session, step) {
             (Some(session), Some(step)) => ActionKey::of(&session, step),
             _ => ActionKey::new(self.clock.wall(), self.entropy.ten()),
@@ -261,34 +261,6 @@ impl Shared {
             tokens: act.input_tokens_estimate,
             ..Cost::ZERO
         }
-    }
-
-    /// Takes well-known key patterns out of what is sent; how many places there were.
-    pub(crate) fn redact(&self, conversation: &mut Conversation) -> u64 {
-        let models = self.current().models.clone();
-        let mut hits = 0;
-        let mut clean = |text: &mut String| {
-            let (found, redacted) = models.redact(text);
-            if found > 0 {
-                hits += found;
-                *text = redacted;
-            }
-        };
-        for message in &mut conversation.messages {
-            redact_message(message, &mut clean);
-        }
-        hits
-    }
-}
-
-fn redact_message(message: &mut Message, clean: &mut impl FnMut(&mut String)) {
-    for part in &mut message.content {
-        if let Part::Text { text } = part {
-            clean(text);
-        }
-    }
-    for call in &mut message.tool_calls {
-        clean(&mut call.arguments);
     }
 }
 

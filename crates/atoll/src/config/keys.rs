@@ -105,6 +105,30 @@ pub const KEYS: &[Setting] = &[
         "model calls in a turn",
     ),
     of(
+        "redact.cards",
+        Bool,
+        "true",
+        "take payment cards out of what is sent",
+    ),
+    of(
+        "redact.ibans",
+        Bool,
+        "true",
+        "take bank accounts out of what is sent",
+    ),
+    of(
+        "redact.emails",
+        Bool,
+        "false",
+        "take e-mail addresses out of what is sent",
+    ),
+    of(
+        "redact.phones",
+        Bool,
+        "false",
+        "take phone numbers out of what is sent",
+    ),
+    of(
         "limits.gate_ttl_s",
         Whole(10, 30 * 86_400),
         "86400",

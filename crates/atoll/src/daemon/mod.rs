@@ -2,6 +2,7 @@
 
 mod build;
 mod record;
+mod redaction;
 mod serve;
 pub mod service;
 mod spawn;
@@ -16,6 +17,7 @@ use atoll_client::Client;
 use crate::app::{App, say};
 
 pub use build::build;
+pub use redaction::redaction_key;
 pub use serve::run;
 
 /// How long a node may take to come up or to go down, in steps of [`LOOK_MS`].

@@ -26,6 +26,7 @@ mod hostile;
 mod injected;
 mod inputs;
 mod judged;
+mod kept;
 mod keys;
 mod kills;
 mod kit;
