@@ -35,6 +35,12 @@ codes! {
     BUDGET = 304, 5, "a budget is used up";
     POLICY_BAD = 305, 2, "a policy file is wrong";
     CHANGED = 306, 7, "what was asked for has changed since";
+    TOKEN_BAD = 321, 3, "the token is worth nothing here";
+    TOKEN_ENDED = 322, 3, "the token was revoked, or has run out";
+    TOKEN_ROLE = 323, 3, "the token is not for that";
+    TOKEN_LIMIT = 324, 5, "the token's limit of requests is reached";
+    TOKEN_PLACE = 325, 2, "a token may not stand there";
+    GRANT_BAD = 326, 2, "the grant can't be made";
     SANDBOX_WEAK = 412, 3, "the sandbox here is weaker than the policy accepts";
     SANDBOX_FAILED = 413, 1, "the sandbox can't be made";
     JOB_LIMIT = 415, 5, "the job reached a limit";

@@ -3,17 +3,37 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use atoll_domain::{GrantId, Role};
 use futures::stream::BoxStream;
 
 use crate::*;
 
-/// Who calls: the user behind the socket. Faces take it from the peer's credentials, never from a request.
+/// Who calls: the user behind the socket, as the peer's credentials say; what they may, as their token says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The user's id.
     pub uid: u32,
-    /// Its name.
+    /// Its name; with a token also the grant's, `ada/c3`.
     pub name: String,
+    /// What the caller is here.
+    pub role: Role,
+    /// The grant of its token; none: the owner's own call.
+    pub grant: Option<GrantId>,
+    /// The longest body of its requests, in bytes; none: what the face takes.
+    pub body_limit_bytes: Option<u64>,
+}
+
+impl Caller {
+    /// Whose node it is, without a token.
+    pub fn owner(uid: u32, name: impl Into<String>) -> Caller {
+        Caller {
+            uid,
+            name: name.into(),
+            role: Role::Owner,
+            grant: None,
+            body_limit_bytes: None,
+        }
+    }
 }
 
 /// Updates as they come.
@@ -30,6 +50,12 @@ pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + '
 pub trait Commands: Send + Sync {
     /// Whether it is there, and which.
     fn health(&self) -> Reply<'_, Health>;
+    /// Who a caller with a token is. Faces ask it first, and pass on who it says. Refused: the token is worth nothing
+    /// here, or was used too often.
+    fn enter(&self, _: &Caller, _: Token) -> Reply<'_, Caller> {
+        let err = Error::new(codes::TOKEN_BAD, "tokens are for a node");
+        Box::pin(std::future::ready(Err(err)))
+    }
     /// Its state.
     fn status(&self, caller: &Caller) -> Reply<'_, Status>;
     /// Goes down in order.
@@ -181,4 +207,11 @@ pub trait Commands: Send + Sync {
     fn reload(&self, caller: &Caller) -> Reply<'_, ()>;
     /// The policy in force.
     fn policy(&self, caller: &Caller) -> Reply<'_, PolicyView>;
+
+    /// Mints a grant; its token is told this once.
+    fn grant_mint(&self, caller: &Caller, request: MintRequest) -> Reply<'_, Minted>;
+    /// Grants, each after the one that it comes from. With a token: its own, and what comes from it.
+    fn grants(&self, caller: &Caller) -> Reply<'_, Vec<GrantView>>;
+    /// Revokes one and all that comes from it, at once. By name, ordinal or id; an id may be one that was never seen.
+    fn grant_revoke(&self, caller: &Caller, grant: String, why: String) -> Reply<'_, ()>;
 }

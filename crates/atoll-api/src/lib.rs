@@ -9,8 +9,10 @@ mod commands;
 mod error;
 mod exec;
 mod gate;
+mod grant;
 mod log;
 mod model;
+mod need;
 mod patch;
 mod secret;
 mod session;
@@ -22,11 +24,13 @@ pub use commands::{Caller, Commands, Lines, Reply, Updates};
 pub use error::{Code, Error};
 pub use exec::{ExecRequest, ExecStarted, ExecView};
 pub use gate::{AnswerRequest, GATES_AT_ONCE_MAX, GateView, Question};
+pub use grant::{GrantView, MintRequest, Minted, Token};
 pub use log::{
     EraseRequest, Erasure, EventView, ExportRequest, KeptCheckpoint, Replayed, Tail, Verification,
     WitnessView,
 };
 pub use model::{ModelTest, ModelView};
+pub use need::{NEEDS, Need, may};
 pub use patch::{AcceptRequest, EditBegun, EditRequest, PatchDetail, PatchRecord, PatchView};
 pub use secret::{Hidden, SecretPut, SecretView, SecretsView, VaultMake, VaultUnlock, VaultView};
 pub use session::{

@@ -40,6 +40,9 @@ pub struct SessionView {
     pub budget: Budget,
     /// What its context touched.
     pub labels: Labels,
+    /// The grant that it runs under: `c3`; none: the owner's own.
+    #[serde(default)]
+    pub grant: Option<String>,
 }
 
 /// One step, for people.
@@ -63,6 +66,9 @@ pub struct SessionDetail {
     /// As in the list.
     #[serde(flatten)]
     pub view: SessionView,
+    /// What is left of its budget, shared with its forks, with nothing that is reserved.
+    #[serde(default)]
+    pub left: Budget,
     /// Its steps.
     pub steps_taken: Vec<StepView>,
     /// Its patches.

@@ -70,6 +70,15 @@ pub struct Status {
     pub today: Cost,
     /// The day's limit in money, in millionths of a US dollar.
     pub day_micros_max: Option<u64>,
+    /// What is left today with each provider that has a budget of its own, in millionths of a US dollar.
+    #[serde(default)]
+    pub providers_left: std::collections::BTreeMap<String, u64>,
+    /// The grant of the token that asks.
+    #[serde(default)]
+    pub grant: Option<crate::GrantView>,
+    /// How many grants are good.
+    #[serde(default)]
+    pub grants: u64,
     /// Events in the log.
     pub events: u64,
     /// How long ago the last checkpoint was made, in seconds.

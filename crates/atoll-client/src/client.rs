@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use atoll_api::Token;
+
 /// Speaks to the node behind a socket. Cheap to clone; each command is a connection of its own.
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(crate) socket: PathBuf,
     pub(crate) uid: u32,
+    pub(crate) token: Option<Token>,
 }
 
 impl Client {
@@ -16,7 +19,13 @@ impl Client {
         Client {
             socket: socket.into(),
             uid,
+            token: None,
         }
+    }
+
+    /// With a token: each request has its rights, and no others.
+    pub fn with_token(self, token: Option<Token>) -> Client {
+        Client { token, ..self }
     }
 
     /// Its socket.

@@ -221,4 +221,15 @@ impl Commands for Client {
     fn policy(&self, _: &Caller) -> Reply<'_, PolicyView> {
         Box::pin(self.ask(Ask::get("/v1/policy")))
     }
+
+    fn grant_mint(&self, _: &Caller, request: MintRequest) -> Reply<'_, Minted> {
+        Box::pin(self.ask(Ask::post("/v1/grants").json(&request)))
+    }
+    fn grants(&self, _: &Caller) -> Reply<'_, Vec<GrantView>> {
+        Box::pin(self.ask(Ask::get("/v1/grants")))
+    }
+    fn grant_revoke(&self, _: &Caller, grant: String, why: String) -> Reply<'_, ()> {
+        let ask = Ask::post(format!("/v1/grants/{}/revoke", part(&grant)));
+        Box::pin(self.ask(ask.json(&json!({ "why": why }))))
+    }
 }

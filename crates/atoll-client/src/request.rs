@@ -127,6 +127,15 @@ impl Client {
         if let Some(key) = ask.key {
             request = request.header("idempotency-key", key);
         }
+        if let Some(token) = &self.token {
+            let mut value =
+                hyper::header::HeaderValue::try_from(format!("Bearer {}", token.reveal()))
+                    .map_err(|_| {
+                        Error::new(codes::TOKEN_BAD, "the token is none that can be sent")
+                    })?;
+            value.set_sensitive(true);
+            request = request.header(hyper::header::AUTHORIZATION, value);
+        }
         let request = request.body(Full::new(ask.body)).map_err(|e| {
             Error::new(codes::USAGE, "this name can't be sent").found(e.to_string())
         })?;

@@ -124,6 +124,10 @@ pub trait Act: Send + 'static {
     fn canonical(&self) -> Canonical;
     /// What it may cost at most: reserved before dispatch.
     fn ceiling(&self) -> Cost;
+    /// The hosts that it reaches, as `host:port`. Grants may name those that are allowed.
+    fn hosts(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// What exactly it would widen, as one stable text: two actions with the same widening are covered by
     /// one session answer. `None`: every one is asked for by itself.
     fn widening(&self) -> Option<String> {

@@ -128,6 +128,9 @@ bodies! {
         steps_max: u64,
         /// Everything else of its configuration, as JSON (`SessionConfig` of the agent).
         config: Commitment,
+        /// The grant that it runs under; none: the owner's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grant: Option<GrantId>,
     }
     /// A session goes on from another's point.
     SessionForked {
@@ -359,6 +362,9 @@ bodies! {
         reserve: Cost,
         /// The gate that was answered, if one was.
         gate: Option<GateId>,
+        /// The grant that it was admitted under, whose budgets pay with its parents'; none: the owner's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        grant: Option<GrantId>,
     }
     /// A permit ended.
     Closed {
@@ -557,6 +563,41 @@ bodies! {
     SecretRemoved {
         /// Its name.
         name: SecretName,
+    }
+    /// The key that signs tokens was made.
+    GrantKeyMade {
+        /// Its public half, Ed25519, in hex.
+        key: String,
+    }
+    /// A grant was minted, or an attenuation of one was seen for the first time.
+    GrantMinted {
+        /// The grant.
+        id: GrantId,
+        /// The grant that it is an attenuation of.
+        parent: Option<GrantId>,
+        /// What its holder is here.
+        role: Role,
+        /// Until when.
+        expires: Ms,
+        /// The kinds of actions; `None`: all.
+        kinds: Option<Vec<Kind>>,
+        /// What may be spent under it.
+        budget: Budget,
+        /// Requests within a minute.
+        requests_per_min: u64,
+        /// The longest body of a request, in bytes.
+        body_limit_bytes: u64,
+        /// Folders and hosts, as JSON.
+        scope: Commitment,
+        /// Its name.
+        name: Commitment,
+    }
+    /// A grant was revoked, and with it each attenuation of it.
+    GrantRevoked {
+        /// The grant.
+        id: GrantId,
+        /// A person's reason.
+        why: Commitment,
     }
     /// A note of a person.
     FeedbackNote {

@@ -117,6 +117,8 @@ ids! {
     PatchId = "pat_", "patch";
     /// One permit: new with each admission.
     PermitId = "prm_", "permit";
+    /// One grant: derived from its block's signature in the token.
+    GrantId = "gra_", "grant";
     /// A workspace: derived from its canonical path.
     WorkspaceId = "wsp_", "workspace";
     /// A model call's or an action's idempotency key: from (session, step), stable over a resume.

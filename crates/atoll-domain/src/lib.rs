@@ -14,6 +14,7 @@ mod edit;
 mod ends;
 mod event;
 mod facts;
+mod grant;
 mod hash;
 mod id;
 mod job;
@@ -38,6 +39,7 @@ pub use edit::Edit;
 pub use ends::{ClosedHow, GateAnswerKind, StepKind};
 pub use event::{Draft, Event, Meta, Topic, VERSION};
 pub use facts::{Facts, PriceUsed};
+pub use grant::{GRANT_DEPTH_MAX, GRANT_NAMES_MAX, Standing, Terms, Wider, path_is_within};
 pub use hash::{Hash, HashError};
 pub use id::*;
 pub use job::{

@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use atoll_domain::{
     Act, ActionKey, Actor, ActorKind, Canonical, Cost, Draft, Entropy, EventId, Facts, GateId,
-    Hash, Kind, Ms, PermitId, PolicyDenied, Sealer, SessionId, Tick, Topic,
+    Hash, Kind, Ms, PermitId, PolicyDenied, Sealer, SessionId, Standing, Tick, Topic,
 };
 
 use crate::permit::{Duty, Grant};
+use crate::warrant;
 use crate::{
     Account, Decision, Entry, Full, Journal, Ledger, Permit, PolicyEngine, Question, Rule, Stop,
     Verdict,
@@ -46,6 +47,8 @@ pub struct Admission<A: Act> {
     pub key: Option<ActionKey>,
     /// Whose budgets pay.
     pub accounts: Vec<Account>,
+    /// The grants that it is proposed under, the first one first; none: the owner's own.
+    pub warrant: Vec<Standing>,
     /// How long the permit is good, in milliseconds.
     pub ttl_ms: u64,
     /// Now, monotonic.
@@ -256,7 +259,8 @@ impl Guard {
             action: &canonical,
             facts: &r.facts,
         };
-        let verdict = self.verdict(&question);
+        let verdict = warrant::refuses(&r.warrant, &r.act, &r.facts, r.wall)
+            .unwrap_or_else(|| self.verdict(&question));
         let lifted = match (verdict.decision, self.lifted(&r, &canonical)) {
             (Decision::Deny, _) => {
                 self.log_denied(&r, &canonical, verdict.rule_ids(), "deny")
@@ -318,6 +322,7 @@ impl Guard {
             policy: self.policy_hash(),
             reserve,
             gate: r.answer.as_ref().map(|a| a.gate),
+            grant: r.warrant.last().map(|grant| grant.id),
         };
         let body = grant.body(&mut sealer);
         let draft = draft(&r, body, sealer);
@@ -344,6 +349,7 @@ impl Guard {
             accounts: r.accounts,
             reserve,
             charged: Cost::ZERO,
+            grant: r.warrant.last().map(|grant| grant.id),
             begun: false,
             settled: false,
         };

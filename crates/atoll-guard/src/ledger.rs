@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use atoll_domain::{Budget, Cost, Exceeded, Hash, SessionId};
+use atoll_domain::{Budget, Cost, Exceeded, GrantId, Hash, SessionId};
 
 /// Whose budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Account {
     /// A session's.
     Session(SessionId),
+    /// A grant's: of all who act under it or an attenuation of it.
+    Grant(GrantId),
     /// The node's for the day, in days since the Unix epoch.
     Day(u64),
     /// The node's for the day with one provider.
@@ -59,8 +61,15 @@ impl Ledger {
                 || match account {
                     Account::Day(d) | Account::Provider { day: d, .. } => *d >= day,
                     Account::Session(s) => !sessions.contains(s),
+                    // A grant's spending has no day and no end but the node's: what the log says may lag behind.
+                    Account::Grant(_) => true,
                 }
         });
+    }
+
+    /// Whether an account was opened.
+    pub fn is_open(&self, account: Account) -> bool {
+        self.lock().contains_key(&account)
     }
 
     /// An account's state; empty if it was never opened.

@@ -19,6 +19,7 @@ mod journal;
 mod ledger;
 mod permit;
 mod policy;
+mod warrant;
 
 pub use guard::{Admission, Asked, FLOW_RULE, GateAnswer, Guard, Refusal, decide};
 pub use journal::{Appended, BoxFuture, Entry, Full, Journal};

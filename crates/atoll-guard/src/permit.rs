@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use atoll_domain::{
     Act, ActionKey, Actor, Again, Closed, ClosedHow, Cost, Covers, Draft, EventId, Exceeded, Facts,
-    Granted, Hash, Kind, PermitId, Reason, Sealer, SessionId, Tick, Topic,
+    GrantId, Granted, Hash, Kind, PermitId, Reason, Sealer, SessionId, Tick, Topic,
 };
 
 use crate::guard::Inner;
@@ -87,6 +87,7 @@ pub(crate) struct Duty {
     pub(crate) accounts: Vec<Account>,
     pub(crate) reserve: Cost,
     pub(crate) charged: Cost,
+    pub(crate) grant: Option<GrantId>,
     pub(crate) begun: bool,
     pub(crate) settled: bool,
 }
@@ -260,6 +261,7 @@ impl<A: Act> Live<A> {
             policy: inner.engine.hash(),
             reserve: Cost::ZERO,
             gate: None,
+            grant: d.grant,
         };
         let draft = Draft {
             topic: d.topic.clone(),
@@ -291,6 +293,7 @@ impl<A: Act> Live<A> {
             accounts: Vec::new(),
             reserve: Cost::ZERO,
             charged: Cost::ZERO,
+            grant: d.grant,
             begun: false,
             settled: false,
         };
@@ -328,6 +331,7 @@ pub(crate) struct Grant<'a> {
     pub(crate) policy: Hash,
     pub(crate) reserve: Cost,
     pub(crate) gate: Option<atoll_domain::GateId>,
+    pub(crate) grant: Option<GrantId>,
 }
 
 impl Grant<'_> {
@@ -344,6 +348,7 @@ impl Grant<'_> {
             policy: self.policy,
             reserve: self.reserve,
             gate: self.gate,
+            grant: self.grant,
         }
     }
 }

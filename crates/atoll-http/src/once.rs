@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use atoll_api::{Error, codes};
+use atoll_api::{Caller, Error, codes};
 use atoll_domain::Hash;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -81,6 +81,12 @@ async fn keyed(door: Door, key: String, request: Request, next: Next) -> Respons
     let Ok(body) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else {
         return usage(format!("a body is {BODY_BYTES_MAX} bytes at most")).into_response();
     };
+    // A key means something to who chose it alone.
+    let grant = parts
+        .extensions
+        .get::<Caller>()
+        .and_then(|caller| caller.grant);
+    let key = grant.map_or(key.clone(), |grant| format!("{grant} {key}"));
     let path = parts.uri.path_and_query().map_or("", |p| p.as_str());
     let hash = Hash::of_parts(&[
         parts.method.as_str().as_bytes(),

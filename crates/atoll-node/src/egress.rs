@@ -80,6 +80,8 @@ pub(crate) fn kept(kind: Kind) -> &'static [Kept] {
         Kind::Run => &[Kept::Asked(Way::Hosts), Kept::Inside],
         // Its job's permit covers it: what leaves by it was asked about with the job.
         Kind::Stdin => &[Kept::Owners],
+        // Into a job's box, whose hosts are asked about with the label that it brings, or to the provider whose key it is.
+        Kind::Secret => &[Kept::Inside],
         Kind::Call => &[Kept::Asked(Way::Provider), Kept::Inside],
         Kind::Accept | Kind::Undo => &[Kept::Owners],
     }
@@ -212,6 +214,7 @@ mod tests {
             output_tokens_max: 1024,
             key_env: None,
             key_stored: false,
+            key_secret: None,
         };
         let away = choice("api.example.com:443", true);
         assert_eq!(Way::of_call(&away, &[]), Way::Provider);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use atoll_domain::{Actor, Cost, Facts, Labels, ModelRef, Role, SessionId, WorkspaceId};
+use atoll_domain::{Actor, Cost, Facts, GrantId, Labels, ModelRef, Role, SessionId, WorkspaceId};
 use atoll_guard::Account;
 
 use crate::clock::day_of;
@@ -18,6 +18,8 @@ pub(crate) struct Context {
     pub(crate) purse: Option<SessionId>,
     pub(crate) actor: Actor,
     pub(crate) role: Role,
+    /// The grant that it is under; none: the owner's own.
+    pub(crate) grant: Option<GrantId>,
     pub(crate) profile: String,
     pub(crate) workspace: Option<(WorkspaceId, String)>,
     pub(crate) trusted: bool,
@@ -32,13 +34,14 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Of a person's own command, outside sessions.
+    /// Of a caller's own command, outside sessions: the owner's, or what its token makes of it.
     pub(crate) fn owner(shared: &Shared, caller: &atoll_api::Caller) -> Context {
         Context {
             session: None,
             purse: None,
             actor: Actor::human(caller.name.clone()),
-            role: Role::Owner,
+            role: caller.role,
+            grant: caller.grant,
             profile: shared.current().options.profile.clone(),
             workspace: None,
             trusted: true,

@@ -183,7 +183,8 @@ impl Shared {
         facts.spent = context.spent(self); // afresh, also after a gate
         let priced = facts.price.as_ref().map(|p| p.model.clone());
         let payee = priced.as_deref().and_then(|m| m.split('/').next());
-        let accounts = context.accounts(self, payee);
+        let mut accounts = context.accounts(self, payee);
+        let (act, warrant) = self.warranted(context, act, &mut accounts)?;
         let admission = Admission {
             actor: context.actor.clone(),
             facts,
@@ -195,9 +196,10 @@ impl Shared {
             cause,
             key,
             accounts,
+            warrant,
             ttl_ms: PERMIT_TTL_MS,
             now: self.clock.now(),
-            wall: self.clock.wall(),
+            wall: self.wall_ever(),
             answer,
         };
         self.current().guard.admit(admission).await

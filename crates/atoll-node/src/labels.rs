@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use atoll_api::Error;
 use atoll_domain::action::ReadOp;
 use atoll_domain::{
-    FilesLabelled, JobId, Label, Labelled, Labels, MarkedFile, PatchId, SecretName, SessionId, TreeId,
-    WorkspaceId,
+    FilesLabelled, JobId, Label, Labelled, Labels, MarkedFile, PatchId, SecretName, SessionId,
+    TreeId, WorkspaceId,
 };
 use atoll_guard::Entry;
 

@@ -8,6 +8,7 @@ mod egress;
 mod facts;
 mod fetch;
 mod gate;
+mod grants;
 mod held;
 mod hub;
 mod job;

@@ -58,6 +58,7 @@ impl Node {
             vault,
             clock,
             entropy,
+            grants,
             load,
             redaction_key,
         } = adapters;
@@ -65,7 +66,9 @@ impl Node {
         let (jobs_max, files_max) = (loaded.options.jobs_max, loaded.options.files_max);
         let ledger = Arc::new(Ledger::default());
         let current = current_of(loaded, log.clone(), ledger.clone(), entropy.clone());
+        let latest = log.latest().map_err(crate::shared::log_error)?;
         let shared = Arc::new(Shared {
+            grants: crate::grants::Held::new(grants, latest),
             log,
             runner,
             toolchains,

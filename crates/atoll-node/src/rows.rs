@@ -43,6 +43,7 @@ impl Shared {
             spent: row.spent,
             budget: row.budget,
             labels: row.labels,
+            grant: row.grant.and_then(|id| self.grant_ordinal(&id)),
         }
     }
 

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use atoll_api::{Error, codes};
 use atoll_domain::action::{Job, UseSecret};
 use atoll_domain::{
-    ActorKind, EventId, JobSecret, Purpose, SecretFor, SecretName, SecretUsed,
-    SessionId,
+    ActorKind, EventId, JobSecret, Purpose, SecretFor, SecretName, SecretUsed, SessionId,
 };
 use atoll_guard::{End, Permit, Stop};
 use atoll_ports::runner::Given;
@@ -150,7 +149,10 @@ impl Shared {
             given.push(Given { secret, value });
         }
         if let Some(session) = session {
-            let sources = given.iter().map(|g| Source::vault(&g.secret.name)).collect();
+            let sources = given
+                .iter()
+                .map(|g| Source::vault(&g.secret.name))
+                .collect();
             let logged = self.mark(session, sources).await;
             logged.map_err(|err| Refused::Full(atoll_guard::Full::Failed(err.message)))?;
         }

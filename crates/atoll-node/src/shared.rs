@@ -31,6 +31,8 @@ pub struct Adapters {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// Makes and reads tokens.
+    pub grants: Arc<dyn atoll_ports::Grants>,
     /// Reads the configuration: settings, models, policy.
     pub load: Load,
     /// A secret of the node's own, from which each session's placeholders are made. It outlives restarts.
@@ -60,6 +62,7 @@ pub(crate) struct Shared {
     pub(crate) ledger: Arc<atoll_guard::Ledger>,
     pub(crate) current: RwLock<Arc<Current>>,
     pub(crate) gates: Gates,
+    pub(crate) grants: crate::grants::Held,
     pub(crate) hub: Hub,
     pub(crate) sessions: Mutex<HashMap<SessionId, Handle>>,
     pub(crate) jobs: Mutex<HashMap<atoll_domain::JobId, crate::job::JobHandle>>,

@@ -2,6 +2,7 @@
 //!
 //! Floor 3. A port is read in one sitting; each has one conformance suite that every adapter passes.
 
+pub mod grants;
 pub mod log;
 pub mod meter;
 pub mod mirror;
@@ -14,6 +15,7 @@ pub mod witness;
 pub mod workspace;
 
 pub use atoll_guard::BoxFuture;
+pub use grants::Grants;
 pub use log::Log;
 pub use meter::Meter;
 pub use mirror::Mirror;

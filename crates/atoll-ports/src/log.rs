@@ -2,8 +2,8 @@
 
 use atoll_domain::{
     ActionKey, Actor, Again, Budget, Commitment, Cost, Event, EventId, GateAnswerKind, GateId,
-    Hash, JobId, Kind, Label, Labels, Ms, PatchClass, PatchId, PermitId, Purpose, SessionEnd,
-    SessionId, SessionState, WorkspaceId,
+    GrantId, Hash, JobId, Kind, Label, Labels, Ms, PatchClass, PatchId, PermitId, Purpose, Role,
+    SessionEnd, SessionId, SessionState, WorkspaceId,
 };
 use atoll_guard::{Appended, BoxFuture, Entry, Full, Journal};
 use serde::{Deserialize, Serialize};
@@ -113,6 +113,43 @@ pub struct SessionRow {
     pub base: Option<Commitment>,
     /// Its first and last events.
     pub seqs: (u64, u64),
+    /// The grant that it runs under; none: the owner's own. A fork has its parent's.
+    pub grant: Option<GrantId>,
+}
+
+/// A grant.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantRow {
+    /// Its ordinal: `c3` is 3.
+    pub ordinal: u64,
+    /// Its id.
+    pub id: GrantId,
+    /// The grant that it is an attenuation of.
+    pub parent: Option<GrantId>,
+    /// What its holder is here.
+    pub role: Role,
+    /// When it was minted, or first seen.
+    pub minted: Ms,
+    /// Until when.
+    pub expires: Ms,
+    /// The kinds of actions; `None`: all.
+    pub kinds: Option<Vec<Kind>>,
+    /// What may be spent under it.
+    pub budget: Budget,
+    /// What was settled under it and its attenuations.
+    pub spent: Cost,
+    /// Requests within a minute.
+    pub requests_per_min: u64,
+    /// The longest body of a request, in bytes.
+    pub body_limit_bytes: u64,
+    /// Folders and hosts (content, JSON).
+    pub scope: Commitment,
+    /// Its name (content).
+    pub name: Commitment,
+    /// When an action was last admitted under it.
+    pub used: Option<Ms>,
+    /// When it was revoked.
+    pub revoked: Option<Ms>,
 }
 
 /// A gate.
@@ -346,6 +383,16 @@ pub trait Log: Journal {
     fn job_by_ordinal(&self, ordinal: u64) -> Result<Option<JobRow>, Error>;
     /// By id.
     fn job(&self, id: &JobId) -> Result<Option<JobRow>, Error>;
+    /// The latest time of any event, by the wall clock: setting the clock back doesn't change it.
+    fn latest(&self) -> Result<Ms, Error>;
+    /// Grants, the newest first.
+    fn grants(&self, limit: usize) -> Result<Vec<GrantRow>, Error>;
+    /// By id.
+    fn grant(&self, id: &GrantId) -> Result<Option<GrantRow>, Error>;
+    /// Whether it was revoked, also where it was never seen.
+    fn grant_revoked(&self, id: &GrantId) -> Result<bool, Error>;
+    /// How many attenuations were seen of the grant that its chain began with.
+    fn grant_children(&self, id: &GrantId) -> Result<u64, Error>;
     /// Permits that were granted and not closed.
     fn open_permits(&self) -> Result<Vec<OpenPermit>, Error>;
     /// What was spent on a day (days since the Unix epoch, UTC).

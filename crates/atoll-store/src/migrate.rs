@@ -14,6 +14,7 @@ const STEPS: &[&str] = &[
     include_str!("schema/0002_gates.sql"),
     include_str!("schema/0003_epoch.sql"),
     include_str!("schema/0004_labels.sql"),
+    include_str!("schema/0005_grants.sql"),
 ];
 
 /// The version that this binary writes.

@@ -1,13 +1,13 @@
 //! The store as the guard's journal and the node's log.
 
 use atoll_domain::{
-    Commitment, Cost, Event, EventId, GateId, JobId, PatchId, SessionId, WorkspaceId,
+    Commitment, Cost, Event, EventId, GateId, GrantId, JobId, Ms, PatchId, SessionId, WorkspaceId,
 };
 use atoll_guard::{Appended, BoxFuture, Entry, Full, Journal};
 use atoll_ports::Log;
 use atoll_ports::log::{
-    Error, Export, Filter, GateRow, JobRow, LabelRow, MarkRow, OpenPermit, PatchRow, SessionRow,
-    Sink, Verified,
+    Error, Export, Filter, GateRow, GrantRow, JobRow, LabelRow, MarkRow, OpenPermit, PatchRow,
+    SessionRow, Sink, Verified,
 };
 use atoll_ports::sweep::Swept;
 
@@ -80,6 +80,21 @@ impl Log for Store {
     }
     fn marks_of(&self, workspace: &WorkspaceId, limit: usize) -> Result<Vec<MarkRow>, Error> {
         self.reader.marks_of(workspace, limit)
+    }
+    fn latest(&self) -> Result<Ms, Error> {
+        self.reader.latest()
+    }
+    fn grants(&self, limit: usize) -> Result<Vec<GrantRow>, Error> {
+        self.reader.grants(limit)
+    }
+    fn grant(&self, id: &GrantId) -> Result<Option<GrantRow>, Error> {
+        self.reader.grant(id)
+    }
+    fn grant_revoked(&self, id: &GrantId) -> Result<bool, Error> {
+        self.reader.grant_revoked(id)
+    }
+    fn grant_children(&self, id: &GrantId) -> Result<u64, Error> {
+        self.reader.grant_children(id)
     }
     fn patches(&self, limit: usize) -> Result<Vec<PatchRow>, Error> {
         self.reader.patches(limit)

@@ -1,10 +1,11 @@
 //! Reading the projections.
 
 use atoll_domain::{
-    ActionKey, Cost, EventId, GateId, JobId, Labels, Ms, PatchId, PermitId, SessionId, WorkspaceId,
+    ActionKey, Cost, EventId, GateId, GrantId, JobId, Labels, Ms, PatchId, PermitId, SessionId,
+    WorkspaceId,
 };
 use atoll_ports::log::{
-    Error, GateRow, JobRow, LabelRow, MarkRow, OpenPermit, PatchRow, SessionRow,
+    Error, GateRow, GrantRow, JobRow, LabelRow, MarkRow, OpenPermit, PatchRow, SessionRow,
 };
 use rusqlite::{OptionalExtension as _, Params, Row, params};
 
@@ -14,13 +15,17 @@ use crate::row::{from_json, from_word, id, sql, unpack};
 const SESSION: &str =
     "SELECT id, ordinal, mode, workspace, root, config, prompt, provider, model, state, ended,
      opened, updated, turns, steps, micros, tokens, ms, runs, budget, untrusted, private, secret,
-     tree, base, seq_first, seq_last FROM sessions";
+     tree, base, seq_first, seq_last, capability FROM sessions";
 const GATE: &str = "SELECT id, ordinal, session, kind, question, hash, rules, opened, expires, answer, answerer, used FROM gates";
 const PATCH: &str = "SELECT id, ordinal, session, state, files, class, tests_ok, record, diff, proposed FROM patches";
 const JOB: &str = "SELECT id, ordinal, session, purpose, permit, started, outcome, how FROM jobs";
 const LABEL: &str = "SELECT seq, label, source, what, cleared FROM labels";
 const MARK: &str = "SELECT seq, label, session, files, cleared FROM marks";
 const PERMIT: &str = "SELECT id, granted, seq, session, kind, key, again, action, micros, tokens, ms, runs FROM permits";
+
+const GRANT: &str =
+    "SELECT capabilities.id AS id, ordinal, parent, role, minted, expires, kinds, budget, rate, body, scope, name,
+     used, micros, tokens, ms, runs, ts FROM capabilities LEFT JOIN revocations ON revocations.id = capabilities.id";
 
 /// Columns by name, with the port's errors.
 struct Columns<'a>(&'a Row<'a>);
@@ -52,6 +57,11 @@ impl Columns<'_> {
     fn session(&self) -> Result<Option<SessionId>, Error> {
         self.get::<Option<Vec<u8>>>("session")?
             .map(|b| id(SessionId::PREFIX, &b))
+            .transpose()
+    }
+    fn maybe_grant(&self, name: &str) -> Result<Option<GrantId>, Error> {
+        self.get::<Option<Vec<u8>>>(name)?
+            .map(|b| id(GrantId::PREFIX, &b))
             .transpose()
     }
     fn cost(&self) -> Result<Cost, Error> {
@@ -91,6 +101,7 @@ fn session(c: &Columns<'_>) -> Result<SessionRow, Error> {
         tree: c.maybe_commitment("tree")?,
         base: c.maybe_commitment("base")?,
         seqs: (c.get("seq_first")?, c.get("seq_last")?),
+        grant: c.maybe_grant("capability")?,
     })
 }
 
@@ -137,6 +148,27 @@ fn job(c: &Columns<'_>) -> Result<JobRow, Error> {
         started: c.ms("started")?,
         outcome: c.maybe_commitment("outcome")?,
         how: c.maybe_word("how")?,
+    })
+}
+
+fn grant(c: &Columns<'_>) -> Result<GrantRow, Error> {
+    let kinds: Option<String> = c.get("kinds")?;
+    Ok(GrantRow {
+        ordinal: c.get("ordinal")?,
+        id: id(GrantId::PREFIX, &c.bytes("id")?)?,
+        parent: c.maybe_grant("parent")?,
+        role: c.word("role")?,
+        minted: c.ms("minted")?,
+        expires: c.ms("expires")?,
+        kinds: kinds.as_deref().map(from_json).transpose()?,
+        budget: from_json(&c.get::<String>("budget")?)?,
+        spent: c.cost()?,
+        requests_per_min: c.get("rate")?,
+        body_limit_bytes: c.get("body")?,
+        scope: c.commitment("scope")?,
+        name: c.commitment("name")?,
+        used: c.get::<Option<u64>>("used")?.map(Ms),
+        revoked: c.get::<Option<u64>>("ts")?.map(Ms),
     })
 }
 
@@ -311,6 +343,43 @@ impl Reader {
         Ok(self
             .list(JOB, "WHERE id = ?1", params![wanted.as_bytes()], job)?
             .pop())
+    }
+
+    /// The latest time of any event.
+    pub fn latest(&self) -> Result<Ms, Error> {
+        let found = self.list("SELECT ts FROM log", "", params![], |c| c.ms("ts"))?;
+        Ok(found.into_iter().next().unwrap_or_default())
+    }
+
+    pub fn grants(&self, limit: usize) -> Result<Vec<GrantRow>, Error> {
+        let rest = "ORDER BY ordinal DESC LIMIT ?1";
+        self.list(GRANT, rest, params![page(limit)], grant)
+    }
+
+    pub fn grant(&self, wanted: &GrantId) -> Result<Option<GrantRow>, Error> {
+        let rest = "WHERE capabilities.id = ?1";
+        Ok(self
+            .list(GRANT, rest, params![wanted.as_bytes()], grant)?
+            .pop())
+    }
+
+    pub fn grant_revoked(&self, wanted: &GrantId) -> Result<bool, Error> {
+        let select = "SELECT ts FROM revocations";
+        let found = self.list(select, "WHERE id = ?1", params![wanted.as_bytes()], |_| {
+            Ok(())
+        })?;
+        Ok(!found.is_empty())
+    }
+
+    /// Of the whole chain's beginning: how many came from it.
+    pub fn grant_children(&self, wanted: &GrantId) -> Result<u64, Error> {
+        let select = "SELECT count(*) AS n FROM capabilities";
+        let rest =
+            "WHERE parent IS NOT NULL AND root = (SELECT root FROM capabilities WHERE id = ?1)";
+        Ok(self
+            .list(select, rest, params![wanted.as_bytes()], |c| c.get("n"))?
+            .pop()
+            .unwrap_or(0))
     }
 
     /// In the order in which they were granted.

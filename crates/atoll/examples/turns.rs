@@ -132,10 +132,7 @@ async fn all(home: &Path, tally: &Arc<Tally>, at_once: usize) {
 }
 
 async fn turn(client: Client, repo: PathBuf, tally: Arc<Tally>) {
-    let caller = Caller {
-        uid: rustix::process::getuid().as_raw(),
-        name: "bench".into(),
-    };
+    let caller = Caller::owner(rustix::process::getuid().as_raw(), "bench");
     let request: CodeRequest = serde_json::from_value(json!({
         "root": repo,
         "prompt": "what is this?",

@@ -132,6 +132,7 @@ fn verdict(session: SessionId, n: usize) -> Entry {
             policy,
             reserve: Cost::ZERO,
             gate: None,
+            grant: None,
         }
         .into(),
     };
@@ -155,6 +156,7 @@ fn opened(session: SessionId) -> Entry {
         budget: Budget::default(),
         steps_max: 60,
         config: sealer.text("{}"),
+        grant: None,
     };
     Entry::plain(
         Draft::session(session, Actor::human("ana"), body.into()).with(sealer.into_sides()),

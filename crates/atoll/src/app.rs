@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
-use atoll_api::{Caller, Commands, Error, VERSION, codes};
+use atoll_api::{Caller, Commands, Error, Token, VERSION, codes};
 use atoll_client::Client;
 use atoll_domain::{Ms, Shown};
 use serde::Serialize;
@@ -42,6 +42,8 @@ pub struct App {
     pub paths: Paths,
     /// A node that ends with this command.
     pub own: daemon::Own,
+    /// The token that this command acts with, if it brings one.
+    pub token: Option<Token>,
 }
 
 /// An environment variable that is set and not empty.
@@ -131,7 +133,11 @@ impl App {
     }
 
     /// From flags and environment.
-    pub fn new(json: bool, color: Color) -> Result<App, Error> {
+    pub fn new(
+        json: bool,
+        color: Color,
+        token_file: Option<&std::path::Path>,
+    ) -> Result<App, Error> {
         variables_are_text()?;
         let terminal = Terminal {
             stdin: std::io::stdin().is_terminal(),
@@ -155,15 +161,13 @@ impl App {
             terminal,
             paths: Paths::find(&env)?,
             own: daemon::Own::default(),
+            token: crate::token::find(token_file)?,
         })
     }
 
     /// The caller, as the `Commands` trait wants one; the node takes its own word from the socket.
     pub fn caller(&self) -> Caller {
-        Caller {
-            uid: rustix::process::getuid().as_raw(),
-            name: String::new(),
-        }
+        Caller::owner(rustix::process::getuid().as_raw(), "")
     }
 
     /// Shows something: as text, or as one JSON object.
@@ -214,7 +218,7 @@ impl App {
 
     /// The node, if one runs.
     pub async fn running(&self) -> Result<Client, Error> {
-        let client = Client::new(self.socket());
+        let client = Client::new(self.socket()).with_token(self.token.clone());
         let health = client.health().await?;
         if !health.understands(VERSION) {
             return Err(Error::new(
@@ -235,6 +239,8 @@ impl App {
     /// The node; one is started if none runs.
     pub async fn node(&self) -> Result<Client, Error> {
         match self.running().await {
+            // With a token nothing is started or ended that is not its to end.
+            Ok(client) if self.token.is_some() => Ok(client),
             Ok(client) => daemon::renew(self, client).await,
             Err(err) if err.is(codes::NODE_UNREACHABLE) && self.may_start() => {
                 daemon::start(self).await
@@ -244,6 +250,6 @@ impl App {
     }
 
     fn may_start(&self) -> bool {
-        env("ATOLL_NO_AUTOSTART").is_none() && env("ATOLL_NODE").is_none()
+        self.token.is_none() && env("ATOLL_NO_AUTOSTART").is_none() && env("ATOLL_NODE").is_none()
     }
 }

@@ -20,6 +20,7 @@ Look back  session      list show resume fork undo labels declassify export dele
            log          tail show verify checkpoint replay export rebuild erase
 Trust      policy       show check init edit test why simulate suggest
            secret       set list rotate remove import unlock lock
+           grant        mint list attenuate revoke: tokens for others and for scripts
 Models     model        list use pull add remove test
 Settings   config       get set show trust
 This node  up down restart status doctor explain completion
@@ -27,6 +28,7 @@ This node  up down restart status doctor explain completion
 Options:
       --json           one JSON object, or JSON lines while something works
       --color <WHEN>   auto, always, never [default: auto]
+      --token-file <FILE>  act with the token in this file, else in ATOLL_TOKEN
   -h, --help           a command's page: atoll COMMAND --help
   -V, --version        the version
 
@@ -48,6 +50,9 @@ pub struct Cli {
     /// Colour.
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto, hide_possible_values = true, help_heading = "Output")]
     pub color: Color,
+    /// Act with the token in this file alone; else with the one in ATOLL_TOKEN, if it is set.
+    #[arg(long, global = true, value_name = "FILE", hide = true)]
+    pub token_file: Option<std::path::PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -107,6 +112,9 @@ pub enum Command {
     /// The vault: keys and passwords, used by name.
     #[command(subcommand)]
     Secret(commands::secret::Secret),
+    /// Tokens: what others may do here, until when, up to how much.
+    #[command(subcommand)]
+    Grant(commands::grant::Grant),
     /// Language models.
     #[command(subcommand)]
     Model(commands::model::Model),

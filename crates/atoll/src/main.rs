@@ -15,6 +15,7 @@ mod paths;
 mod plugged;
 mod private;
 mod term;
+mod token;
 mod typing;
 mod ui;
 mod usage;
@@ -49,11 +50,15 @@ fn main() -> ExitCode {
         let page = std::env::args_os().nth(2);
         return code(manual(page.map(|p| p.to_string_lossy().into_owned())));
     }
+    if let Err(err) = token::not_in_words(std::env::args_os().skip(1)) {
+        app::say(&ui::error(&ui::Style::PLAIN, &err));
+        return code(err.exit);
+    }
     let cli = match usage::parse() {
         Ok(cli) => cli,
         Err(exit) => return code(exit),
     };
-    let app = match App::new(cli.json, cli.color) {
+    let app = match App::new(cli.json, cli.color, cli.token_file.as_deref()) {
         Ok(app) => app,
         Err(err) => {
             app::say(&ui::error(&ui::Style::PLAIN, &err));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use atoll_api::{Error, codes};
 use atoll_domain::Budget;
+use atoll_grant::Keyring;
 use atoll_llama::Embedded;
 use atoll_node::{Adapters, Machine, Options, Reloaded, SystemEntropy};
 use atoll_policy::{Engine, Profile, Source};
@@ -113,6 +114,7 @@ pub fn adapters(
         clock: Arc::new(Machine::default()),
         entropy: Arc::new(SystemEntropy),
         redaction_key: crate::daemon::redaction_key(&paths.data)?,
+        grants: Arc::new(Keyring::new(&paths.data, Arc::new(SystemEntropy))),
         load: Box::new(move || load(&paths, &identity, &embedded)),
     })
 }

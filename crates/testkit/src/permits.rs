@@ -101,6 +101,7 @@ pub fn admission<A: Act>(act: A) -> Admission<A> {
         cause: None,
         key: None,
         accounts: Vec::new(),
+        warrant: Vec::new(),
         ttl_ms: 3_600_000,
         now: Tick(0),
         wall: Ms(0),

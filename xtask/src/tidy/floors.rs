@@ -20,7 +20,7 @@ enum Kind {
 }
 
 /// Each crate, its floor and kind. A crate on none is refused.
-const FLOORS: [(&str, u8, Kind); 19] = [
+const FLOORS: [(&str, u8, Kind); 20] = [
     ("atoll-domain", 1, Kind::Pure),
     ("atoll-guard", 2, Kind::Pure),
     ("atoll-agent", 3, Kind::Pure),
@@ -35,6 +35,7 @@ const FLOORS: [(&str, u8, Kind); 19] = [
     ("atoll-models", 4, Kind::Adapter),
     ("atoll-llama", 4, Kind::Adapter),
     ("atoll-vault", 4, Kind::Adapter),
+    ("atoll-grant", 4, Kind::Adapter),
     ("atoll-node", 4, Kind::Node),
     ("atoll-http", 5, Kind::Face),
     ("atoll-client", 5, Kind::Face),
@@ -47,7 +48,7 @@ const MAGNETS: [&str; 5] = ["core", "common", "utils", "helpers", "runtime"];
 /// All that a face may know of the project.
 const FACE_KNOWS: [&str; 2] = ["atoll-domain", "atoll-api"];
 /// Vendors and adapters that the node must be able to live without.
-const VENDORS: [&str; 11] = [
+const VENDORS: [&str; 12] = [
     "atoll_store",
     "atoll_policy",
     "atoll_workspace",
@@ -55,6 +56,7 @@ const VENDORS: [&str; 11] = [
     "atoll_models",
     "atoll_llama",
     "atoll_vault",
+    "atoll_grant",
     "openai",
     "anthropic",
     "ollama",

@@ -139,6 +139,7 @@ fn an_opened_session_carries_its_config() {
         budget: Budget::default(),
         steps_max: config.steps_max,
         config: sealer.json(&config),
+        grant: None,
     };
     let held = resolver(sealer.into_sides());
     assert_eq!(

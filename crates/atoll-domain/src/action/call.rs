@@ -80,6 +80,13 @@ impl Act for ModelCall {
             runs: 1,
         }
     }
+    /// The endpoint of a model on another machine; one that runs here reaches none.
+    fn hosts(&self) -> Vec<String> {
+        match self.remote {
+            true => vec![self.endpoint.clone()],
+            false => Vec::new(),
+        }
+    }
     /// The same model at the same endpoint.
     fn widening(&self) -> Option<String> {
         Some(format!("call {} at {}", self.model, self.endpoint))

@@ -57,6 +57,10 @@ impl Act for Job {
             ..Cost::ZERO
         }
     }
+    fn hosts(&self) -> Vec<String> {
+        let hosts = self.spec.network.hosts();
+        hosts.iter().map(ToString::to_string).collect()
+    }
     /// The same command line with the same hosts.
     fn widening(&self) -> Option<String> {
         let Network::Allow(hosts) = &self.spec.network else {

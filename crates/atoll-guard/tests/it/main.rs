@@ -4,6 +4,8 @@
 mod admit;
 mod ends;
 mod flow;
+mod parallel;
+mod warrant;
 
 use std::future::Future;
 use std::pin::pin;
@@ -160,6 +162,7 @@ pub fn admission<A: atoll_domain::Act>(act: A) -> Admission<A> {
         cause: None,
         key: None,
         accounts: vec![Account::Session(session())],
+        warrant: Vec::new(),
         ttl_ms: 1000,
         now: Tick(0),
         wall: Ms(0),

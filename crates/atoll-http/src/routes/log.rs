@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use axum::{Extension, Json};
 use serde::Deserialize;
 
-use crate::answer::{Answer, Failure, Name, Query};
+use crate::answer::{Answer, Body, Failure, Name, Query};
 use crate::route::{Door, Gives, Route};
 use crate::stream;
 
@@ -36,7 +36,11 @@ pub(crate) fn routes() -> Vec<Route> {
             "Makes all projections again",
             post(rebuild),
         ),
-        Route::post("/v1/log/erase", "Erases contents", post(erase)),
+        Route::post("/v1/log/erase", "Erases contents", post(erase)).takes(EraseRequest {
+            what: "s4".into(),
+            why: "asked to".into(),
+            ..EraseRequest::default()
+        }),
         Route::get(
             "/v1/sessions/{session}/replay",
             "Replays a session's recorded inputs",
@@ -106,7 +110,7 @@ async fn export(
 async fn erase(
     State(door): State<Door>,
     Extension(caller): Extension<Caller>,
-    Json(request): Json<EraseRequest>,
+    Body(request): Body<EraseRequest>,
 ) -> Answer<Erasure> {
     Ok(Json(door.commands.erase(&caller, request).await?))
 }

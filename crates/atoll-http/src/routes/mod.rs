@@ -2,6 +2,7 @@
 
 mod exec;
 mod gates;
+mod grants;
 mod log;
 mod models;
 mod node;
@@ -30,6 +31,7 @@ fn all() -> Vec<Route> {
     routes.extend(sessions::routes());
     routes.extend(exec::routes());
     routes.extend(gates::routes());
+    routes.extend(grants::routes());
     routes.extend(patches::routes());
     routes.extend(log::routes());
     routes.extend(secrets::routes());

@@ -38,6 +38,35 @@ pub fn gate_id() -> GateId {
     GateId::new(Ms(1), [3; 10])
 }
 
+pub fn grant_id() -> GrantId {
+    GrantId::new(Ms(1), [4; 10])
+}
+
+pub fn grant_view() -> GrantView {
+    GrantView {
+        ordinal: "c1".into(),
+        grant: grant_id(),
+        parent: None,
+        depth: 0,
+        name: "ci".into(),
+        role: Role::Viewer,
+        state: "good".into(),
+        minted: Ms(1),
+        expires: Ms(2),
+        kinds: None,
+        workspaces: None,
+        hosts: None,
+        budget: Budget::default(),
+        spent: Cost::ZERO,
+        reserved: Cost::ZERO,
+        left: Budget::default(),
+        requests_per_min: 600,
+        body_limit_bytes: 1 << 20,
+        used: None,
+        revoked: None,
+    }
+}
+
 pub fn started() -> Started {
     Started {
         ordinal: "s4".into(),
@@ -64,6 +93,7 @@ pub fn session_view() -> SessionView {
         spent: Cost::ZERO,
         budget: Budget::default(),
         labels: Labels::of(Label::Private),
+        grant: None,
     }
 }
 
@@ -186,6 +216,9 @@ fn state() -> Status {
         sandbox: "full".into(),
         today: Cost::ZERO,
         day_micros_max: None,
+        providers_left: BTreeMap::new(),
+        grant: None,
+        grants: 0,
         events: 3,
         vault: None,
         witness: None,
@@ -257,6 +290,7 @@ impl Commands for Fake {
         let view = session_view();
         let detail = SessionDetail {
             view,
+            left: Budget::default(),
             steps_taken: vec![],
             patches: vec![],
             gates: vec![],
@@ -473,5 +507,34 @@ impl Commands for Fake {
             rules: vec![],
         };
         self.note("policy".into(), policy)
+    }
+    fn enter(&self, caller: &Caller, token: Token) -> Reply<'_, Caller> {
+        if token.reveal() != "good" {
+            let err = Error::new(codes::TOKEN_BAD, "the token is refused");
+            return Box::pin(std::future::ready(Err(err)));
+        }
+        let viewer = Caller {
+            role: Role::Viewer,
+            grant: Some(grant_id()),
+            body_limit_bytes: Some(64),
+            ..caller.clone()
+        };
+        self.note("enter".into(), viewer)
+    }
+    fn grant_mint(&self, _: &Caller, r: MintRequest) -> Reply<'_, Minted> {
+        let minted = Minted {
+            token: Token::new("secret"),
+            grant: grant_view(),
+        };
+        self.note(format!("grant_mint {:?}", r.name), minted)
+    }
+    fn grants(&self, caller: &Caller) -> Reply<'_, Vec<GrantView>> {
+        self.note(
+            format!("grants {:?}", caller.grant.is_some()),
+            vec![grant_view()],
+        )
+    }
+    fn grant_revoke(&self, _: &Caller, grant: String, why: String) -> Reply<'_, ()> {
+        self.note(format!("grant_revoke {grant} {why}"), ())
     }
 }

@@ -192,3 +192,67 @@ async fn streams_are_lines_or_events() {
     let (status, kept) = server.send("POST", "/v1/log/checkpoint", &[], "").await;
     assert!(status == 200 && kept.contains("\"size\":3"), "{kept}");
 }
+
+#[tokio::test]
+async fn a_token_makes_the_caller_and_one_that_is_refused_makes_none() {
+    let server = Server::start();
+    let good = ("authorization", "Bearer good");
+    let (status, _) = server.send("GET", "/v1/grants", &[good], "").await;
+    assert_eq!(status, 200);
+    assert_eq!(server.fake.calls(), ["enter", "grants true"]);
+    for bad in ["Bearer bad", "Bearer ", "Basic good", "good", "bearer good"] {
+        let sent = server
+            .send("GET", "/v1/grants", &[("authorization", bad)], "")
+            .await;
+        assert!(
+            sent.0 == 403 && sent.1.contains("ATL-0321"),
+            "{bad}: {sent:?}"
+        );
+    }
+    let twice = server.send("GET", "/v1/grants", &[good, good], "").await;
+    assert_eq!(twice.0, 403);
+    assert_eq!(
+        server.fake.calls().len(),
+        2,
+        "nothing was done with the owner's rights"
+    );
+    let (status, _) = server.send("GET", "/v1/grants", &[], "").await;
+    assert_eq!(status, 200);
+    assert_eq!(server.fake.calls()[2..], ["grants false"]);
+}
+
+#[tokio::test]
+async fn a_tokens_bodies_are_bounded_and_its_keys_are_its_own() {
+    let server = Server::start();
+    let (good, key) = (("authorization", "Bearer good"), ("idempotency-key", "k1"));
+    let json = ("content-type", "application/json");
+    let long = format!("{{\"why\": \"{}\"}}", "x".repeat(64));
+    let sent = server
+        .send("POST", "/v1/grants/c1/revoke", &[good, json], &long)
+        .await;
+    assert!(sent.0 == 429 && sent.1.contains("ATL-0324"), "{sent:?}");
+    let sent = server
+        .send("POST", "/v1/grants/c1/revoke", &[json], &long)
+        .await;
+    assert_eq!(sent.0, 200, "the owner's are not");
+    // The same key of two callers is two keys: neither gets what the other was answered.
+    let body = "{\"why\": \"lost\"}";
+    for (headers, told) in [
+        (&[json, key][..], 1),
+        (&[json, key, good], 2),
+        (&[json, key, good], 2),
+    ] {
+        let sent = server
+            .send("POST", "/v1/grants/c2/revoke", headers, body)
+            .await;
+        assert_eq!(sent.0, 200);
+        let calls = server.fake.calls();
+        assert_eq!(
+            calls
+                .iter()
+                .filter(|c| *c == "grant_revoke c2 lost")
+                .count(),
+            told
+        );
+    }
+}

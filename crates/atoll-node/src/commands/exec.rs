@@ -81,6 +81,7 @@ impl Shared {
     ) -> Result<ExecStarted, Error> {
         let cmd = command_of(&request)?;
         secrets_of(&request)?;
+        let key = crate::session::caller_key(caller, key);
         let session = SessionId::derive(&[b"exec", key.as_bytes()]);
         let job = job_id(&session, atoll_domain::Step(1));
         if let Some(begun) = self.exec_begun(session, job)? {
@@ -210,6 +211,7 @@ impl Shared {
                 budget,
                 steps_max: 1,
                 config: s.text("{}"),
+                grant: caller.grant,
             };
             (human(), body)
         });

@@ -36,6 +36,9 @@ impl Shared {
             ));
         }
         plausible(&request)?;
+        for gate in [&row.id].into_iter().chain(&request.also) {
+            self.may_answer(caller, gate)?;
+        }
         let _one_at_a_time = self.gates.answering.lock().await;
         let mut rows = vec![self.answerable(row.id, &request)?];
         for gate in &request.also {

@@ -8,6 +8,7 @@ mod erase;
 pub(crate) mod exec;
 mod exec_task;
 mod gates;
+mod grants;
 mod log;
 mod models;
 mod patches;

@@ -74,7 +74,7 @@ impl Shared {
             conversation,
             output_tokens_max: 512,
             step: None,
-            granted_spend: true,
+            granted_spend: caller.grant.is_none(),
         };
         let cancel = self.until_down();
         let mut first = None;

@@ -220,7 +220,10 @@ impl Shared {
         };
         match self.admit(ask).await {
             Ok(permit) => Ok(permit),
-            Err(Refused::NeedsPerson { .. }) => self.own_answer(&context, act, facts).await,
+            // Nobody answers their own question with a token.
+            Err(Refused::NeedsPerson { .. }) if caller.grant.is_none() => {
+                self.own_answer(&context, act, facts).await
+            }
             Err(refused) => Err(refused.error()),
         }
     }

@@ -93,6 +93,7 @@ impl Shared {
         let story = self.steps(&row)?;
         Ok(SessionDetail {
             view: self.session_view(&row),
+            left: self.session_left(&row),
             steps_taken: story.steps,
             sources: self.label_sources(&row.id)?,
             said: story.said.into(),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use atoll_api::{Error, Health, ModelView, NeedsYou, PolicyView, Status, VERSION};
+use atoll_api::{Caller, Error, Health, ModelView, NeedsYou, PolicyView, Status, VERSION};
 use atoll_domain::{Enforcement, SessionState};
 use atoll_ports::log::PatchState;
 use atoll_ports::models::ModelChoice;
@@ -23,27 +23,32 @@ impl Shared {
         }
     }
 
-    pub(crate) fn status(&self) -> Result<Status, Error> {
+    pub(crate) fn status(&self, caller: &Caller) -> Result<Status, Error> {
         let current = self.current();
+        let seen = self.sees(caller)?;
         let alive: Vec<_> = lock(&self.sessions).keys().copied().collect();
         let rows = alive
             .iter()
             .filter_map(|id| self.log.session(id).ok().flatten());
         let running = rows
             .map(|row| self.session_view(&row))
-            .filter(|v| v.state != SessionState::Closed)
+            .filter(|v| v.state != SessionState::Closed && seen(self, &v.session))
             .collect();
         let proposed = self.log.patches(200).map_err(log_error)?.into_iter();
         let patches = proposed
-            .filter(|p| p.state == PatchState::Proposed)
+            .filter(|p| p.state == PatchState::Proposed && seen(self, &p.session))
             .map(|p| self.patch_view(&p))
             .collect();
         let (_, full) = self.log.room();
         let wall = self.clock.wall();
         let checkpoint = self.last_checkpoint()?;
+        let grants = self.grants_list(caller)?;
+        let gates = self.gates(true)?.into_iter();
         Ok(Status {
             needs_you: NeedsYou {
-                gates: self.gates(true)?,
+                gates: gates
+                    .filter(|g| g.session.is_none_or(|s| seen(self, &s)))
+                    .collect(),
                 patches,
             },
             running,
@@ -55,6 +60,9 @@ impl Shared {
             sandbox: self.sandbox_words(),
             today: self.log.spent_on(day_of(wall)).map_err(log_error)?,
             day_micros_max: current.options.day.micros_max,
+            providers_left: self.providers_left(),
+            grants: grants.iter().filter(|g| g.state == "good").count() as u64,
+            grant: grants.into_iter().next().filter(|_| caller.grant.is_some()),
             events: self.log.head(),
             checkpoint: checkpoint.map(|event| wall.since(event.ts) / 1000),
             vault: Some(self.vault_view()).filter(|v| v.keeper.is_some()),

@@ -137,8 +137,9 @@ impl Shared {
             model: choice.model.to_string(),
             price,
         });
-        facts.provider_granted =
-            granted_spend || self.spend_is_granted(context, &choice.model.provider);
+        facts.provider_granted = granted_spend
+            || self.grant_pays(context.grant)
+            || self.spend_is_granted(context, &choice.model.provider);
         let ceiling = atoll_domain::Act::ceiling(&act);
         let question = atoll_api::Question {
             what: format!("call {}", choice.model),

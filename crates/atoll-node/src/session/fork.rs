@@ -145,6 +145,7 @@ impl Shared {
         name: &str,
         request: ForkRequest,
     ) -> Result<SessionView, Error> {
+        let key = crate::session::caller_key(caller, key);
         let id = SessionId::derive(&[b"fork", key.as_bytes()]);
         if let Some(row) = self.log.session(&id).map_err(log_error)? {
             return Ok(self.session_view(&row));

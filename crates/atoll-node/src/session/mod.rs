@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use config::Opened;
 pub(crate) use drive::Drive;
+pub(crate) use open::caller_key;
 pub(crate) use step::CallRecord;
 
 /// Words that wait for a running session.

@@ -54,6 +54,7 @@ impl Shared {
         request: CodeRequest,
     ) -> Result<Started, Error> {
         check_request(&request)?;
+        let key = caller_key(caller, key);
         let session = SessionId::derive(&[word(mode).as_bytes(), key.as_bytes()]);
         if let Some(row) = self.log.session(&session).map_err(log_error)? {
             let ordinal = format!("s{}", row.ordinal);
@@ -93,6 +94,7 @@ impl Shared {
             purse: None,
             actor: atoll_domain::Actor::ai("agent"),
             role: Role::Agent,
+            grant: caller.grant,
             profile: plan.profile,
             workspace: Some((prepared.workspace, prepared.root.clone())),
             trusted: prepared.trusted,
@@ -266,15 +268,17 @@ impl Shared {
                 budget: plan.budget,
                 steps_max: plan.opened.agent.steps_max,
                 config: s.json(&plan.opened),
+                grant: caller.grant,
             };
             (human(), body)
         });
         let mut entries = vec![opened, self.snapped_entry(session, prepared)];
         let sources = plan.sources.iter();
         entries.extend(sources.map(|s| self.labelled_entry(session, s)));
+        // A bearer's word lets nobody else spend.
         if let Some(micros_max) = request
             .micros_max
-            .filter(|_| choice.remote || choice.price.is_some())
+            .filter(|_| caller.grant.is_none() && (choice.remote || choice.price.is_some()))
         {
             let provider = choice.model.provider.clone();
             let body = SpendGranted {
@@ -331,6 +335,14 @@ impl Shared {
             notes.push(format!("may spend up to {}", dollars(micros)));
         }
         notes
+    }
+}
+
+/// A key means something to who chose it alone.
+pub(crate) fn caller_key(caller: &Caller, key: &str) -> String {
+    match &caller.grant {
+        Some(grant) => format!("{grant} {key}"),
+        None => key.to_owned(),
     }
 }
 

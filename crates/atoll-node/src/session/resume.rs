@@ -201,6 +201,7 @@ impl Shared {
             purse: None,
             actor: atoll_domain::Actor::ai("agent"),
             role: Role::Agent,
+            grant: row.grant,
             profile: self.profile_of(row),
             workspace: Some((row.workspace, root.to_owned())),
             trusted,

@@ -2,6 +2,7 @@
 //! again by `rebuild`. A fold reads no clock and no configuration; what it needs
 //! is in the event. What an event says of something unknown is passed over.
 
+mod capabilities;
 mod labels;
 mod permits;
 mod sessions;
@@ -22,7 +23,7 @@ pub struct Fact<'a> {
 
 /// All derived tables, with what puts their rows in a stable order. A dump of
 /// these is what `rebuild` must reproduce.
-pub const TABLES: [(&str, &str); 10] = [
+pub const TABLES: [(&str, &str); 12] = [
     ("ordinals", "noun"),
     ("sessions", "id"),
     ("permits", "id"),
@@ -33,6 +34,8 @@ pub const TABLES: [(&str, &str); 10] = [
     ("grants", "workspace, provider"),
     ("labels", "session, seq"),
     ("marks", "seq"),
+    ("capabilities", "id"),
+    ("revocations", "id"),
 ];
 
 /// Empties every projection.
@@ -48,6 +51,8 @@ pub fn apply(db: &Connection, fact: &Fact<'_>) -> rusqlite::Result<()> {
     match fact.body {
         Body::Granted(b) => permits::granted(db, fact, b)?,
         Body::Closed(b) => permits::closed(db, b)?,
+        Body::GrantMinted(b) => capabilities::minted(db, fact, b)?,
+        Body::GrantRevoked(b) => capabilities::revoked(db, fact, b)?,
         Body::SpendGranted(b) => things::spend_granted(db, b)?,
         Body::GateOpened(b) => things::gate_opened(db, fact, b)?,
         Body::GateAnswered(b) => things::gate_answered(db, fact, b)?,

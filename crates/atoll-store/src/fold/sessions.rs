@@ -13,8 +13,8 @@ pub fn opened(db: &Connection, fact: &Fact<'_>, b: &SessionOpened) -> rusqlite::
     let ordinal = ordinal(db, "session")?;
     db.prepare_cached(
         "INSERT INTO sessions (id, ordinal, mode, workspace, root, config, provider, model, state,
-             opened, updated, budget, seq_first, seq_last)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'idle', ?9, ?9, ?10, ?11, ?11)",
+             opened, updated, budget, seq_first, seq_last, capability)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'idle', ?9, ?9, ?10, ?11, ?11, ?12)",
     )?
     .execute(params![
         b.id.as_bytes(),
@@ -28,12 +28,13 @@ pub fn opened(db: &Connection, fact: &Fact<'_>, b: &SessionOpened) -> rusqlite::
         fact.ts.0,
         word(&b.budget),
         fact.seq,
+        b.grant.as_ref().map(|g| g.as_bytes()),
     ])?;
     Ok(())
 }
 
 /// A fork is (session, seq, tree): it starts as its parent was opened and shares
-/// its budget, with nothing spent by itself yet.
+/// its budget and its grant, with nothing spent by itself yet.
 pub fn forked(db: &Connection, fact: &Fact<'_>, b: &SessionForked) -> rusqlite::Result<()> {
     if known(db, "sessions", b.id.as_bytes())? || !known(db, "sessions", b.parent.as_bytes())? {
         return Ok(());
@@ -41,9 +42,9 @@ pub fn forked(db: &Connection, fact: &Fact<'_>, b: &SessionForked) -> rusqlite::
     let ordinal = ordinal(db, "session")?;
     db.prepare_cached(
         "INSERT INTO sessions (id, ordinal, mode, workspace, root, config, prompt, provider, model, state,
-             opened, updated, turns, steps, budget, tree, base, seq_first, seq_last)
+             opened, updated, turns, steps, budget, tree, base, seq_first, seq_last, capability)
          SELECT ?1, ?2, mode, workspace, root, config, prompt, provider, model, 'idle',
-             ?3, ?3, turns, steps, budget, ?4, base, ?5, ?5
+             ?3, ?3, turns, steps, budget, ?4, base, ?5, ?5, capability
          FROM sessions WHERE id = ?6",
     )?
     .execute(params![

@@ -116,6 +116,7 @@ pub fn granted(
         policy: Hash::of(b"policy"),
         reserve,
         gate: None,
+        grant: None,
     };
     Entry {
         draft: of(session, body.into()),

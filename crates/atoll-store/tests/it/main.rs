@@ -12,6 +12,7 @@ mod crash;
 mod damage;
 mod epochs;
 mod full;
+mod grants;
 mod log;
 mod made;
 mod projections;

@@ -23,7 +23,9 @@ async fn stop(app: &App) -> Result<bool, Error> {
         Ok(client) => client,
         Err(err) if err.is(codes::NODE_UNREACHABLE) => return Ok(false),
         // Also a node of another version goes down.
-        Err(err) if err.is(codes::NODE_VERSION) => atoll_client::Client::new(app.socket()),
+        Err(err) if err.is(codes::NODE_VERSION) => {
+            atoll_client::Client::new(app.socket()).with_token(app.token.clone())
+        }
         Err(err) => return Err(err),
     };
     daemon::stop(app, &client).await?;

@@ -12,6 +12,7 @@ mod exec_args;
 mod exec_out;
 pub mod explain;
 pub mod gate;
+pub mod grant;
 pub mod log;
 pub mod man;
 pub mod model;
@@ -37,6 +38,7 @@ use crate::cli::Command;
 
 /// Runs a command; the exit code.
 pub async fn run(app: &App, command: Option<Command>) -> Result<u8, Error> {
+    grant::within(app, command.as_ref())?;
     match command {
         None | Some(Command::Status) => status::run(app).await,
         Some(Command::Chat(args)) => chat::run(app, args).await,
@@ -49,6 +51,7 @@ pub async fn run(app: &App, command: Option<Command>) -> Result<u8, Error> {
         Some(Command::Log(log)) => log::run(app, log).await,
         Some(Command::Policy(policy)) => policy::run(app, policy).await,
         Some(Command::Secret(secret)) => secret::run(app, secret).await,
+        Some(Command::Grant(grant)) => grant::run(app, grant).await,
         Some(Command::Model(model)) => model::run(app, model).await,
         Some(Command::Up(args)) => up::run(app, args).await,
         Some(Command::Down(args)) => down::down(app, args).await,

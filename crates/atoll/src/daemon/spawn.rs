@@ -32,6 +32,8 @@ pub fn node(app: &App, own: bool) -> Result<(Child, ChildStdout), Error> {
     } else {
         command.stdin(Stdio::null());
     }
+    // Whoever starts it may hold a token for another node; this one needs none.
+    command.env_remove("ATOLL_TOKEN");
     // Not the folder of whoever happens to start it: that would keep it from being unmounted.
     command
         .current_dir("/")

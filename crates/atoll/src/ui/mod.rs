@@ -3,6 +3,7 @@
 mod ask;
 mod diff;
 mod error;
+pub mod grant;
 mod log;
 mod markdown;
 mod model;
@@ -20,6 +21,7 @@ pub mod words;
 pub use ask::{gate, gate_long, gates, keys};
 pub use diff::diff;
 pub use error::error;
+pub use grant::{grants, minted, terms};
 pub use log::{events, replayed, verification};
 pub use markdown::Markdown;
 pub use model::{models, tested};

@@ -131,6 +131,13 @@ pub fn session(style: &Style, detail: &SessionDetail, now: Ms) -> String {
     page.line(style.bold(Shown::line(&head).cut(style.columns).as_str()));
     page.row("in", &v.root).row("model", &v.model);
     page.row("spent", cost(&v.spent));
+    let left = crate::ui::grant::left(&detail.left, &v.budget);
+    if !left.is_empty() {
+        page.row("budget", left);
+    }
+    if let Some(grant) = &v.grant {
+        page.row("under", format!("grant {grant}: atoll grant list"));
+    }
     page.row(
         "taken",
         format!("{}, {}", plural(v.turns, "turn"), plural(v.steps, "step")),

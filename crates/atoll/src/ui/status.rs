@@ -36,7 +36,16 @@ pub fn status(style: &Style, s: &Status, now: Ms) -> String {
     let limit = s
         .day_micros_max
         .map_or(String::new(), |max| format!(" of {}", dollars(max)));
-    page.row("today", format!("{}{limit}", dollars(s.today.micros)));
+    let providers = s
+        .providers_left
+        .iter()
+        .map(|(name, left)| format!("; {}: {} left", Shown::line(name), dollars(*left)));
+    let providers: String = providers.collect();
+    page.row(
+        "today",
+        format!("{}{limit}{providers}", dollars(s.today.micros)),
+    );
+    granted(s, now, &mut page);
     let checkpoint = match s.checkpoint {
         Some(ago_s) => format!("checkpoint {} ago, {}", span(ago_s * 1000), kept(s)),
         None => "no checkpoint yet".into(),
@@ -65,6 +74,33 @@ pub fn status(style: &Style, s: &Status, now: Ms) -> String {
         format!("up {up}, {}, {}", bytes(s.rss_bytes), s.socket),
     );
     page.end()
+}
+
+/// The token that asks, or how many there are.
+fn granted(s: &Status, now: Ms, page: &mut Page) {
+    match &s.grant {
+        Some(own) => {
+            let left = crate::ui::grant::left(&own.left, &own.budget);
+            let left = if left.is_empty() {
+                left
+            } else {
+                format!(", {left}")
+            };
+            let (name, until) = (Shown::line(&own.name), span(own.expires.since(now)));
+            page.row(
+                "token",
+                format!(
+                    "{} {name}: {}, {until} left{left}",
+                    own.ordinal,
+                    own.role.name()
+                ),
+            );
+        }
+        None if s.grants > 0 => {
+            page.row("grants", format!("{} good: atoll grant list", s.grants));
+        }
+        None => {}
+    }
 }
 
 fn inner(style: &Style) -> Style {

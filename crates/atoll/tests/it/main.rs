@@ -7,6 +7,7 @@
 //! The binary as people use it, and client and server against each other.
 
 mod bombs;
+mod budgets;
 mod chats;
 mod code;
 mod edited;
@@ -22,6 +23,8 @@ mod faults;
 mod fetch;
 mod forks;
 mod gates;
+mod granted;
+mod grants;
 mod hostile;
 mod injected;
 mod inputs;

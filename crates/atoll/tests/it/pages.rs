@@ -53,6 +53,7 @@ fn each_page_of_the_help_prints_without_a_node() {
         "session",
         "log",
         "policy",
+        "grant",
         "model",
         "up",
         "down",

@@ -43,10 +43,7 @@ fn door(owner_shift: u32) -> Door {
 }
 
 fn nobody() -> Caller {
-    Caller {
-        uid: 12345,
-        name: "a claim that is not sent".into(),
-    }
+    Caller::owner(12345, "a claim that is not sent")
 }
 
 #[tokio::test]
@@ -339,4 +336,47 @@ async fn a_node_of_another_owner_refuses_us() {
     let err = client.status(&nobody()).await.unwrap_err();
     assert!(err.is(codes::NODE_STRANGER), "{err:?}");
     assert!(fake.calls().is_empty());
+}
+
+#[tokio::test]
+async fn grants_arrive_as_they_were_sent_and_a_token_goes_along_unseen() {
+    let Door { client, fake, .. } = &door(0);
+    let me = &nobody();
+    let request = MintRequest {
+        name: Some("ci".into()),
+        role: atoll_domain::Role::Viewer,
+        ttl_s: 60,
+        kinds: None,
+        workspaces: None,
+        hosts: None,
+        budget: Default::default(),
+        requests_per_min: None,
+        body_limit_bytes: None,
+    };
+    let minted = client.grant_mint(me, request).await.unwrap();
+    assert_eq!(
+        (minted.token.reveal(), &minted.grant),
+        ("secret", &fake::grant_view())
+    );
+    assert!(!format!("{minted:?}").contains("secret"), "{minted:?}");
+    client
+        .grant_revoke(me, "c1".into(), "lost".into())
+        .await
+        .unwrap();
+    let bearer = client.clone().with_token(Some(Token::new("good")));
+    assert!(!format!("{bearer:?}").contains("good"), "{bearer:?}");
+    assert_eq!(bearer.grants(me).await.unwrap(), [fake::grant_view()]);
+    let bad = client.clone().with_token(Some(Token::new("bad")));
+    assert!(bad.grants(me).await.unwrap_err().is(codes::TOKEN_BAD));
+    let unsendable = client.clone().with_token(Some(Token::new("a\nb")));
+    assert!(unsendable.health().await.unwrap_err().is(codes::TOKEN_BAD));
+    assert_eq!(
+        fake.calls(),
+        [
+            "grant_mint Some(\"ci\")",
+            "grant_revoke c1 lost",
+            "enter",
+            "grants true"
+        ]
+    );
 }

@@ -128,6 +128,13 @@ fn page(name: &str) -> String {
 }
 
 #[test]
+fn the_page_on_grants_says_what_tokens_do() {
+    let scene = Scene::new();
+    scene.file("shop/a.txt", "a\n");
+    run_page("grants.md", &scene, 12, true);
+}
+
+#[test]
 fn the_page_on_conversations_says_what_is_answered() {
     let script = Script::list([
         Reply::call("read_file", json!({ "path": "sum.txt" })),

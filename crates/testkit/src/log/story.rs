@@ -87,6 +87,7 @@ pub(super) fn granted(s: u8, n: u8, reserve: Cost, by: Option<GateId>) -> Entry 
         policy: Hash::of(b"policy"),
         reserve,
         gate: by,
+        grant: None,
     };
     Entry {
         keeps_room: true,
@@ -121,6 +122,7 @@ pub(super) fn opened(n: u8) -> Entry {
         budget: Budget::default(),
         steps_max: 30,
         config: words("config"),
+        grant: None,
     };
     of(n, body)
 }

@@ -277,4 +277,5 @@ pub const KINDS: &[Kind] = &[
     whole("private-key-openssh", ""),
     whole("private-key-pgp", ""),
     whole("gcp-service-account", ""),
+    form("atoll-token", "ATOLL_TOKEN", "atoll-token-{w340}{w220}"),
 ];
