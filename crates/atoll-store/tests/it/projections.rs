@@ -472,7 +472,8 @@ async fn an_older_store_gets_what_a_newer_one_keeps() {
         .execute_batch(
             "DROP INDEX gates_session; ALTER TABLE gates DROP COLUMN answerer;
              ALTER TABLE gates DROP COLUMN used; ALTER TABLE log DROP COLUMN epoch;
-             ALTER TABLE log DROP COLUMN epoch_ts; DROP TABLE capabilities; DROP TABLE revocations;
+             ALTER TABLE log DROP COLUMN epoch_ts; DROP TABLE labels; DROP TABLE marks;
+             DROP TABLE capabilities; DROP TABLE revocations;
              ALTER TABLE sessions DROP COLUMN capability; ALTER TABLE permits DROP COLUMN capability; PRAGMA user_version = 1;",
         )
         .unwrap();
