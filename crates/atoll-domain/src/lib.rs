@@ -6,6 +6,8 @@
 mod act;
 pub mod action;
 mod actor;
+#[macro_use]
+mod bodies;
 mod body;
 mod canonical;
 mod content;

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::facts::Context;
-use crate::gate::Refused;
 use crate::job::RunJob;
 use crate::launch::Launch;
+use crate::refused::Refused;
 use crate::shared::Shared;
 
 /// How long a fetch may take, in seconds.

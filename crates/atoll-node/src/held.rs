@@ -6,8 +6,8 @@ use atoll_domain::{JobId, Labels, MarkedFile, SessionId};
 use atoll_ports::runner::Kept;
 
 use crate::facts::Context;
-use crate::gate::Refused;
 use crate::labels::Source;
+use crate::refused::Refused;
 use crate::shared::Shared;
 
 impl Shared {

@@ -16,8 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::egress::Way;
 use crate::facts::Context;
-use crate::gate::{Ask, Refused};
+use crate::gate::Ask;
 use crate::held::network;
+use crate::refused::Refused;
 use crate::secrets::persons_own;
 use crate::shared::{Origin, Shared, lock};
 

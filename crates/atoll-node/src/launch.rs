@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use crate::facts::Context;
-use crate::gate::{Ask, Refused};
+use crate::gate::Ask;
+use crate::refused::Refused;
 use crate::shared::{Origin, Shared, files_error};
 
 /// What a session needs to make jobs again after a restart. Lies beside the log, with its configuration.

@@ -20,6 +20,7 @@ mod node;
 mod options;
 mod recover;
 mod redaction;
+mod refused;
 mod rows;
 mod secrets;
 mod session;

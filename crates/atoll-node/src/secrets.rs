@@ -14,8 +14,9 @@ use atoll_ports::vault::{self, Secret};
 use tokio_util::sync::CancellationToken;
 
 use crate::facts::Context;
-use crate::gate::{Ask, Refused};
+use crate::gate::Ask;
 use crate::labels::Source;
+use crate::refused::Refused;
 use crate::shared::{Origin, Shared};
 
 /// Secrets of one job.

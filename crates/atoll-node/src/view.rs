@@ -402,6 +402,14 @@ fn tool_word(tool: &str) -> &'static str {
     }
 }
 
+/// For who watches: what was taken out of what the model got stands in its words again.
+fn restored(shared: &Shared, event: &Event, text: String) -> String {
+    match event.session {
+        Some(session) => shared.restored(session, text),
+        None => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -409,13 +417,5 @@ mod tests {
     #[test]
     fn the_empty_tree_is_a_tree() {
         assert_eq!(no_tree().as_str().len(), 40);
-    }
-}
-
-/// For who watches: what was taken out of what the model got stands in its words again.
-fn restored(shared: &Shared, event: &Event, text: String) -> String {
-    match event.session {
-        Some(session) => shared.restored(session, text),
-        None => text,
     }
 }

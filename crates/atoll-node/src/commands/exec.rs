@@ -14,10 +14,10 @@ use tokio::sync::oneshot;
 
 use crate::commands::exec_task::{ExecTask, Work};
 use crate::facts::Context;
-use crate::gate::Refused;
 use crate::job::JobCommand;
 use crate::labels::Source;
 use crate::launch::{Launch, Prepared, Shape, job_id};
+use crate::refused::Refused;
 use crate::secrets::GIVEN_MAX;
 use crate::session::Handle;
 use crate::shared::{Origin, Shared, full_error, lock, log_error, no_such};

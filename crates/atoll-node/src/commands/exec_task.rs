@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 use crate::commands::exec::end_of;
 use crate::facts::Context;
 use crate::fetch::{Fetching, Unfetched};
-use crate::gate::Refused;
 use crate::job::RunJob;
 use crate::launch::{Launch, Shape};
+use crate::refused::Refused;
 use crate::shared::{Origin, Shared};
 
 /// All that the task owns.

@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::branch;
 use crate::facts::Context;
-use crate::gate::{Ask, Refused};
+use crate::gate::Ask;
+use crate::refused::Refused;
 use crate::shared::{Origin, Shared, files_error, full_error, log_error};
 
 const PATCHES_MAX: usize = 1000;

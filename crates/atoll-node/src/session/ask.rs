@@ -8,9 +8,9 @@ use atoll_domain::{ModelAsked, ReplyFailed, ReplyReceived, Sealer, Step};
 use atoll_guard::Stop;
 use atoll_ports::models::{Delta, Failure};
 
-use crate::gate::Refused;
 use crate::labels::Source;
 use crate::redaction::Pieces;
+use crate::refused::Refused;
 use crate::session::call::{Answered, Call, CallFailed, model_error};
 use crate::session::drive::{Drive, Go};
 

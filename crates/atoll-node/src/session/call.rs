@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::egress::Way;
 use crate::facts::{Context, dollars};
-use crate::gate::{Ask, Refused};
+use crate::gate::Ask;
+use crate::refused::Refused;
 use crate::secrets::NotGiven;
 use crate::shared::Shared;
 

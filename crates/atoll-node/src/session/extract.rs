@@ -12,8 +12,8 @@ use atoll_domain::{Body, Extracted, Label, Labels, Outcome, SessionId, Step, Wor
 use atoll_guard::End;
 
 use crate::facts::Context;
-use crate::gate::Refused;
 use crate::labels::Source;
+use crate::refused::Refused;
 use crate::session::Drive;
 use crate::session::call::{Call, CallFailed};
 use crate::session::tool::Used;

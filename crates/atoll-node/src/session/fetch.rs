@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use atoll_domain::Step;
 
 use crate::fetch::{Fetching, Unfetched};
-use crate::gate::Refused;
+use crate::refused::Refused;
 use crate::session::Drive;
 
 /// Whether it was offered.

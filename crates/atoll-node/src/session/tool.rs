@@ -8,9 +8,10 @@ use atoll_ports::workspace::Error as FilesError;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use crate::gate::{Ask, Refused};
+use crate::gate::Ask;
 use crate::job::RunJob;
 use crate::launch::{Shape, job_id};
+use crate::refused::Refused;
 use crate::session::Drive;
 
 /// How a tool ended for the session.
