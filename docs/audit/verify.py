@@ -10,6 +10,10 @@ by which specification, stands in docs/log-format.md.
 An export may be a zip, too. Nothing of it is unpacked to the disk, and each file
 in it beside the events must be one that the events commit to.
 
+It may be a segment of a log, several of them, or a folder that segments lie in:
+
+    python3 verify.py /media/archive --root did:key:z6Mk...
+
 Exit codes: 0 intact, 8 not intact (the first bad line is named), 2 usage.
 """
 import argparse
@@ -18,6 +22,8 @@ import binascii
 import contextlib
 import hashlib
 import json
+import os
+import re
 import sys
 import zipfile
 import zlib
@@ -297,23 +303,29 @@ def raw_hash(text):
 class Log:
     """What streamed by."""
 
-    def __init__(self, root, kept):
-        self.root_key, self.kept = root, kept
+    def __init__(self, root, kept, behind=None):
+        self.root_key, self.kept, self.behind = root, kept, behind
         self.tree, self.head, self.current = Tree(), bytes(32), None
-        self.name = self.part = self.waiting = self.body = None
+        self.name = self.part = self.waiting = self.body = self.seal = None
         self.events = self.contents = self.checkpoints = self.last = 0
         self.compared, self.consistent = 0, {}
         self.proven = None
 
     def line(self, line):
         value = object_of(line)
-        if len(value) == 1 and next(iter(value)) in ("checkpoint", "consistency", "content", "proof"):
+        if len(value) == 1 and next(iter(value)) in ("checkpoint", "consistency", "content", "proof", "segment"):
             kind, inner = next(iter(value.items()))
+            if kind == "segment" and len(line) > HEADER_BYTES_MAX:
+                raise Bad("it is longer than a segment's first line may be")
             getattr(self, kind)(inner)
         else:
             self.event(line, value)
 
     def event(self, line, value):
+        if self.behind and not self.seal:
+            raise Bad("only a segment can stand behind one")
+        if self.seal and self.tree.size >= self.seal.size:
+            raise Bad("an event behind the segment's last one")
         stated = raw_hash(value.pop("hash", None))
         rest = canonical(value).encode("utf-8")
         actual = hashlib.sha256(rest).digest()
@@ -380,8 +392,57 @@ class Log:
                     raise Bad("the log was rewritten: a kept checkpoint over %d events differs" % size)
                 self.compared += 1
 
+    def segment(self, inner):
+        """All that was before its events: the tree's edge, the last hash, and the notes that name keys."""
+        if self.part or self.seal or self.events:
+            raise Bad("a segment stands at the beginning")
+        if set(inner) != {"edge", "first", "keys", "note", "prev"} or type(inner["first"]) is not int:
+            raise Bad("a segment's first line holds something else")
+        self.seal = Checkpoint(inner["note"])
+        self.name, before = self.seal.origin, inner["first"] - 1
+        if self.root_key not in (None, self.name):
+            raise Bad("it is the log of " + self.name)
+        self.tree.size, self.tree.edge = before, [raw_hash(h) for h in inner["edge"]]
+        if not 0 <= before < self.seal.size or len(self.tree.edge) != bin(before).count("1"):
+            raise Bad("its first number does not fit")
+        self.head, self.current = raw_hash(inner["prev"]), None
+        self.handed_on(inner["keys"], before)
+        if before == 0 and self.head != bytes(32):
+            raise Bad("nothing is before event 1")
+        state = self.state()
+        if self.behind and state != self.behind:
+            told = (self.behind[1] + 1, before)
+            missing = state[0] == self.behind[0] and told[0] <= told[1]
+            raise Bad("events %d to %d are missing before it" % told if missing
+                      else "it does not go on where the segment before it ends")
+        if any(kept.origin != self.name for kept in self.kept):
+            raise Bad("the kept checkpoint is of another node's log")
+        if before and not self.behind:
+            self.compare(before, self.tree.root())
+
+    def handed_on(self, notes, before):
+        """The root key signed the first note, and each names the key of the next."""
+        key, least = self.name, 0
+        if (before == 0) != (not notes):
+            raise Bad("the keys of its time are left out, or there are none yet")
+        for at, note in enumerate(notes):
+            found = Checkpoint(note)
+            found.check(key)
+            opens = (found.size, found.root) == (0, hashlib.sha256(b"").digest())
+            if found.origin != self.name or opens != (at == 0) or not least <= found.size < before:
+                raise Bad("a key is named out of its place")
+            if found.next is None:
+                raise Bad("it names no key")
+            key, least = found.next, found.size + 1
+            self.current = key
+
+    def state(self):
+        return self.name, self.tree.size, self.tree.edge[:], self.head, self.current
+
     def checkpoint(self, inner):
-        if self.part or self.events:
+        if self.behind:
+            raise Bad("only a segment can stand behind one")
+        if self.part or self.seal or self.events:
             raise Bad("a checkpoint stands at the beginning")
         self.part, self.note = Checkpoint(inner["note"]), inner["note"]
         if self.root_key not in (None, self.part.origin):
@@ -402,6 +463,8 @@ class Log:
         self.waiting = None
 
     def content(self, inner):
+        if self.seal:
+            raise Bad("a segment holds events alone")
         data = base64_of(inner["base64"])
         h = "sha256:" + hashlib.sha256(bytes.fromhex(inner["salt"]) + data).hexdigest()
         named = self.body is not None and json.dumps(h) in self.body
@@ -411,7 +474,20 @@ class Log:
         if self.proven:
             self.proven.content(h, data)
 
+    def sealed(self):
+        if self.tree.size < self.seal.size:
+            raise Bad("the segment was cut: it ends with event %d" % self.seal.size)
+        if self.current is None:
+            raise Bad("the event that names the keys is left out")
+        self.seal.check(self.current)
+        if self.seal.root != self.tree.root():
+            raise Bad("the checkpoint that seals it does not fit its events")
+        self.checkpoints += 1
+        return "a segment of a log, from event %d to %d" % (self.last - self.events + 1, self.last)
+
     def end(self):
+        if self.seal:
+            return self.sealed()
         if self.part is None:
             if not self.events:
                 raise Bad("it is empty")
@@ -447,7 +523,7 @@ class Log:
 
 EVENTS, NOTE = "events.ndjson", "checkpoint.note"
 PAPERS = ("README.txt", "index.html", "verify.py")
-FILES_MAX, UNPACKED_BYTES_MAX, LINE_BYTES_MAX = 20000, 4 << 30, 96 << 20
+FILES_MAX, UNPACKED_BYTES_MAX, LINE_BYTES_MAX, HEADER_BYTES_MAX = 20000, 4 << 30, 96 << 20, 4 << 20
 
 
 class BadZip(Exception):
@@ -563,13 +639,124 @@ def zipped(path):
         return file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
 
 
+# Segments, alone or in a row.
+
+SEGMENT = re.compile(r"segment-[0-9]+-[0-9]+\.ndjson(\.gz)?\Z")
+
+
+def unzipped(file):
+    """The bytes of one gzip member (RFC 1952), behind which is nothing."""
+    inflate, unpacked = zlib.decompressobj(31), 0
+    while not inflate.eof:
+        packed = inflate.unconsumed_tail or file.read(1 << 16)
+        data = inflate.decompress(packed, 1 << 16)
+        unpacked += len(data)
+        if unpacked > UNPACKED_BYTES_MAX:
+            raise Bad("unpacked it is longer than a segment may be")
+        if not packed and not data:
+            raise Bad("it was cut: the compressed data has no end")
+        yield data
+    if inflate.unused_data or file.read(1):
+        raise Bad("something stands behind the compressed data")
+
+
+def lines_of(path):
+    """A file's lines, each with its new line; none is read beyond what may be long."""
+    with open(path, "rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            file.seek(0)
+            yield from iter(lambda: file.readline(LINE_BYTES_MAX + 2), b"")
+            return
+        file.seek(0)
+        rest = b""
+        try:
+            for data in unzipped(file):
+                *lines, rest = (rest + data).split(b"\n")
+                yield from (line + b"\n" for line in lines)
+                if len(rest) > HEADER_BYTES_MAX:
+                    raise Bad("a line is too long")
+        except zlib.error as err:
+            raise Bad("it can't be unpacked (%s)" % (err,)) from None
+        if rest:
+            yield rest
+
+
+class BadLine(Exception):
+    """Which line, of which file, and what is wrong with it."""
+
+
+# What a line that isn't what it should be may lead to.
+WRONG = (Bad, KeyError, TypeError, AttributeError, ValueError, RecursionError)
+
+
+def words_of(err):
+    return str(err) if isinstance(err, Bad) else "it is no event (%r)" % (err,)
+
+
+def fed(log, lines, where=""):
+    """What the log is, when all lines have streamed by."""
+    number = 0
+    try:
+        while True:
+            number += 1
+            line = next(lines, None)
+            if line is None:
+                return log.end()
+            log.line(line.rstrip(b"\n"))
+    except WRONG as err:
+        raise BadLine("%d%s: %s" % (number, where, words_of(err))) from None
+
+
+def named(path):
+    return " of " + ascii(os.path.basename(path))[1:-1]
+
+
+def first_of(path):
+    """The number that a segment begins with, by its first line."""
+    try:
+        with contextlib.closing(lines_of(path)) as lines:
+            line = next(lines, b"").rstrip(b"\n")
+        first = len(line) <= HEADER_BYTES_MAX and object_of(line)["segment"]["first"]
+        if type(first) is not int:
+            raise Bad("it is no segment")
+        return first
+    except WRONG as err:
+        raise BadLine("1%s: %s" % (named(path), words_of(err))) from None
+
+
+def row(paths, root, kept):
+    """Segments in the order of their events, each held against the end of the one before."""
+    log, total, first = None, {"events": 0, "checkpoints": 0, "compared": 0}, None
+    for start, path in sorted((first_of(path), path) for path in paths):
+        first = first or start
+        log = Log(root, kept, log and log.state())
+        with contextlib.closing(lines_of(path)) as lines:
+            fed(log, lines, named(path))
+        for what in total:
+            total[what] += getattr(log, what)
+    log.__dict__.update(total)
+    return log, "%d segments of a log, from event %d to %d" % (len(paths), first, log.tree.size)
+
+
+def single(path, root, kept):
+    """One export, or one segment."""
+    log, archive, found = Log(root, kept), None, []
+    if zipped(path):
+        archive, log.proven = zipfile.ZipFile(path), Proven()
+        found = members(archive)
+    with contextlib.closing(events_of(archive, EVENTS) if archive else lines_of(path)) as lines:
+        what = fed(log, lines)
+    if archive:
+        beside(archive, found, log)
+    return log, what
+
+
 def main():
-    args = argparse.ArgumentParser(description="Verifies an export of an Atoll log.")
-    args.add_argument("file")
+    args = argparse.ArgumentParser(description="Verifies an export of an Atoll log, or segments of one.")
+    args.add_argument("file", nargs="+", help="an export, segments, or a folder of segments")
     args.add_argument("--root", metavar="KEY", help="the node's did:key, as you were told it")
     args.add_argument("--checkpoint", metavar="FILE", action="append", default=[], help="one that you kept")
     args = args.parse_args()
-    number = 0
     try:
         kept = []
         for path in args.checkpoint:
@@ -578,26 +765,26 @@ def main():
             if not found:
                 raise OSError("%s: it holds no checkpoint" % path)
             kept.extend(map(Checkpoint, found))
-        log = Log(args.root, kept)
-        archive, found = None, []
-        if zipped(args.file):
-            archive, log.proven = zipfile.ZipFile(args.file), Proven()
-            found = members(archive)
-        lines = events_of(archive, EVENTS) if archive else open(args.file, "rb")
-        with contextlib.closing(lines) as file:
-            for number, line in enumerate(file, 1):
-                log.line(line.rstrip(b"\n"))
-        number += 1
-        what = log.end()
-        if archive:
-            beside(archive, found, log)
+        paths = []
+        for path in args.file:
+            inside = [os.path.join(path, name) for name in os.listdir(path) if SEGMENT.match(name)] \
+                if os.path.isdir(path) else [path]
+            if not inside:
+                raise OSError("%s: no segment lies in it" % path)
+            paths.extend(inside)
+        if len(paths) > 1 or paths != args.file:
+            log, what = row(paths, args.root, kept)
+        else:
+            log, what = single(paths[0], args.root, kept)
+    except BadLine as err:
+        print("NOT intact: first at line %s." % err)
+        return 8
     except (BadZip, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OverflowError) as err:
         words = str(err) if isinstance(err, BadZip) else "it is no zip that can be read (%s)" % (err,)
         print("NOT intact: %s." % ascii(words)[1:-1])
         return 8
-    except (Bad, KeyError, TypeError, AttributeError, ValueError, RecursionError) as err:
-        words = str(err) if isinstance(err, Bad) else "it is no event (%r)" % (err,)
-        print("NOT intact: first at line %d: %s." % (number, words))
+    except WRONG as err:
+        print("NOT intact: first at line 0: %s." % words_of(err))
         return 8
     except OSError as err:
         print(err, file=sys.stderr)

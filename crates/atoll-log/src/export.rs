@@ -5,7 +5,8 @@
 //! inclusion; the events that name the keys come with it, so that the signature
 //! can be checked. In both, content may follow the event that commits to it, or
 //! be left out. Behind the checkpoint may stand proofs that its tree extends
-//! that of older ones, which somebody kept. The form is docs/log-format.md.
+//! that of older ones, which somebody kept. A segment (see [`crate::segment`])
+//! starts with its own line. The form is docs/log-format.md.
 //!
 //! ```text
 //! {"checkpoint":{"note":"…"}}
@@ -21,7 +22,10 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 
 use crate::line::Exported;
-use crate::{Bad, Checkpoint, Epochs, Error, Flaw, Intact, PublicKey, Verifier, merkle, scan};
+use crate::segment::{HEADER_BYTES_MAX, Header, Segment};
+use crate::{
+    Bad, Checkpoint, Epochs, Error, Flaw, Intact, PublicKey, Start, Verifier, merkle, scan,
+};
 
 /// The longest line of any kind that is read, in bytes.
 pub const LINE_BYTES_MAX: usize = 96 << 20;
@@ -70,6 +74,7 @@ pub enum Extra {
     Consistency(Consistency),
     Content(Content),
     Proof(Proof),
+    Segment(Header),
 }
 
 impl Extra {
@@ -108,9 +113,15 @@ impl Extra {
             b"{\"consistency\":",
             b"{\"content\":",
             b"{\"proof\":",
+            b"{\"segment\":",
         ];
         if !starts.iter().any(|s| line.starts_with(s)) {
             return Ok(None);
+        }
+        if line.starts_with(b"{\"segment\":") && line.len() > HEADER_BYTES_MAX {
+            return Err(Error::Size {
+                limit_bytes: HEADER_BYTES_MAX,
+            });
         }
         serde_json::from_slice(line)
             .map(Some)
@@ -152,6 +163,12 @@ pub enum Proven {
         contents: u64,
         kept: u64,
     },
+    /// The events from `first` to the last that `log` counts; another segment may follow at `end`.
+    Segment {
+        first: u64,
+        log: Intact,
+        end: Box<Start>,
+    },
 }
 
 /// Verifies an export as its lines stream by.
@@ -164,6 +181,7 @@ pub struct Reader {
     mode: Mode,
     root: Option<PublicKey>,
     kept: Vec<Checkpoint>,
+    behind: Option<Start>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -172,6 +190,7 @@ enum Mode {
     Unknown,
     Log(Box<Verifier>),
     Part(Box<Part>),
+    Segment(Box<Segment>),
 }
 
 #[derive(Clone, Debug)]
@@ -202,6 +221,11 @@ impl Reader {
         self.root = Some(root);
     }
 
+    /// It must be a segment that goes on where another one ended; before the first line.
+    pub fn behind(&mut self, end: Start) {
+        self.behind = Some(end);
+    }
+
     /// One line, without its newline.
     pub fn line(&mut self, line: &[u8]) -> Result<(), Bad> {
         self.line += 1;
@@ -225,6 +249,7 @@ impl Reader {
             Mode::Unknown => 1,
             Mode::Log(verifier) => verifier.seq_next(),
             Mode::Part(part) => part.waiting.map_or(part.last_seq, |w| w.0),
+            Mode::Segment(segment) => segment.seq_next(),
         };
         Bad {
             line: self.line,
@@ -235,6 +260,7 @@ impl Reader {
 
     fn event(&mut self, line: &[u8]) -> Result<(), Bad> {
         if matches!(self.mode, Mode::Unknown) {
+            self.alone().map_err(|flaw| self.bad(flaw))?;
             let mut verifier = Verifier::new();
             self.root.into_iter().for_each(|root| verifier.expect(root));
             self.kept.drain(..).for_each(|c| verifier.keep(c));
@@ -243,6 +269,7 @@ impl Reader {
         let done = match &mut self.mode {
             Mode::Log(verifier) => verifier.exported(line).map_err(|bad| bad.flaw),
             Mode::Part(part) => part.event(line),
+            Mode::Segment(segment) => segment.event(line),
             Mode::Unknown => Ok(()),
         };
         done.map_err(|flaw| self.bad(flaw))?;
@@ -253,9 +280,27 @@ impl Reader {
         Ok(())
     }
 
+    fn alone(&self) -> Result<(), Flaw> {
+        match self.behind {
+            None => Ok(()),
+            Some(_) => Err(Flaw::Incomplete("only a segment can stand behind one")),
+        }
+    }
+
     fn extra(&mut self, extra: Extra) -> Result<(), Flaw> {
         match (extra, &mut self.mode) {
+            (Extra::Segment(header), Mode::Unknown) => {
+                let behind = self.behind.take();
+                let segment = Segment::new(&header, self.root, behind.as_ref(), &self.kept)?;
+                self.mode = Mode::Segment(Box::new(segment));
+                Ok(())
+            }
+            (Extra::Segment(_), _) => Err(Flaw::Incomplete("a segment begins with its first line")),
+            (Extra::Content(_), Mode::Segment(_)) => {
+                Err(Flaw::Incomplete("a segment holds events alone"))
+            }
             (Extra::Checkpoint(signed), Mode::Unknown) => {
+                self.alone()?;
                 self.mode = Mode::Part(Box::new(Part::new(signed.note, self.root)?));
                 Ok(())
             }
@@ -306,6 +351,11 @@ impl Reader {
                     kept,
                 })
             }
+            Mode::Segment(segment) => segment.finish().map_err(|(seq, flaw)| Bad {
+                line: self.line + 1,
+                seq,
+                flaw,
+            }),
         }
     }
 }

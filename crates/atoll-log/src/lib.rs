@@ -1,5 +1,5 @@
 //! The event log's mathematics: canonical bytes, the hash chain, the Merkle tree,
-//! signed checkpoints, exports, and verifying them.
+//! signed checkpoints, exports and segments, and verifying them.
 //!
 //! Pure: no file, no clock, no randomness. Seeds, times and bytes are handed in.
 
@@ -14,6 +14,7 @@ pub mod line;
 pub mod merkle;
 pub mod note;
 pub mod scan;
+pub mod segment;
 pub mod strict;
 mod verify;
 

@@ -44,6 +44,8 @@ pub enum Flaw {
         "the log was truncated: it says of itself that it holds {size} events, {found} are here"
     )]
     Cut { size: u64, found: u64 },
+    #[error("the segment was cut: it ends with event {last}, and here with {found}")]
+    Short { last: u64, found: u64 },
     #[error("it can't be read: {0}")]
     Unreadable(String),
     #[error("its row says another {0} than its bytes")]
@@ -96,7 +98,7 @@ pub struct Intact {
 }
 
 /// Where verifying may start: the state behind a checkpoint that is trusted.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Start {
     /// The node's did:key.
     pub node: String,

@@ -7,3 +7,5 @@ mod auditor;
 mod damage;
 mod export;
 mod made;
+mod robbed;
+mod rows;
