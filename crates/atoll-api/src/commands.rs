@@ -170,6 +170,8 @@ pub trait Commands: Send + Sync {
     fn verify(&self, caller: &Caller) -> Reply<'_, Verification>;
     /// Makes a checkpoint if anything is new, and gives the newest.
     fn checkpoint(&self, caller: &Caller) -> Reply<'_, KeptCheckpoint>;
+    /// Puts the next segment of old events away.
+    fn archive(&self, caller: &Caller, request: ArchiveRequest) -> Reply<'_, Archived>;
     /// Replays a session's recorded inputs and compares what it proposed.
     fn replay(&self, caller: &Caller, session: String) -> Reply<'_, Replayed>;
     /// NDJSON lines. Where the last item is an error, or the stream was cut, lines are missing.

@@ -26,8 +26,8 @@ pub use exec::{ExecRequest, ExecStarted, ExecView};
 pub use gate::{AnswerRequest, GATES_AT_ONCE_MAX, GateView, Question};
 pub use grant::{GrantView, MintRequest, Minted, Token};
 pub use log::{
-    EraseRequest, Erasure, EventView, ExportRequest, KeptCheckpoint, Replayed, Tail, Verification,
-    WitnessView,
+    ArchiveRequest, ArchiveView, Archived, ArchivedSegment, EraseRequest, Erasure, EventView,
+    ExportRequest, KeptCheckpoint, Replayed, Tail, Verification, WitnessView,
 };
 pub use model::{ModelTest, ModelView};
 pub use need::{NEEDS, Need, may};

@@ -71,6 +71,49 @@ pub struct WitnessView {
     pub trouble: Option<String>,
 }
 
+/// Where old events are put away as segments.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveView {
+    /// The place.
+    pub place: String,
+    /// The last event that it holds; `None`: nobody looked yet.
+    pub last: Option<u64>,
+    /// Why the last segment could not be put there.
+    pub trouble: Option<String>,
+}
+
+/// Which events to put away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveRequest {
+    /// Those that are so old, in seconds; 0: all that a checkpoint covers. As configured if left out.
+    #[serde(default)]
+    pub older_s: Option<u64>,
+}
+
+/// A segment that was put away.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchivedSegment {
+    /// Its name there.
+    pub name: String,
+    /// Its first event.
+    pub first: u64,
+    /// Its last one.
+    pub last: u64,
+    /// What it takes there, in bytes.
+    pub bytes: u64,
+}
+
+/// What was put away at once: one segment at most.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Archived {
+    /// The place.
+    pub place: String,
+    /// The segment; `None`: nothing else is old enough.
+    pub segment: Option<ArchivedSegment>,
+    /// The last event that the place holds now.
+    pub last: u64,
+}
+
 /// A checkpoint to keep elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptCheckpoint {

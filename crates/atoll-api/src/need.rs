@@ -74,6 +74,7 @@ pub const NEEDS: &[(&str, Need)] = &[
     ("follow", Need::Look),
     ("verify", Need::Look),
     ("checkpoint", Need::Decide),
+    ("archive", Need::Own),
     ("replay", Need::Look),
     ("export", Need::Look),
     ("rebuild", Need::Own),

@@ -3,7 +3,7 @@
 use atoll_domain::{Cost, Hash, Ms};
 use serde::{Deserialize, Serialize};
 
-use crate::{GateView, PatchView, SessionView, WitnessView};
+use crate::{ArchiveView, GateView, PatchView, SessionView, WitnessView};
 
 /// Whether the node is there, and which.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +92,9 @@ pub struct Status {
     /// Where every event is written a second time, if anywhere.
     #[serde(default)]
     pub mirror: Option<WitnessView>,
+    /// Where old events are put away as segments, if anywhere.
+    #[serde(default)]
+    pub archive: Option<ArchiveView>,
     /// Whether the log refuses new actions.
     pub full: bool,
     /// What Atoll holds of the disk; `None` before the first sweep.

@@ -167,6 +167,9 @@ impl Commands for Client {
     fn checkpoint(&self, _: &Caller) -> Reply<'_, KeptCheckpoint> {
         Box::pin(self.ask(Ask::post("/v1/log/checkpoint")))
     }
+    fn archive(&self, _: &Caller, request: ArchiveRequest) -> Reply<'_, Archived> {
+        Box::pin(self.ask(Ask::post("/v1/log/archive").json(&request)))
+    }
     fn replay(&self, _: &Caller, session: String) -> Reply<'_, Replayed> {
         Box::pin(self.ask(Ask::get(format!("/v1/sessions/{}/replay", part(&session)))))
     }

@@ -244,6 +244,15 @@ impl Reader {
         }
     }
 
+    /// The next line can't be read.
+    pub fn unreadable(&self, why: String) -> Bad {
+        let bad = self.bad(Flaw::Unreadable(why));
+        Bad {
+            line: bad.line + 1,
+            ..bad
+        }
+    }
+
     fn bad(&self, flaw: Flaw) -> Bad {
         let seq = match &self.mode {
             Mode::Unknown => 1,

@@ -2,6 +2,7 @@
 //!
 //! Floor 4. Names no adapter and no vendor; the binary plugs them in as [`Adapters`].
 
+mod archive;
 mod clock;
 mod commands;
 mod egress;

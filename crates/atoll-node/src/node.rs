@@ -44,6 +44,7 @@ pub(crate) fn current_of(
         rules: loaded.rules,
         witness: loaded.witness,
         mirror: loaded.mirror,
+        archive: loaded.archive,
     }
 }
 
@@ -94,6 +95,8 @@ impl Node {
             witnessing: Default::default(),
             mirrored: Default::default(),
             mirroring: Default::default(),
+            archived: Default::default(),
+            archiving: Default::default(),
             sweeping: Default::default(),
             down: CancellationToken::new(),
         });
@@ -157,7 +160,12 @@ impl Node {
             return self.until_sweep().min(SWEEP_AGAIN);
         }
         let shared = self.shared.clone();
-        tokio::spawn(async move { shared.sweep().await });
+        tokio::spawn(async move {
+            shared.sweep().await;
+            if shared.is_quiet() {
+                shared.archive_due().await;
+            }
+        });
         self.until_sweep()
     }
 

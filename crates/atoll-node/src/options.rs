@@ -46,6 +46,8 @@ pub struct Options {
     pub copy_ttl_s: u64,
     /// The most that fetched dependencies may hold of the disk, in bytes.
     pub deps_limit_bytes: u64,
+    /// How old the events of a segment must be before it is put away, in seconds.
+    pub archive_after_s: u64,
     /// The sandbox's floor: `full`, or `none` to run nothing.
     pub sandbox_floor: String,
     /// Workspaces that the owner vouches for: path, and the hash of `.atoll/` at that time, if it had one.
@@ -87,6 +89,7 @@ impl Default for Options {
             sweep_s: 3600,
             copy_ttl_s: 7 * 24 * 3600,
             deps_limit_bytes: 4 << 30,
+            archive_after_s: 30 * 24 * 3600,
             sandbox_floor: "full".into(),
             trusted: Vec::new(),
             socket: PathBuf::new(),
@@ -111,6 +114,8 @@ pub struct Reloaded {
     pub witness: Option<Arc<dyn atoll_ports::Witness>>,
     /// Where every event is written a second time, if the owner chose a place.
     pub mirror: Option<Arc<dyn atoll_ports::Mirror>>,
+    /// Where old events are put away as segments, if the owner chose a place.
+    pub archive: Option<Arc<dyn atoll_ports::Archive>>,
 }
 
 /// Reads the configuration. The node calls it at start and on `reload`.

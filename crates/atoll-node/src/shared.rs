@@ -47,6 +47,7 @@ pub(crate) struct Current {
     pub(crate) rules: Vec<atoll_api::RuleView>,
     pub(crate) witness: Option<Arc<dyn atoll_ports::Witness>>,
     pub(crate) mirror: Option<Arc<dyn atoll_ports::Mirror>>,
+    pub(crate) archive: Option<Arc<dyn atoll_ports::Archive>>,
 }
 
 /// Everything.
@@ -83,6 +84,9 @@ pub(crate) struct Shared {
     /// The same of events to the mirror, and that one does it at a time.
     pub(crate) mirrored: Mutex<Option<atoll_api::WitnessView>>,
     pub(crate) mirroring: Mutex<()>,
+    /// The same of segments.
+    pub(crate) archived: Mutex<Option<atoll_api::ArchiveView>>,
+    pub(crate) archiving: Arc<tokio::sync::Mutex<()>>,
     pub(crate) sweeping: std::sync::atomic::AtomicBool,
     pub(crate) down: tokio_util::sync::CancellationToken,
 }

@@ -2,6 +2,7 @@
 //!
 //! Floor 3. A port is read in one sitting; each has one conformance suite that every adapter passes.
 
+pub mod archive;
 pub mod grants;
 pub mod log;
 pub mod meter;
@@ -14,6 +15,7 @@ pub mod vault;
 pub mod witness;
 pub mod workspace;
 
+pub use archive::Archive;
 pub use atoll_guard::BoxFuture;
 pub use grants::Grants;
 pub use log::Log;

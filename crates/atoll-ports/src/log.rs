@@ -330,6 +330,28 @@ pub struct Export {
     pub since: Option<u64>,
 }
 
+/// Where the next segment of a log is cut.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cut {
+    /// Behind the segment that this note seals; `None`: from event 1 on.
+    pub behind: Option<String>,
+    /// Its last event came before this.
+    pub before: Ms,
+    /// And its first one before this, if it holds less than `events_max`.
+    pub begun: Ms,
+    /// Events in it, as far as a checkpoint stands so close.
+    pub events_max: u64,
+}
+
+/// A run of events that ends where a checkpoint covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Its first event.
+    pub first: u64,
+    /// Its last one.
+    pub last: u64,
+}
+
 /// Takes one line at a time. An error of its own ends the export.
 pub type Sink<'a> = &'a mut dyn FnMut(&[u8]) -> std::io::Result<()>;
 
@@ -405,6 +427,10 @@ pub trait Log: Journal {
     fn verify(&self) -> Result<Verified, Error>;
     /// Drops all projections and makes them again.
     fn rebuild(&self) -> BoxFuture<'_, Result<u64, Error>>;
+    /// The next segment; `None`: there is none yet. Errors: `behind` seals another log's.
+    fn cut(&self, cut: &Cut) -> Result<Option<Segment>, Error>;
+    /// Hands out a segment's lines, each without its new line, and verifies them as it does.
+    fn segment(&self, segment: Segment, out: Sink<'_>) -> Result<(), Error>;
     /// Takes away what lies beside the log and no content names. What is left counts the log itself.
     fn sweep(&self) -> BoxFuture<'_, Result<Swept, Error>>;
     /// Hands out an export's lines, each without its new line, and says how many events they held. A part is

@@ -113,17 +113,17 @@ impl Reader {
     }
 }
 
-fn write_extra(extra: &Extra, out: Sink<'_>) -> Result<(), Error> {
+pub fn write_extra(extra: &Extra, out: Sink<'_>) -> Result<(), Error> {
     write_line(&extra.line().map_err(|e| damaged(0, e))?, out)
 }
 
-fn write_line(line: &[u8], out: Sink<'_>) -> Result<(), Error> {
+pub fn write_line(line: &[u8], out: Sink<'_>) -> Result<(), Error> {
     out(line).map_err(|e| Error::Io(format!("the export: {e}")))
 }
 
-type Each<'a> = &'a mut dyn FnMut(u64, &[u8], &Hash) -> Result<(), Error>;
+pub type Each<'a> = &'a mut dyn FnMut(u64, &[u8], &Hash) -> Result<(), Error>;
 
-fn each(db: &Connection, query: &str, each: Each<'_>) -> Result<(), Error> {
+pub fn each(db: &Connection, query: &str, each: Each<'_>) -> Result<(), Error> {
     let mut query = db.prepare(query).map_err(sql)?;
     let mut rows = query.query([]).map_err(sql)?;
     while let Some(row) = rows.next().map_err(sql)? {

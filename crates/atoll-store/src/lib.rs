@@ -4,6 +4,7 @@
 //! Ground state is the table of events with their exact bytes, and the content
 //! beside it; the rest is derived (`schema/`).
 
+mod archive;
 mod batch;
 mod check;
 mod export;
@@ -18,6 +19,7 @@ mod reader;
 mod rebuild;
 mod row;
 mod rows;
+mod segment;
 mod side;
 mod space;
 mod state;
@@ -27,6 +29,7 @@ mod tail;
 mod witness;
 mod writer;
 
+pub use archive::ArchiveFolder;
 pub use batch::Clock;
 pub use folder::network_name;
 pub use migrate::VERSION;

@@ -6,8 +6,8 @@ use atoll_domain::{
 use atoll_guard::{Appended, BoxFuture, Entry, Full, Journal};
 use atoll_ports::Log;
 use atoll_ports::log::{
-    Error, Export, Filter, GateRow, GrantRow, JobRow, LabelRow, MarkRow, OpenPermit, PatchRow,
-    SessionRow, Sink, Verified,
+    Cut, Error, Export, Filter, GateRow, GrantRow, JobRow, LabelRow, MarkRow, OpenPermit, PatchRow,
+    Segment, SessionRow, Sink, Verified,
 };
 use atoll_ports::sweep::Swept;
 
@@ -131,6 +131,12 @@ impl Log for Store {
     }
     fn rebuild(&self) -> BoxFuture<'_, Result<u64, Error>> {
         Box::pin(self.ask_rebuild())
+    }
+    fn cut(&self, cut: &Cut) -> Result<Option<Segment>, Error> {
+        self.reader.cut(cut)
+    }
+    fn segment(&self, segment: Segment, out: Sink<'_>) -> Result<(), Error> {
+        self.reader.segment(segment, out)
     }
     fn sweep(&self) -> BoxFuture<'_, Result<Swept, Error>> {
         Box::pin(self.ask_sweep())

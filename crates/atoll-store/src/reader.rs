@@ -5,6 +5,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use atoll_domain::{Commitment, Event, EventId, Hash};
+use atoll_log::segment::Before;
 use atoll_ports::log::{Error, Filter};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, ToSql, params_from_iter};
 
@@ -24,6 +25,8 @@ pub struct Reader {
     blobs: Blobs,
     pool: Mutex<Pool>,
     freed: Condvar,
+    /// What stands before the segment that was handed out last.
+    pub(crate) before: Mutex<Before>,
 }
 
 #[derive(Default)]
@@ -56,6 +59,7 @@ impl Reader {
             blobs: Blobs::of(data_dir),
             pool: Mutex::default(),
             freed: Condvar::new(),
+            before: Mutex::default(),
         };
         reader.with(migrate::check)?;
         Ok(reader)

@@ -17,7 +17,7 @@ Work       code         give an agent a task in a repository; get a tested patch
 Decide     gate         list show answer: what needs you
            patch        list show accept reject edit undo
 Look back  session      list show resume fork undo labels declassify export delete
-           log          tail show verify checkpoint replay export rebuild erase
+           log          tail show verify checkpoint archive replay export rebuild erase
 Trust      policy       show check init edit test why simulate suggest
            secret       set list rotate remove import unlock lock
            grant        mint list attenuate revoke: tokens for others and for scripts

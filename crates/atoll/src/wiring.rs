@@ -10,11 +10,11 @@ use atoll_grant::Keyring;
 use atoll_llama::Embedded;
 use atoll_node::{Adapters, Machine, Options, Reloaded, SystemEntropy};
 use atoll_policy::{Engine, Profile, Source};
-use atoll_ports::{Mirror, Witness};
+use atoll_ports::{Archive, Mirror, Witness};
 use atoll_redact::Classes;
 use atoll_runners::ProcessRunner;
 use atoll_runners::toolchain::{CALLER_VARS, Finder};
-use atoll_store::{MirrorFile, Store, WitnessFile};
+use atoll_store::{ArchiveFolder, MirrorFile, Store, WitnessFile};
 use atoll_vault::AgeVault;
 use atoll_workspace::Workspaces;
 
@@ -131,6 +131,12 @@ fn mirror(config: &Config) -> Option<PathBuf> {
     (!path.is_empty()).then(|| path.into())
 }
 
+/// The folder that segments are put into.
+fn archive(config: &Config) -> Option<PathBuf> {
+    let path = config.get("log.archive");
+    (!path.is_empty()).then(|| path.into())
+}
+
 /// Reads the configuration: settings, models, rules.
 fn load(paths: &Paths, identity: &str, embedded: &Arc<Embedded>) -> Result<Reloaded, Error> {
     let config = config::load(&paths.config_file())?;
@@ -151,6 +157,8 @@ fn load(paths: &Paths, identity: &str, embedded: &Arc<Embedded>) -> Result<Reloa
         rules,
         mirror: mirror(&config)
             .map(|path| Arc::new(MirrorFile::new(path, &paths.data)) as Arc<dyn Mirror>),
+        archive: archive(&config)
+            .map(|path| Arc::new(ArchiveFolder::new(path)) as Arc<dyn Archive>),
         witness: witness(&config).map(|path| Arc::new(WitnessFile::new(path)) as Arc<dyn Witness>),
     })
 }
@@ -217,6 +225,9 @@ fn options(paths: &Paths, config: &Config, identity: &str) -> Options {
         sweep_s: whole("limits.sweep_s", d.sweep_s),
         copy_ttl_s: whole("limits.copy_ttl_s", d.copy_ttl_s),
         deps_limit_bytes: whole("limits.deps_mib", d.deps_limit_bytes >> 20) << 20,
+        archive_after_s: config
+            .whole("log.archive_after_days")
+            .map_or(d.archive_after_s, |days| days.saturating_mul(86_400)),
         sandbox_floor: config.get("sandbox.floor"),
         trusted: config
             .trust

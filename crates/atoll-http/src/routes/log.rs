@@ -1,8 +1,8 @@
 //! The log.
 
 use atoll_api::{
-    Caller, EraseRequest, Erasure, EventView, ExportRequest, KeptCheckpoint, Replayed, Tail,
-    Verification,
+    ArchiveRequest, Archived, Caller, EraseRequest, Erasure, EventView, ExportRequest,
+    KeptCheckpoint, Replayed, Tail, Verification,
 };
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -27,6 +27,11 @@ pub(crate) fn routes() -> Vec<Route> {
             "/v1/log/checkpoint",
             "Makes a checkpoint if anything is new",
             post(checkpoint),
+        ),
+        Route::post(
+            "/v1/log/archive",
+            "Puts the next segment of old events away",
+            post(archive),
         ),
         Route::get("/v1/log/export", "The log's exact lines", get(export))
             .query(&["session", "contents"])
@@ -97,6 +102,14 @@ async fn checkpoint(
     Extension(caller): Extension<Caller>,
 ) -> Answer<KeptCheckpoint> {
     Ok(Json(door.commands.checkpoint(&caller).await?))
+}
+
+async fn archive(
+    State(door): State<Door>,
+    Extension(caller): Extension<Caller>,
+    Json(request): Json<ArchiveRequest>,
+) -> Answer<Archived> {
+    Ok(Json(door.commands.archive(&caller, request).await?))
 }
 
 async fn export(

@@ -223,6 +223,7 @@ fn state() -> Status {
         vault: None,
         witness: None,
         mirror: None,
+        archive: None,
         checkpoint: None,
         full: false,
         disk: None,
@@ -445,6 +446,20 @@ impl Commands for Fake {
         lines.extend((r.since == Some(7)).then(|| Err(Error::new(codes::LOG_BAD, "damaged"))));
         let lines = futures::stream::iter(lines).boxed();
         self.note(format!("export {:?} {}", r.session, r.contents), lines)
+    }
+    fn archive(&self, _: &Caller, r: ArchiveRequest) -> Reply<'_, Archived> {
+        let segment = ArchivedSegment {
+            name: "segment".into(),
+            first: 1,
+            last: 3,
+            bytes: 9,
+        };
+        let archived = Archived {
+            place: "/a".into(),
+            segment: Some(segment),
+            last: 3,
+        };
+        self.note(format!("archive {:?}", r.older_s), archived)
     }
     fn rebuild(&self, _: &Caller) -> Reply<'_, u64> {
         self.note("rebuild".into(), 12)

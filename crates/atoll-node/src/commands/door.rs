@@ -323,6 +323,10 @@ impl Commands for Node {
             self.shared.checkpoint().await
         })
     }
+    fn archive(&self, caller: &Caller, request: ArchiveRequest) -> Reply<'_, Archived> {
+        allowed!(caller, "archive");
+        Box::pin(async move { self.shared.archive(request).await })
+    }
     fn export(&self, caller: &Caller, request: ExportRequest) -> Reply<'_, Lines> {
         allowed!(caller, "export");
         let session = self.shared.reach_log(caller, request.session.clone());

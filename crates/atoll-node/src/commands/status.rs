@@ -68,6 +68,7 @@ impl Shared {
             vault: Some(self.vault_view()).filter(|v| v.keeper.is_some()),
             witness: lock(&self.witnessed).clone(),
             mirror: lock(&self.mirrored).clone(),
+            archive: self.archive_view(),
             full,
             disk: *lock(&self.disk),
             up_s: self.clock.now().0 / 1_000_000_000,

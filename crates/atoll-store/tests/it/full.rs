@@ -39,7 +39,7 @@ fn larger_disk(at: &Path, size: &str) {
 }
 
 /// Runs `test` on a thread whose `place` lies on a disk of 12 MiB.
-fn on_a_small_disk(test: impl FnOnce(Place) + Send + 'static) {
+pub fn on_a_small_disk(test: impl FnOnce(Place) + Send + 'static) {
     let thread = std::thread::spawn(move || {
         let place = Place::new();
         match small_disk(place.dir.path(), "12m") {

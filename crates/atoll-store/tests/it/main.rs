@@ -16,4 +16,5 @@ mod grants;
 mod log;
 mod made;
 mod projections;
+mod segments;
 mod sweep;

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
-use atoll_api::{Commands, Error, ExportRequest, Tail, codes};
+use atoll_api::{ArchiveRequest, Commands, Error, ExportRequest, Tail, codes};
+use atoll_domain::Shown;
 use atoll_log::PublicKey;
 use clap::Subcommand;
 use futures::StreamExt;
 
-use crate::app::{App, json_line, out};
+use super::policy::{Age, age};
+use crate::app::{App, json_line, out, say};
 use crate::config;
 use crate::offline::{self, verify::Against};
 use crate::ui;
@@ -36,14 +38,26 @@ pub enum Log {
         #[arg(default_value = "@")]
         what: String,
     },
-    /// Check the log, or an export of one.
+    /// Check the log, an export of one, or its segments.
     #[command(
-        after_help = "Examples:\n  atoll log verify\n  atoll log verify --checkpoint /media/stick/atoll.notes\n  atoll log verify --from export.ndjson --root did:key:z6Mk…"
+        after_help = "Examples:\n  atoll log verify\n  atoll log verify --checkpoint /media/stick/atoll.notes\n  atoll log verify --from export.ndjson --root did:key:z6Mk…\n  atoll log verify --from /media/archive"
     )]
     Verify(Verify),
     /// Write a checkpoint now, and print it: kept elsewhere, it shows a later rewriting.
     #[command(after_help = "Examples:\n  atoll log checkpoint >> /media/stick/atoll.notes")]
     Checkpoint,
+    /// Put old events away as segments, in the folder `log.archive`; the log keeps them, too.
+    #[command(
+        after_help = "Examples:\n  atoll log archive\n  atoll log archive --older 90d\n  atoll log archive --all"
+    )]
+    Archive {
+        /// Those that are so old; `log.archive_after_days` if left out.
+        #[arg(long, value_name = "TIME", value_parser = age)]
+        older: Option<Age>,
+        /// All that there are.
+        #[arg(long, conflicts_with = "older")]
+        all: bool,
+    },
     /// Replay a session's recorded inputs, and name the first divergence.
     #[command(after_help = "Examples:\n  atoll log replay s4")]
     Replay {
@@ -78,12 +92,12 @@ pub enum Log {
 /// What to check, against what.
 #[derive(Debug, clap::Args)]
 pub struct Verify {
-    /// An export; the node's own log if left out.
+    /// An export, segments, or a folder of segments; the node's own log if left out.
     #[arg(conflicts_with = "from")]
-    file: Option<PathBuf>,
-    /// The same by name: an export, which needs neither a node nor its data.
+    file: Vec<PathBuf>,
+    /// The same by name, which needs neither a node nor its data; may be given again.
     #[arg(long, value_name = "FILE")]
-    from: Option<PathBuf>,
+    from: Vec<PathBuf>,
     /// The node's root key, as its owner told you: without it a log is held against the one that it names itself.
     #[arg(long, value_name = "KEY")]
     root: Option<PublicKey>,
@@ -106,15 +120,17 @@ pub async fn run(app: &App, log: Log) -> Result<u8, Error> {
                 root: args.root,
                 kept: args.checkpoint,
             };
-            match args.file.or(args.from) {
-                Some(file) => offline::verify::file(app, &file, &against),
-                None => verify(app, against).await,
+            let files = [args.file, args.from].concat();
+            match files.is_empty() {
+                false => offline::verify::files(app, &files, &against),
+                true => verify(app, against).await,
             }
         }
         Log::Checkpoint => {
             let note = app.node().await?.checkpoint(&caller).await?;
             app.show("checkpoint", &note, |_| format!("{}\n", note.note))
         }
+        Log::Archive { older, all } => archive(app, older, all).await,
         Log::Replay { session } => {
             let replayed = app.node().await?.replay(&caller, session).await?;
             app.show("replay", &replayed, |style| ui::replayed(style, &replayed))?;
@@ -215,6 +231,55 @@ async fn show(app: &App, what: String) -> Result<u8, Error> {
         );
     }
     app.show_paged("events", &events, |style| ui::events(style, &events, true))
+}
+
+/// One segment after another, until nothing else is old enough.
+async fn archive(app: &App, older: Option<Age>, all: bool) -> Result<u8, Error> {
+    let caller = app.caller();
+    let client = app.node().await?;
+    let older_s = match (older, all) {
+        (_, true) | (Some(Age::All), _) => Some(0),
+        (Some(Age::Seconds(s)), _) => Some(s),
+        (None, false) => None,
+    };
+    // What comes while it is being done is left for another time.
+    let until = match older_s {
+        Some(0) => client.checkpoint(&caller).await?.size,
+        _ => u64::MAX,
+    };
+    let mut segments = Vec::new();
+    let (place, last) = loop {
+        let done = client.archive(&caller, ArchiveRequest { older_s }).await?;
+        let (place, last) = (done.place, done.last);
+        let Some(segment) = done.segment else {
+            break (place, last);
+        };
+        if !app.json {
+            say(&format!(
+                "        {}: events {} to {}, {}\n",
+                Shown::line(&segment.name),
+                segment.first,
+                segment.last,
+                ui::words::bytes(segment.bytes)
+            ));
+        }
+        segments.push(segment);
+        if last >= until {
+            break (place, last);
+        }
+    };
+    let data = serde_json::json!({ "place": place, "last": last, "segments": segments });
+    app.show("archived", &data, |_| {
+        let (new, place) = (segments.len() as u64, Shown::line(&place));
+        match last {
+            0 => format!("Nothing is old enough; {place} holds no events yet.\n"),
+            last => format!(
+                "{} more; {place} holds the events up to {}. The log keeps them, too.\n",
+                ui::words::plural(new, "segment"),
+                ui::words::count(last)
+            ),
+        }
+    })
 }
 
 /// The running node's word, else this command's own: no node is started for it. What is held against other things

@@ -87,7 +87,7 @@ pub enum Age {
 }
 
 /// `90s`, `10m`, `12h`, `30d`, `all`.
-fn age(text: &str) -> Result<Age, String> {
+pub fn age(text: &str) -> Result<Age, String> {
     let want = || format!("{text} is no time; write 12h, 30d or all");
     if text == "all" {
         return Ok(Age::All);

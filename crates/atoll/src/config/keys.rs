@@ -336,6 +336,18 @@ pub const KEYS: &[Setting] = &[
         "a file that each event of the log is appended to, for a tool of yours to follow; contents stay here",
     ),
     of(
+        "log.archive",
+        Text,
+        "",
+        "a folder elsewhere that old events are put into as segments; contents stay here",
+    ),
+    of(
+        "log.archive_after_days",
+        Whole(0, 36_500),
+        "30",
+        "how old they are by then, in days",
+    ),
+    of(
         "trust",
         File,
         "",

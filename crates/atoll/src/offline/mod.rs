@@ -4,6 +4,7 @@ pub mod doctor;
 pub mod models;
 pub mod past;
 pub mod policy;
+mod row;
 pub mod rules;
 pub mod table;
 pub mod trust;

@@ -1,14 +1,15 @@
-//! `log verify` by this command's own hand: an export, or the log in the data directory.
+//! `log verify` by this command's own hand: an export, segments, or the log in the data directory.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, Read};
 use std::path::{Path, PathBuf};
 
 use atoll_api::{Error, Verification, codes};
-use atoll_log::export::{LINE_BYTES_MAX, Proven, Reader};
-use atoll_log::{Bad, Checkpoint, PublicKey, note};
+use atoll_log::export::{Proven, Reader};
+use atoll_log::{Checkpoint, PublicKey, note};
 use serde::Serialize;
 
+use super::row;
 use super::zipped::{self, Wrong, Zipped};
 use crate::app::App;
 use crate::ui::words::plural;
@@ -20,7 +21,7 @@ const KEPT_BYTES_MAX: u64 = 64 << 20;
 const PROMISE: &str = "Any change to a line shows here. Rewriting or cutting the whole log by who holds its disk \
                        and key shows only against a checkpoint kept elsewhere (--checkpoint).";
 
-fn unreadable(path: &Path, why: impl std::fmt::Display) -> Error {
+pub fn unreadable(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::new(codes::FILES, "the file can't be read").found(format!("{}: {why}", path.display()))
 }
 
@@ -71,20 +72,31 @@ fn is_zero(n: &u64) -> bool {
 }
 
 /// What was found in an export.
-#[derive(Debug, Serialize)]
-struct Found {
-    intact: bool,
-    kind: &'static str,
-    events: u64,
+#[derive(Debug, Default, Serialize)]
+pub struct Found {
+    pub intact: bool,
+    pub kind: String,
+    pub events: u64,
     contents: u64,
-    checkpoints: u64,
+    pub checkpoints: u64,
     /// Whose log it is: the root key that it names, and whether that is the one that was asked for.
-    root: Option<String>,
+    pub root: Option<String>,
     asked: bool,
     /// Checkpoints that were kept elsewhere, and how many of them could be compared.
     kept: u64,
-    compared: u64,
-    bad: Option<(u64, u64, String)>,
+    pub compared: u64,
+    pub bad: Option<(u64, u64, String)>,
+    /// Of segments: their first and last event.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub first: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub last: u64,
+    /// In which of several files the bad line is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Events that are missing between segments, from and to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<(u64, u64)>,
     /// What is wrong with the zip itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     zip: Option<String>,
@@ -96,41 +108,45 @@ struct Found {
     promise: &'static str,
 }
 
-/// Verifies an export.
-pub fn file(app: &App, path: &Path, against: &Against) -> Result<u8, Error> {
-    let mut reader = Reader::new();
+/// Verifies an export, or segments.
+pub fn files(app: &App, named: &[PathBuf], against: &Against) -> Result<u8, Error> {
     let keeps = against.checkpoints()?;
     let mut found = Found {
         intact: true,
-        kind: "an export",
-        events: 0,
-        contents: 0,
-        checkpoints: 0,
-        root: None,
+        kind: "an export".into(),
         asked: against.root.is_some(),
         kept: keeps.len() as u64,
-        compared: 0,
-        bad: None,
-        zip: None,
-        files: None,
-        unproven: 0,
         promise: PROMISE,
+        ..Found::default()
     };
-    against
-        .root
-        .into_iter()
-        .for_each(|root| reader.expect(root));
-    keeps.into_iter().for_each(|c| reader.keep(c));
-    let read = match zipped::is_zip(path) {
-        true => unzipped(&mut reader, path, &mut found)?,
-        false => {
-            let file = File::open(path).map_err(|err| unreadable(path, err))?;
-            read(&mut reader, BufReader::new(file), path)?.map_err(Wrong::Line)
+    match row::files(named)? {
+        (paths, true) => row::verify(&mut found, paths, against.root, &keeps)?,
+        (paths, false) => {
+            for path in paths {
+                file(&mut found, &path, against.root, &keeps)?;
+            }
         }
+    }
+    app.show("verification", &found, |style| page(style, &found))?;
+    Ok(if found.intact { 0 } else { codes::LOG_BAD.exit })
+}
+
+fn file(
+    found: &mut Found,
+    path: &Path,
+    root: Option<PublicKey>,
+    keeps: &[Checkpoint],
+) -> Result<(), Error> {
+    let mut reader = Reader::new();
+    root.into_iter().for_each(|root| reader.expect(root));
+    keeps.iter().cloned().for_each(|c| reader.keep(c));
+    let read = match zipped::is_zip(path) {
+        true => unzipped(&mut reader, path, found)?,
+        false => row::read(&mut reader, path)?.map_err(Wrong::Line),
     };
     match read.and_then(|()| reader.finish().map_err(Wrong::Line)) {
         Ok(Proven::Log { log, contents }) => {
-            found.kind = "a whole log";
+            found.kind = "a whole log".into();
             (found.events, found.contents) = (log.events, contents);
             (found.checkpoints, found.compared) = (log.checkpoints, log.kept);
             found.root = log.node;
@@ -141,10 +157,17 @@ pub fn file(app: &App, path: &Path, against: &Against) -> Result<u8, Error> {
             contents,
             kept,
         }) => {
-            found.kind = "a part of a log, each event proven to be in it";
+            found.kind = "a part of a log, each event proven to be in it".into();
             (found.events, found.contents) = (events, contents);
             (found.checkpoints, found.compared) = (1, kept);
             found.root = Some(checkpoint.node);
+        }
+        Ok(Proven::Segment { first, log, .. }) => {
+            (found.first, found.last) = (first, log.events);
+            found.kind = format!("a segment of a log, from event {first} to {}", log.events);
+            found.events = log.events + 1 - first;
+            (found.checkpoints, found.compared) = (log.checkpoints, log.kept);
+            found.root = log.node;
         }
         Err(Wrong::Line(bad)) => {
             found.intact = false;
@@ -155,8 +178,7 @@ pub fn file(app: &App, path: &Path, against: &Against) -> Result<u8, Error> {
             found.zip = Some(why);
         }
     }
-    app.show("verification", &found, |style| page(style, &found))?;
-    Ok(if found.intact { 0 } else { codes::LOG_BAD.exit })
+    Ok(())
 }
 
 /// The same of an export in a zip.
@@ -186,25 +208,6 @@ pub fn line(
     Ok(read)
 }
 
-/// Every line; the inner error is the first bad one.
-fn read(
-    reader: &mut Reader,
-    mut lines: impl BufRead,
-    path: &Path,
-) -> Result<Result<(), Bad>, Error> {
-    let mut text = Vec::new();
-    loop {
-        text.clear();
-        let read = line(&mut lines, &mut text, LINE_BYTES_MAX);
-        if read.map_err(|err| unreadable(path, err))? == 0 {
-            return Ok(Ok(()));
-        }
-        if let Err(bad) = reader.line(&text) {
-            return Ok(Err(bad));
-        }
-    }
-}
-
 fn page(style: &Style, found: &Found) -> String {
     let mut page = Page::new(style, 2, 13);
     match (&found.bad, &found.zip) {
@@ -217,10 +220,19 @@ fn page(style: &Style, found: &Found) -> String {
             plural(found.events, "event")
         ))),
         (Some((line, seq, why)), None) => {
-            let head = format!("NOT intact: first at line {line} (event {seq}).");
+            let file = found.file.as_ref();
+            let of = file.map_or(String::new(), |file| format!(" of {file}"));
+            let head = format!("NOT intact: first at line {line}{of} (event {seq}).");
             page.line(style.red(&head)).row("why", why)
         }
     };
+    for (from, to) in &found.missing {
+        page.row("missing", format!("events {from} to {to}"));
+    }
+    if found.file.is_some() && found.last > 0 {
+        let held = format!("from event {} to {}", found.first, found.last);
+        page.row("looked at", held);
+    }
     if found.intact {
         if let Some(root) = &found.root {
             let asked = if found.asked {

@@ -62,6 +62,9 @@ pub fn status(style: &Style, s: &Status, now: Ms) -> String {
     if let Some(mirror) = &s.mirror {
         page.row("mirror", mirrored(mirror));
     }
+    if let Some(archive) = &s.archive {
+        page.row("archive", archived(archive));
+    }
     if let Some(vault) = &s.vault {
         page.row("vault", crate::ui::vault_words(vault));
     }
@@ -172,6 +175,16 @@ fn mirrored(mirror: &atoll_api::WitnessView) -> String {
     match &mirror.trouble {
         None => format!("each event in {place} too"),
         Some(why) => format!("NOT written to {place}: {}", Shown::line(why)),
+    }
+}
+
+/// Where old events are put away.
+fn archived(archive: &atoll_api::ArchiveView) -> String {
+    let place = Shown::line(&archive.place);
+    match (&archive.trouble, archive.last) {
+        (Some(why), _) => format!("NOT put into {place}: {}", Shown::line(why)),
+        (None, None | Some(0)) => format!("nothing in {place} yet"),
+        (None, Some(last)) => format!("events up to {} in {place}", count(last)),
     }
 }
 

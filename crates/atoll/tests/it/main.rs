@@ -6,6 +6,7 @@
 )]
 //! The binary as people use it, and client and server against each other.
 
+mod archives;
 mod bombs;
 mod budgets;
 mod chats;
