@@ -292,12 +292,9 @@ def canonical(value):
 
 
 def raw_hash(text):
-    if not isinstance(text, str) or not text.startswith("sha256:") or len(text) != 71:
+    if not isinstance(text, str) or not re.fullmatch("sha256:[0-9a-f]{64}", text):
         raise Bad("no hash")
-    try:
-        return bytes.fromhex(text[7:])
-    except ValueError:
-        raise Bad("no hash") from None
+    return bytes.fromhex(text[7:])
 
 
 class Log:
@@ -396,7 +393,8 @@ class Log:
         """All that was before its events: the tree's edge, the last hash, and the notes that name keys."""
         if self.part or self.seal or self.events:
             raise Bad("a segment stands at the beginning")
-        if set(inner) != {"edge", "first", "keys", "note", "prev"} or type(inner["first"]) is not int:
+        kinds = {"edge": list, "first": int, "keys": list, "note": str, "prev": str}
+        if {name: type(value) for name, value in inner.items()} != kinds:
             raise Bad("a segment's first line holds something else")
         self.seal = Checkpoint(inner["note"])
         self.name, before = self.seal.origin, inner["first"] - 1

@@ -191,6 +191,15 @@ async fn streams_are_lines_or_events() {
     assert_eq!(export, "{\"a\":1}\n{\"b\":2}\n");
     let (status, kept) = server.send("POST", "/v1/log/checkpoint", &[], "").await;
     assert!(status == 200 && kept.contains("\"size\":3"), "{kept}");
+    let (status, archived) = server
+        .send("POST", "/v1/log/archive", &[JSON], r#"{"older_s":7}"#)
+        .await;
+    assert!(
+        status == 200 && archived.contains("\"last\":3"),
+        "{archived}"
+    );
+    let calls = server.fake.calls();
+    assert!(calls.contains(&"archive Some(7)".into()), "{calls:?}");
 }
 
 #[tokio::test]

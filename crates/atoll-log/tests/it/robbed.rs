@@ -124,6 +124,10 @@ fn header(row: &[Lines], file: usize, change: impl FnOnce(&mut Header)) -> Vec<L
     row
 }
 
+fn header_text(row: &[Lines], change: impl FnOnce(&str) -> String) -> Vec<Lines> {
+    edited(row, 1, 0, change)
+}
+
 fn within(row: &[Lines], file: usize, change: impl FnOnce(&mut Lines)) -> Vec<Lines> {
     let mut row = row.to_vec();
     change(&mut row[file]);
@@ -212,13 +216,9 @@ fn on_events(row: &[Lines]) -> Vec<Attack> {
     ]
 }
 
-fn on_headers(row: &[Lines], other: &[Lines]) -> Vec<Attack> {
+fn on_headers(row: &[Lines]) -> Vec<Attack> {
     let bent = |hash: &mut Hash| hash.0[7] ^= 1;
     let one = |file: usize| vec![row[file].clone()];
-    let foreign = |what: &str| match what {
-        "note" => header(row, 1, |h| h.note = the(&other[1]).note),
-        _ => header(row, 1, |h| h.keys = the(&other[1]).keys),
-    };
     let mut long = row[1].clone();
     let text = String::from_utf8(long[0].clone()).unwrap();
     long[0] = text
@@ -263,6 +263,47 @@ fn on_headers(row: &[Lines], other: &[Lines]) -> Vec<Attack> {
             header(&one(0), 0, first(99)),
             (0, 1),
         ),
+        attack(
+            "a hash in other letters",
+            header_text(row, |t| {
+                let at = t.find("sha256:").unwrap() + 7;
+                format!(
+                    "{}{}{}",
+                    &t[..at],
+                    t[at..at + 64].to_uppercase(),
+                    &t[at + 64..]
+                )
+            }),
+            (1, 1),
+        ),
+        attack(
+            "a frontier that is no list",
+            header_text(row, |t| {
+                let (head, rest) = t.split_once("\"edge\":[").unwrap();
+                let (edge, rest) = rest.split_once(']').unwrap();
+                let edge = edge.replace("\",", "\":1,");
+                format!("{head}\"edge\":{{{edge}:1}}{rest}")
+            }),
+            (1, 1),
+        ),
+        attack("too long a first line", [long], (0, 1)),
+        attack(
+            "a member more",
+            edited(row, 1, 0, |t| {
+                t.replacen("{\"edge\"", "{\"a\":1,\"edge\"", 1)
+            }),
+            (1, 1),
+        ),
+    ]
+}
+
+fn on_named_keys(row: &[Lines], other: &[Lines]) -> Vec<Attack> {
+    let one = |file: usize| vec![row[file].clone()];
+    let foreign = |what: &str| match what {
+        "note" => header(row, 1, |h| h.note = the(&other[1]).note),
+        _ => header(row, 1, |h| h.keys = the(&other[1]).keys),
+    };
+    vec![
         attack("no keys", header(&one(1), 0, |h| h.keys.clear()), (0, 1)),
         attack(
             "keys before the first event",
@@ -297,14 +338,6 @@ fn on_headers(row: &[Lines], other: &[Lines]) -> Vec<Attack> {
                 h.note = the(&row[0]).note.replacen("\n3\n", "\n2\n", 1)
             }),
             (0, 4),
-        ),
-        attack("too long a first line", [long], (0, 1)),
-        attack(
-            "a member more",
-            edited(row, 1, 0, |t| {
-                t.replacen("{\"edge\"", "{\"a\":1,\"edge\"", 1)
-            }),
-            (1, 1),
         ),
     ]
 }
@@ -359,7 +392,8 @@ fn on_rows() -> Vec<Attack> {
         attack("another root was told", row.clone(), (0, 1)).told(&other.node),
     ];
     all.extend(on_events(&row));
-    all.extend(on_headers(&row, &others));
+    all.extend(on_headers(&row));
+    all.extend(on_named_keys(&row, &others));
     all
 }
 

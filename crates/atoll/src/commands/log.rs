@@ -93,7 +93,6 @@ pub enum Log {
 #[derive(Debug, clap::Args)]
 pub struct Verify {
     /// An export, segments, or a folder of segments; the node's own log if left out.
-    #[arg(conflicts_with = "from")]
     file: Vec<PathBuf>,
     /// The same by name, which needs neither a node nor its data; may be given again.
     #[arg(long, value_name = "FILE")]

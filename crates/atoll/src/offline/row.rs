@@ -61,10 +61,7 @@ pub fn read(reader: &mut Reader, path: &Path) -> Result<Result<(), Bad>, Error> 
     let mut file = File::open(path).map_err(failed)?;
     if !is_packed(&mut file).map_err(failed)? {
         let mut lines = BufReader::new(file);
-        return each(reader, &mut lines, LINE_BYTES_MAX)
-            .unwrap_or_else(|err| Err(reader.unreadable(err.to_string())))
-            .map(|()| Ok(()))
-            .or_else(|bad| Ok(Err(bad)));
+        return each(reader, &mut lines, LINE_BYTES_MAX).map_err(failed);
     }
     let unpacked = GzDecoder::new(BufReader::new(file)).take(UNPACKED_BYTES_MAX);
     let mut lines = BufReader::new(unpacked);
@@ -108,7 +105,7 @@ fn each(
             return Ok(Ok(()));
         }
         if text.len() > limit_bytes {
-            return Err(std::io::Error::other("a line is too long"));
+            return Ok(Err(reader.unreadable("a line is too long".into())));
         }
         if let Err(bad) = reader.line(&text) {
             return Ok(Err(bad));
