@@ -219,11 +219,6 @@ fn on_events(row: &[Lines]) -> Vec<Attack> {
 fn on_headers(row: &[Lines]) -> Vec<Attack> {
     let bent = |hash: &mut Hash| hash.0[7] ^= 1;
     let one = |file: usize| vec![row[file].clone()];
-    let mut long = row[1].clone();
-    let text = String::from_utf8(long[0].clone()).unwrap();
-    long[0] = text
-        .replacen("\\n", &format!("\\n{}\\n", "x".repeat(HEADER_BYTES_MAX)), 1)
-        .into_bytes();
     let first = |n: u64| move |h: &mut Header| h.first = n;
     vec![
         attack(
@@ -263,6 +258,16 @@ fn on_headers(row: &[Lines]) -> Vec<Attack> {
             header(&one(0), 0, first(99)),
             (0, 1),
         ),
+    ]
+}
+
+fn on_forms(row: &[Lines]) -> Vec<Attack> {
+    let mut long = row[1].clone();
+    let text = String::from_utf8(long[0].clone()).unwrap();
+    long[0] = text
+        .replacen("\\n", &format!("\\n{}\\n", "x".repeat(HEADER_BYTES_MAX)), 1)
+        .into_bytes();
+    vec![
         attack(
             "a hash in other letters",
             header_text(row, |t| {
@@ -393,6 +398,7 @@ fn on_rows() -> Vec<Attack> {
     ];
     all.extend(on_events(&row));
     all.extend(on_headers(&row));
+    all.extend(on_forms(&row));
     all.extend(on_named_keys(&row, &others));
     all
 }
