@@ -733,7 +733,8 @@ def row(paths, root, kept):
         for what in total:
             total[what] += getattr(log, what)
     log.__dict__.update(total)
-    return log, "%d segments of a log, from event %d to %d" % (len(paths), first, log.tree.size)
+    count = "%d segments" % len(paths) if len(paths) > 1 else "a segment"
+    return log, "%s of a log, from event %d to %d" % (count, first, log.tree.size)
 
 
 def single(path, root, kept):

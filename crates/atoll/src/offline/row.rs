@@ -251,7 +251,11 @@ pub fn verify(
         }
     }
     let (first, last) = row.range.unwrap_or_default();
-    row.found.kind = format!("{count} segments of a log, from event {first} to {last}");
+    let count = match count {
+        1 => "a segment".into(),
+        count => format!("{count} segments"),
+    };
+    row.found.kind = format!("{count} of a log, from event {first} to {last}");
     (row.found.first, row.found.last) = (first, last);
     Ok(())
 }

@@ -208,6 +208,14 @@ pub fn line(
     Ok(read)
 }
 
+/// What segments don't show.
+fn beyond(first: u64, last: u64) -> String {
+    match first {
+        1 => format!("what came after event {last} is not in it"),
+        first => format!("what came before event {first} and after event {last} is not in it"),
+    }
+}
+
 fn page(style: &Style, found: &Found) -> String {
     let mut page = Page::new(style, 2, 13);
     match (&found.bad, &found.zip) {
@@ -250,7 +258,10 @@ fn page(style: &Style, found: &Found) -> String {
             ),
         };
         page.row("checkpoints", held);
-        page.row("contents", format!("{} hold", found.contents));
+        match found.last {
+            0 => page.row("contents", format!("{} hold", found.contents)),
+            last => page.row("beyond", beyond(found.first, last)),
+        };
         if let Some(files) = found.files {
             let told = format!(
                 "{} as the events commit to; {} only to read",
