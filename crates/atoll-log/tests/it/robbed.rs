@@ -11,7 +11,7 @@ use std::process::Command;
 
 use atoll_domain::Hash;
 use atoll_log::export::Extra;
-use atoll_log::segment::{HEADER_BYTES_MAX, Header};
+use atoll_log::segment::{Before, HEADER_BYTES_MAX, Header};
 use atoll_log::{Checkpoint, Key, note, signed};
 
 use crate::export::{content, event_line};
@@ -159,6 +159,28 @@ fn forged(log: &Log, from: usize, key: &Key) -> Vec<(Vec<u8>, Hash)> {
         }
     }
     rows
+}
+
+/// One event of the first epoch, written anew, and sealed by the last key with all that led to it.
+fn stolen(log: &Log, row: &[Lines]) -> Lines {
+    let at = 4;
+    let rows = forged(log, at, &log.key);
+    let mut before = Before::default();
+    rows[..at].iter().for_each(|row| before.push(row.1));
+    let mut keys = the(&row[2]).keys;
+    let last: serde_json::Value = serde_json::from_slice(&log.rows[9].0).unwrap();
+    keys.push(last["body"]["note"].as_str().unwrap().to_owned());
+    keys.into_iter().for_each(|note| before.key(note));
+    let hashes: Vec<[u8; 32]> = rows[..=at].iter().map(|r| r.1.0).collect();
+    let seal = Checkpoint {
+        node: log.node.clone(),
+        size: at as u64 + 1,
+        root: Hash(atoll_log::merkle::root(&hashes)),
+        next: None,
+    };
+    let seal = signed(&seal, &log.key).unwrap().note;
+    let header = Extra::Segment(before.header(seal)).line().unwrap();
+    vec![header, event_line(&rows[at])]
 }
 
 fn on_events(row: &[Lines]) -> Vec<Attack> {
@@ -414,9 +436,31 @@ fn on_keys() -> Vec<Attack> {
     let text = Checkpoint::open_unsigned(&notes[1]).unwrap().text();
     let unsigned = note::sign(&text, &log.node, &Key::from_seed(&[77; 32])).unwrap();
     let [last, end] = [row[2].len() as u64, row[1].len() as u64];
+    let mut reworded = row.clone();
+    *reworded[1].last_mut().unwrap() = early[1].last().unwrap().clone();
+    // The root key signs the empty tree and nothing else.
+    let mut named = Checkpoint::open_unsigned(&the(&row[1]).keys[0]).unwrap();
+    named.size = 1;
+    let root_key = Key::from_seed(&[1; 32]);
+    let twice = signed(&named, &root_key).unwrap().note;
+    // And a key hands on to the next behind what it was named for.
+    let mut back = Checkpoint::open_unsigned(&the(&row[2]).keys[1]).unwrap();
+    back.size -= 1;
+    let back = signed(&back, &Key::from_seed(&[3; 32])).unwrap().note;
     let mixed = [row[0].clone(), forked[1].clone(), row[2].clone()];
     vec![
         attack("a fork in the middle", mixed, (1, 1)),
+        attack(
+            "a key named before the one that names it",
+            header(&[row[2].clone()], 0, |h| h.keys.push(back)),
+            (0, 1),
+        ),
+        attack("the last event another", reworded, (1, end + 1)),
+        attack(
+            "the root's word about another tree",
+            header(&[row[1].clone()], 0, |h| h.keys[0] = twice),
+            (0, 1),
+        ),
         attack("a fork, seen by nobody", forked.clone(), None),
         attack("a fork, with a kept checkpoint", forked.clone(), (0, 4)).kept(&[&notes[0]]),
         attack(
@@ -446,6 +490,11 @@ fn on_keys() -> Vec<Attack> {
             "a stolen current key, on an epoch before",
             early.clone(),
             (1, end + 1),
+        ),
+        attack(
+            "a stolen current key seals an epoch before",
+            [stolen(&log, &row)],
+            (0, 1),
         ),
         attack("the same, alone", [early[1].clone()], (0, end + 1)),
     ]
