@@ -32,7 +32,10 @@ pub(crate) fn routes() -> Vec<Route> {
             "/v1/log/archive",
             "Puts the next segment of old events away",
             post(archive),
-        ),
+        )
+        .takes(ArchiveRequest {
+            older_s: Some(30 * 86_400),
+        }),
         Route::get("/v1/log/export", "The log's exact lines", get(export))
             .query(&["session", "contents"])
             .gives(Gives::Lines),
@@ -107,7 +110,7 @@ async fn checkpoint(
 async fn archive(
     State(door): State<Door>,
     Extension(caller): Extension<Caller>,
-    Json(request): Json<ArchiveRequest>,
+    Body(request): Body<ArchiveRequest>,
 ) -> Answer<Archived> {
     Ok(Json(door.commands.archive(&caller, request).await?))
 }

@@ -155,6 +155,12 @@ fn a_viewer_changes_nothing_by_any_route_and_no_other_role_more_than_the_table_s
         "/v1/reload",
         "/v1/log/rebuild",
         "/v1/log/erase",
+        "/v1/log/archive",
+        "/v1/vault",
+        "/v1/vault/unlock",
+        "/v1/vault/lock",
+        "/v1/secrets",
+        "/v1/sessions/{session}/declassify",
         "/v1/grants",
         "/v1/grants/{grant}/revoke",
     ];
