@@ -21,10 +21,10 @@ use serde_json::{Value, json};
 use made::RULES;
 
 const ROOT: &str = "/home/ana/shop";
-/// Beside the 19 of `careful`.
-const OWN_RULES: usize = 81;
+/// With those of `careful`.
+const RULES_IN_ALL: usize = 100;
 
-fn rules() -> Source {
+fn rules(own: usize) -> Source {
     let rule = |n: usize| {
         let (scope, condition) = RULES[n % RULES.len()];
         let condition = condition.replace('N', &n.to_string());
@@ -33,10 +33,7 @@ fn rules() -> Source {
             "@id(\"my.r{n}\") @why(\"{why}\") forbid (principal, {scope}, resource) when {{ {condition} }};\n"
         )
     };
-    Source::new(
-        "hundred.cedar",
-        (0..OWN_RULES).map(rule).collect::<String>(),
-    )
+    Source::new("hundred.cedar", (0..own).map(rule).collect::<String>())
 }
 
 /// One action of each kind, in the form in which the log has it.
@@ -47,7 +44,7 @@ fn actions() -> Vec<(Kind, Canonical)> {
         "exe": null, "env": [], "workdir": ROOT, "copy": null, "mounts": [], "limits": limits, "ttl_s": 600,
         "stdin": false, "tty": false, "network": "none", "secrets": [], "artifacts": [], "snapshot": null,
     });
-    let all: [(Kind, Value); 8] = [
+    let all: [(Kind, Value); 9] = [
         (Kind::Snapshot, json!({ "workspace": "w", "root": ROOT })),
         (Kind::Read, json!({ "op": "read", "path": "src/main.rs" })),
         (
@@ -62,6 +59,10 @@ fn actions() -> Vec<(Kind, Canonical)> {
                 "provider": "local", "model": "coder", "endpoint": "127.0.0.1:11434", "remote": false,
                 "price": null, "output_tokens_max": 4096,
             }),
+        ),
+        (
+            Kind::Secret,
+            json!({ "session": null, "name": "deploy-key", "for": { "provider": "lab" } }),
         ),
         (
             Kind::Accept,
@@ -79,10 +80,12 @@ fn actions() -> Vec<(Kind, Canonical)> {
 
 fn main() {
     let rounds: u32 = std::env::args().nth(1).map_or(2000, |n| n.parse().unwrap());
-    let sliced = Engine::new(&[rules()]).unwrap();
+    let careful = Engine::new(&[]).unwrap();
+    let careful = careful.rules(atoll_policy::Profile::Careful).len();
+    let sliced = Engine::new(&[rules(RULES_IN_ALL - careful)]).unwrap();
     let whole = sliced.unsliced().unwrap();
     let count = sliced.rules(atoll_policy::Profile::Careful).len();
-    assert_eq!(count, 100, "a hundred rules");
+    assert_eq!(count, RULES_IN_ALL, "a hundred rules");
     let (agent, person) = (Actor::ai("coder"), Actor::human("ana"));
     let mut facts = Facts::of(Role::Agent, "careful");
     facts.workspace = Some(ROOT.into());
