@@ -58,9 +58,25 @@ fn derived(key: &[u8; 32], family: SessionId) -> [u8; 32] {
     }
 }
 
+/// A conversation without its secrets: the only form in which one is sent. [`Shared::redact`] alone makes it.
+pub(crate) struct Clean {
+    conversation: Conversation,
+    hits: u64,
+}
+
+impl Clean {
+    /// In how many places something was taken out.
+    pub(crate) fn hits(&self) -> u64 {
+        self.hits
+    }
+    pub(crate) fn conversation(self) -> Conversation {
+        self.conversation
+    }
+}
+
 impl Shared {
-    /// Takes secrets out of what is sent; how many places there were. Outside sessions placeholders say the kind alone.
-    pub(crate) fn redact(&self, context: &Context, conversation: &mut Conversation) -> u64 {
+    /// Takes secrets out of what is sent. Outside sessions placeholders say the kind alone.
+    pub(crate) fn redact(&self, context: &Context, mut conversation: Conversation) -> Clean {
         let classes = self.current().options.redact;
         let keep = context.session.zip(context.family());
         let keep =
@@ -79,7 +95,7 @@ impl Shared {
         for message in &mut conversation.messages {
             redact_message(message, &mut clean);
         }
-        hits
+        Clean { conversation, hits }
     }
 
     /// A text with what this session took out put back, for a person at this machine and for nothing else.

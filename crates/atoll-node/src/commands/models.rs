@@ -71,7 +71,7 @@ impl Shared {
         let call = Call {
             choice: &choice,
             keys,
-            conversation,
+            conversation: self.redact(&context, conversation),
             output_tokens_max: 512,
             step: None,
             granted_spend: caller.grant.is_none(),

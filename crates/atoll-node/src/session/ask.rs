@@ -46,9 +46,8 @@ impl Drive {
             () = tokio::time::sleep(Duration::from_millis(wait_ms)) => {}
             () = self.cancel.cancelled() => return Go::On,
         }
-        let mut conversation = conversation;
-        let redacted = self.shared.redact(&self.context, &mut conversation);
-        if redacted > 0
+        let conversation = self.shared.redact(&self.context, conversation);
+        if conversation.hits() > 0
             && let Err(err) = self.gain(vec![Source::redaction(&provider_now)]).await
         {
             return Go::Broken(err);

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::egress::Way;
 use crate::facts::{Context, dollars};
 use crate::gate::Ask;
+use crate::redaction::Clean;
 use crate::refused::Refused;
 use crate::secrets::NotGiven;
 use crate::shared::Shared;
@@ -22,7 +23,7 @@ use crate::shared::Shared;
 pub(crate) struct Call<'a> {
     pub(crate) choice: &'a ModelChoice,
     pub(crate) keys: &'a BTreeMap<String, String>,
-    pub(crate) conversation: Conversation,
+    pub(crate) conversation: Clean,
     pub(crate) output_tokens_max: u64,
     /// The session's step; `None` outside sessions.
     pub(crate) step: Option<Step>,
@@ -55,12 +56,12 @@ impl Shared {
         let Call {
             choice,
             keys,
-            mut conversation,
+            conversation,
             output_tokens_max,
             step,
             granted_spend,
         } = call;
-        self.redact(context, &mut conversation);
+        let conversation = conversation.conversation();
         let key = match (context.session, step) {
             (Some(session), Some(step)) => ActionKey::of(&session, step),
             _ => ActionKey::new(self.clock.wall(), self.entropy.ten()),

@@ -78,7 +78,9 @@ impl Drive {
         let call = Call {
             choice: &self.choice,
             keys: &self.keys,
-            conversation: form.conversation(question, &content.text),
+            conversation: self
+                .shared
+                .redact(&context, form.conversation(question, &content.text)),
             output_tokens_max: OUTPUT_TOKENS_MAX.min(self.choice.output_tokens_max),
             step: Some(step),
             granted_spend: false,
