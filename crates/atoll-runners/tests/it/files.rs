@@ -28,15 +28,15 @@ async fn the_copy_stands_at_its_path_and_is_written() {
         let runner = kit::runner(mode);
         let dir = folder();
         std::fs::write(dir.path().join("a"), "in").unwrap();
-        let mut script = sh("pwd; cat a; echo out > b; mkdir c; mv b c/d; ls /work");
+        let mut script = sh("pwd; cat a; echo out > b; mkdir c; mv b c/d; ls /made");
         copy(&mut script, dir.path(), kit::owner(&runner, mode));
         script
             .spec
             .env
-            .insert("HOME".into(), "/work/home/me".into());
+            .insert("HOME".into(), "/made/home/me".into());
         let outcome = run(&runner, script).await;
         assert_eq!(
-            outcome.stdout, "/work/shop\ninhome\nshop\n",
+            outcome.stdout, "/made/shop\ninhome\nshop\n",
             "{mode:?} {outcome:?}"
         );
         let written = dir.path().join("c/d");
@@ -95,7 +95,7 @@ async fn mounts_are_read_only_overlaid_or_empty() {
         };
         script.spec.mounts = vec![
             bind(host.path(), "/srv/ro", true),
-            overlay(host.path(), "/work/shop/over"),
+            overlay(host.path(), "/made/shop/over"),
             empty,
         ];
         let outcome = run(&runner, script).await;
@@ -144,9 +144,9 @@ async fn a_symlink_planted_at_a_mount_point_is_refused() {
             let runner = kit::runner(mode);
             copy(&mut script, dir.path(), kit::owner(&runner, mode));
             let dst = if plant == "a" {
-                "/work/shop/a/b"
+                "/made/shop/a/b"
             } else {
-                "/work/shop/node_modules"
+                "/made/shop/node_modules"
             };
             script.spec.mounts = vec![bind(host.path(), dst, true)];
             let why = refused(mode, script).await;

@@ -126,10 +126,10 @@ pub async fn run(runner: &ProcessRunner, job: Job) -> Outcome {
     finish(running).await.1.outcome
 }
 
-/// A private copy for `owner` at `/work/shop` inside.
+/// A private copy for `owner` at `/made/shop` inside.
 pub fn copy(job: &mut Job, dir: &Path, owner: u32) {
     std::os::unix::fs::chown(dir, Some(owner), Some(owner)).unwrap();
-    let inside = "/work/shop".to_owned();
+    let inside = "/made/shop".to_owned();
     job.copy = Some(CopyRef {
         host: dir.to_str().unwrap().into(),
         inside: inside.clone(),

@@ -9,7 +9,7 @@ use testkit::provider::Script;
 use crate::hostile::{ready, until};
 use crate::keys::Typist;
 use crate::kit::nothing_left;
-use crate::moments::{Watched, edit, finish, kill_node, listed, priced};
+use crate::moments::{ASKING, Watched, edit, finish, kill_node, listed, priced};
 use crate::scene::{Ran, Scene};
 use crate::talks::shown;
 
@@ -169,15 +169,7 @@ fn a_session_that_asks_too_often_is_denied_also_after_a_restart() {
             .code,
         0
     );
-    let words = [
-        "code",
-        "make the test pass",
-        "--repo",
-        "shop",
-        "--on-ask",
-        "wait",
-    ];
-    let code = Watched::start(&scene, &words);
+    let code = Watched::start(&scene, &ASKING);
     for gate in ["g1", "g2"] {
         until("the gate is open", || open(&scene).len() == 1);
         assert_eq!(scene.run(&["gate", "answer", gate, "once"]).code, 0);
@@ -206,15 +198,7 @@ fn an_answer_for_a_parked_session_says_how_it_goes_on() {
         return;
     };
     priced(&scene, &server);
-    let words = [
-        "code",
-        "make the test pass",
-        "--repo",
-        "shop",
-        "--on-ask",
-        "wait",
-    ];
-    let code = Watched::start(&scene, &words);
+    let code = Watched::start(&scene, &ASKING);
     until("the gate is open", || open(&scene).len() == 1);
     kill_node(&scene);
     code.end();

@@ -271,7 +271,7 @@ fn gates(scene: &Scene) -> serde_json::Value {
     }
 }
 
-const ASKING: [&str; 6] = [
+pub const ASKING: [&str; 6] = [
     "code",
     "make the test pass",
     "--repo",
